@@ -1,0 +1,3 @@
+module hawser.example/websocket
+
+go 1.26
