@@ -1,0 +1,190 @@
+package websocket
+
+import (
+	"sync"
+	"time"
+)
+
+// longAgo is a deadline that has passed.
+var longAgo = time.Unix(1, 0)
+
+// A readDeadline is the earliest of what may end a read: the owner's deadline, keepalive's next step, a context. The
+// transport knows only one deadline. mu guards the fields, which any goroutine may change while the reader waits.
+type readDeadline struct {
+	mu        sync.Mutex
+	nc        transport
+	user      time.Time // SetReadDeadline; zero: none
+	alive     time.Time // keepalive; zero: none
+	cancelled bool      // the context of the read that is under way gave up
+	off       bool      // the connection is closing, which has bounds of its own
+}
+
+// expiry says which of the deadlines passed.
+type expiry uint8
+
+const (
+	expiredNone expiry = iota // one that has been moved since, or the connection is closing
+	expiredUser
+	expiredContext
+	expiredKeepalive
+)
+
+// apply tells the transport. mu is held.
+func (d *readDeadline) apply() error {
+	t := d.user
+	switch {
+	case d.off:
+		t = time.Time{}
+	case d.cancelled:
+		t = longAgo
+	case !d.alive.IsZero() && (t.IsZero() || d.alive.Before(t)):
+		t = d.alive
+	}
+	return d.nc.SetReadDeadline(t)
+}
+
+func (d *readDeadline) setUser(t time.Time) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.user = t
+	return d.apply()
+}
+
+func (d *readDeadline) setAlive(t time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.alive = t
+	d.apply()
+}
+
+// disable takes all deadlines away, for good.
+func (d *readDeadline) disable() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.off = true
+	d.apply()
+}
+
+// cancel ends the read that is under way.
+func (d *readDeadline) cancel() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.cancelled = true
+	d.apply()
+}
+
+// uncancel is called when the read with the context is over.
+func (d *readDeadline) uncancel() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.cancelled {
+		d.cancelled = false
+		d.apply()
+	}
+}
+
+// expired says what the timeout of the transport means.
+func (d *readDeadline) expired() expiry {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	now := time.Now()
+	passed := func(t time.Time) bool { return !t.IsZero() && !now.Before(t) }
+	switch {
+	case d.off:
+		d.apply()
+		return expiredNone
+	case d.cancelled:
+		return expiredContext
+	case passed(d.user):
+		return expiredUser
+	case passed(d.alive):
+		return expiredKeepalive
+	}
+	d.apply()
+	return expiredNone
+}
+
+// A writeDeadline is the same for writing. The transport has a deadline only while a write waits for the peer, so that
+// the usual write, which does not wait, need not set one.
+type writeDeadline struct {
+	mu        sync.Mutex
+	nc        transport
+	user      time.Time // SetWriteDeadline; zero: none
+	stall     time.Time // when the write that waits has taken too long; zero: none, or no write waits
+	waiting   bool
+	cancelled bool // the context of the write that waits gave up
+}
+
+// apply tells the transport. mu is held.
+func (d *writeDeadline) apply() error {
+	t := d.user
+	switch {
+	case !d.waiting:
+		t = time.Time{}
+	case d.cancelled:
+		t = longAgo
+	case !d.stall.IsZero() && (t.IsZero() || d.stall.Before(t)):
+		t = d.stall
+	}
+	return d.nc.SetWriteDeadline(t)
+}
+
+func (d *writeDeadline) setUser(t time.Time) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.user = t
+	if !d.waiting {
+		return nil
+	}
+	return d.apply()
+}
+
+// userPassed reports whether the owner's deadline has passed.
+func (d *writeDeadline) userPassed() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return !d.user.IsZero() && !time.Now().Before(d.user)
+}
+
+// begin is called before each write that waits; limit is how long it may take, 0 for any time.
+func (d *writeDeadline) begin(limit time.Duration) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.waiting = true
+	d.stall = time.Time{}
+	if limit > 0 {
+		d.stall = time.Now().Add(limit)
+	}
+	d.apply()
+}
+
+// finish is called when no write waits any more.
+func (d *writeDeadline) finish() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.waiting, d.cancelled = false, false
+	d.apply()
+}
+
+// cancel ends the write that waits.
+func (d *writeDeadline) cancel() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.cancelled = true
+	if d.waiting {
+		d.apply()
+	}
+}
+
+// expired says what the timeout of the transport means; expiredNone is the stall limit.
+func (d *writeDeadline) expired() expiry {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch {
+	case d.cancelled:
+		return expiredContext
+	case !d.user.IsZero() && !time.Now().Before(d.user):
+		return expiredUser
+	}
+	return expiredNone
+}

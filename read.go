@@ -1,0 +1,431 @@
+package websocket
+
+import (
+	"context"
+	"io"
+	"slices"
+	"time"
+)
+
+// This file is the reader: it feeds the decoder from the wire, handles control frames as they come, and puts the pieces of
+// data messages together. Everything here belongs to the goroutine that holds the read token.
+
+const (
+	// directRead is from how many missing payload bytes on the socket is read straight into the message.
+	directRead = 4 << 10
+	// growAhead is how far a message's memory may run ahead of the bytes received; more if it has received more. A peer that
+	// declares a long frame and sends nothing costs no more than this.
+	growAhead = 64 << 10
+)
+
+// startReading takes the read token. Its error is why there is nothing to read.
+func (c *Conn) startReading() error {
+	if !c.reading.CompareAndSwap(false, true) {
+		if err := c.failed(); err != nil {
+			return err
+		}
+		return ErrConcurrentRead
+	}
+	if !c.dying.Load() {
+		return nil
+	}
+	err := c.failed()
+	if c.closeState() == closeSent && !c.isEnded() {
+		c.discardUntilClose() // our Close is out and nobody waits for the echo
+	}
+	c.stopReading()
+	return err
+}
+
+// stopReading gives the read token back, and the buffer if nothing is left in it.
+func (c *Conn) stopReading() {
+	if len(c.pending.payload) == 0 {
+		c.in.release()
+	}
+	c.reading.Store(false)
+}
+
+func (c *Conn) isEnded() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ended
+}
+
+// ReadMessage returns the next data message, whole; it puts fragments together. The slice is the caller's. What is left of
+// a message that NextReader began is skipped.
+//
+// One goroutine may read at a time; another gets [ErrConcurrentRead]. Any other error ends the connection, except a read
+// deadline that passes between two messages. Errors are listed in the documentation of the package.
+func (c *Conn) ReadMessage() (MessageType, []byte, error) {
+	t, p, err := c.AppendMessage(nil)
+	if err == nil && p == nil {
+		p = []byte{}
+	}
+	return t, p, err
+}
+
+// AppendMessage is [Conn.ReadMessage] into memory of the caller's: it appends the message to dst and returns the longer
+// slice. It allocates only when dst has no room. After an error dst is returned as it was; the bytes behind it may have changed.
+func (c *Conn) AppendMessage(dst []byte) (MessageType, []byte, error) {
+	if err := c.startReading(); err != nil {
+		return 0, dst, err
+	}
+	defer c.stopReading()
+	return c.appendMessage(dst)
+}
+
+// ReadContext is [Conn.ReadMessage] that gives up when ctx does. Between two messages that leaves the connection
+// usable; in the middle of one it ends it, and the error says so. It costs allocations that SetReadDeadline does not.
+func (c *Conn) ReadContext(ctx context.Context) (MessageType, []byte, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, nil, &contextError{"read gave up before it began", err}
+	}
+	if err := c.startReading(); err != nil {
+		return 0, nil, err
+	}
+	defer c.stopReading()
+	c.readContext = ctx
+	given := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() { c.rdl.cancel(); close(given) })
+	t, p, err := c.appendMessage([]byte{})
+	if !stop() {
+		<-given
+		c.rdl.uncancel()
+	}
+	c.readContext = nil
+	return t, p, err
+}
+
+// SetReadDeadline sets until when reads may wait for bytes; the zero time means forever. A deadline that passes between two messages
+// leaves the connection usable, in the middle of one it ends it. It may be called from any goroutine and moves a read
+// that waits already.
+func (c *Conn) SetReadDeadline(t time.Time) error { return c.rdl.setUser(t) }
+
+// SetReadLimit sets how many bytes a message may have, from the next message on. A longer one fails the connection with
+// code 1009 and [ErrReadLimit] as soon as its header says so. 0 or less means no limit. It may be called from any
+// goroutine.
+func (c *Conn) SetReadLimit(n int64) { c.readLimit.Store(max(n, 0)) }
+
+// appendMessage appends the next message to dst, after the rest of the one that NextReader began.
+func (c *Conn) appendMessage(dst []byte) (MessageType, []byte, error) {
+	start := len(dst)
+	if err := c.skipMessage(); err != nil {
+		return 0, dst, err
+	}
+	for {
+		ev, err := c.nextData()
+		if err != nil {
+			return 0, dst[:start], err
+		}
+		dst = growMessage(dst, len(dst)-start, len(ev.payload), c.dec.body())
+		dst = append(dst, ev.payload...)
+		for !ev.last && c.in.len() == 0 && c.dec.body() >= directRead {
+			dst = growMessage(dst, len(dst)-start, 0, c.dec.body())
+			var n int
+			if ev, n, err = c.readBody(dst[len(dst):cap(dst)]); err != nil {
+				return 0, dst[:start], err
+			}
+			dst = dst[:len(dst)+n]
+		}
+		if ev.last {
+			c.countIn(len(dst) - start)
+			return ev.msgType, dst, nil
+		}
+	}
+}
+
+// growMessage makes room in dst for the n bytes at hand and for some of the body bytes that the frame still announces:
+// no more than growAhead or as much as there is already.
+func growMessage(dst []byte, have, n int, body uint64) []byte {
+	ahead := int(min(body, uint64(max(growAhead, have+n))))
+	if cap(dst)-len(dst) >= n+min(ahead, directRead) {
+		return dst
+	}
+	return slices.Grow(dst, n+ahead)
+}
+
+// readBody reads payload of the current frame from the wire straight into p.
+func (c *Conn) readBody(p []byte) (event, int, error) {
+	if body := c.dec.body(); uint64(len(p)) > body {
+		p = p[:body]
+	}
+	n, err := c.receive(p)
+	if err != nil {
+		return event{}, 0, err
+	}
+	ev, err := c.dec.fill(p[:n])
+	if err != nil {
+		return event{}, 0, c.failProtocol(c.dec.err)
+	}
+	return ev, n, nil
+}
+
+// nextData returns the next piece of a data message. It handles all control frames that come before it.
+func (c *Conn) nextData() (event, error) {
+	if ev := c.pending; ev.kind != eventNone {
+		c.pending = event{}
+		return ev, nil
+	}
+	for {
+		if !c.dec.midMessage() {
+			c.dec.limit = uint64(c.readLimit.Load())
+		}
+		ev, n, err := c.dec.next(c.in.bytes())
+		c.in.consume(n)
+		if err != nil {
+			return event{}, c.failProtocol(c.dec.err)
+		}
+		switch ev.kind {
+		case eventNone:
+			if err := c.receiveFrames(); err != nil {
+				return event{}, err
+			}
+		case eventData:
+			if c.dying.Load() {
+				continue // we are closing: nothing is delivered any more
+			}
+			c.setMore(c.in.hasFrame())
+			return ev, nil
+		case eventPing:
+			c.counters.pingsIn.Add(1)
+			c.setMore(c.in.hasFrame())
+			c.sendControl(OpPong, ev.payload)
+		case eventPong:
+			c.handlePong(ev.payload)
+		case eventClose:
+			return event{}, c.handleClose(ev)
+		}
+	}
+}
+
+// setMore tells writers whether complete frames wait in the read buffer. While they do replies collect.
+func (c *Conn) setMore(more bool) {
+	if c.more.Load() != more {
+		c.more.Store(more)
+	}
+}
+
+// receiveFrames waits for bytes of the next frames. Before it waits the replies that were collected leave.
+func (c *Conn) receiveFrames() error {
+	c.setMore(false)
+	if c.collecting.Load() {
+		c.flushSoon()
+	}
+	_, err := c.receive(nil)
+	return err
+}
+
+// receive waits for bytes and reads them into p, or into the read buffer if p is nil. It takes keepalive's steps. Its error is what the reader returns.
+func (c *Conn) receive(p []byte) (n int, err error) {
+	c.startWait()
+	for {
+		if p == nil {
+			err = c.wire.fill(&c.in)
+			n = c.in.len()
+		} else {
+			n, err = c.nc.Read(p)
+		}
+		if err == nil || p != nil && n > 0 {
+			c.receivedBytes()
+			return n, nil
+		}
+		if !isTimeout(err) {
+			return 0, c.lost(err)
+		}
+		if err := c.readTimeout(); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// lost ends the connection because the transport has no more bytes for us and no Close has come.
+func (c *Conn) lost(err error) error {
+	when := "between two messages"
+	if c.dec.midMessage() {
+		when = "in the middle of a " + c.dec.msgType.String() + " message"
+	} else if c.in.len() > 0 {
+		when = "in the middle of a frame"
+	}
+	lost := &lostError{when, err}
+	c.mu.Lock()
+	if c.closing == closeSent && c.closeError == nil && !c.ended {
+		c.closeError = &lostError{"before the peer answered our Close", err}
+	}
+	c.mu.Unlock()
+	return c.fail(lost)
+}
+
+// readTimeout finds out which deadline passed. It returns nil if the read goes on.
+func (c *Conn) readTimeout() error {
+	between, mid := error(errReadDeadline), error(errMidMessage)
+	switch c.rdl.expired() {
+	case expiredNone:
+		return nil
+	case expiredKeepalive:
+		if err := c.keepaliveStep(); err != nil {
+			return c.fail(err)
+		}
+		return nil
+	case expiredContext:
+		err := c.readContext.Err()
+		between = &contextError{"read gave up between two messages; the connection stays usable", err}
+		mid = &contextError{"read gave up in the middle of a message, which fails the connection", err}
+	}
+	if c.dec.midMessage() {
+		return c.abandon(mid, ClosePolicyViolation, "message was not finished in time")
+	}
+	return between
+}
+
+// skipMessage throws away what is left of the message that NextReader began.
+func (c *Conn) skipMessage() error {
+	for c.message != nil {
+		ev, err := c.nextData()
+		if err != nil {
+			return err
+		}
+		if ev.last {
+			c.message = nil
+		}
+	}
+	return nil
+}
+
+// NextReader waits for the next data message and returns its type and a reader of its payload, which may have any size
+// within the read limit and need not fit into memory. The reader is valid until the next call of NextReader, ReadMessage or one of its kin, which
+// skips what was not read. It returns io.EOF at the end of the message, never for the end of the connection. The rules of [Conn.ReadMessage] hold for both.
+func (c *Conn) NextReader() (MessageType, io.Reader, error) {
+	if err := c.startReading(); err != nil {
+		return 0, nil, err
+	}
+	defer c.stopReading()
+	if err := c.skipMessage(); err != nil {
+		return 0, nil, err
+	}
+	ev, err := c.nextData()
+	if err != nil {
+		return 0, nil, err
+	}
+	c.pending = ev
+	c.message = &messageReader{c: c}
+	return ev.msgType, c.message, nil
+}
+
+// A messageReader reads one message. It is c.message as long as it is valid and not at its end.
+type messageReader struct {
+	c    *Conn
+	size int
+	eof  bool
+}
+
+// Read reads payload.
+func (r *messageReader) Read(p []byte) (int, error) {
+	switch {
+	case r.eof:
+		return 0, io.EOF
+	case len(p) == 0:
+		return 0, nil
+	}
+	c := r.c
+	if err := c.startReading(); err != nil {
+		return 0, err
+	}
+	defer c.stopReading()
+	if c.message != r {
+		return 0, errStaleReader
+	}
+	for {
+		n, last, err := c.readPiece(p)
+		if err != nil {
+			return 0, err
+		}
+		r.size += n
+		if last {
+			r.eof = true
+			c.message = nil
+			c.countIn(r.size)
+		}
+		switch {
+		case n > 0:
+			return n, nil
+		case last:
+			return 0, io.EOF
+		}
+	}
+}
+
+// readPiece reads the next bytes of the current message into p. last says that they are its last ones.
+func (c *Conn) readPiece(p []byte) (n int, last bool, err error) {
+	if c.pending.kind == eventNone && c.in.len() == 0 && c.dec.body() >= directRead && len(p) >= directRead {
+		ev, n, err := c.readBody(p)
+		return n, ev.last, err
+	}
+	ev, err := c.nextData()
+	if err != nil {
+		return 0, false, err
+	}
+	n = copy(p, ev.payload)
+	if n < len(ev.payload) {
+		ev.payload = ev.payload[n:]
+		c.pending = ev
+		return n, false, nil
+	}
+	return n, ev.last, nil
+}
+
+func (c *Conn) countIn(size int) {
+	c.counters.messagesIn.Add(1)
+	c.counters.bytesIn.Add(int64(size))
+}
+
+// Drain reads in a goroutine of its own and throws all messages away, until the connection ends. It is for owners who
+// only write: Pings get their answers, keepalive works, and the peer's Close is noticed ([Conn.Done]). Nobody else can read any more; if
+// somebody is reading already Drain does nothing.
+func (c *Conn) Drain() {
+	if c.startReading() != nil {
+		return
+	}
+	go func() {
+		c.message = nil
+		c.drain()
+		c.stopReading()
+	}()
+}
+
+// drain throws messages away until the connection ends and returns why it did.
+func (c *Conn) drain() error {
+	for {
+		ev, err := c.nextData()
+		switch {
+		case err == nil:
+			if ev.last {
+				c.counters.messagesIn.Add(1)
+			}
+		case c.failed() != nil:
+			return err
+		default:
+			c.rdl.setUser(time.Time{}) // a deadline of the owner's, which no longer means anything
+		}
+	}
+}
+
+// discardUntilClose reads, after our Close, until the peer's Close or the end of the connection.
+func (c *Conn) discardUntilClose() {
+	c.pending = event{}
+	for !c.isEnded() {
+		if _, err := c.nextData(); err != nil && c.closeState() != closeSent {
+			return
+		}
+	}
+}
+
+// discardUntilEOF throws input away, undecoded, until the peer closes or limit bytes have come.
+func (c *Conn) discardUntilEOF(limit int) {
+	for n := 0; n < limit; {
+		n += c.in.len()
+		c.in.consume(c.in.len())
+		if err := c.wire.fill(&c.in); err != nil && !isTimeout(err) {
+			return
+		}
+	}
+}

@@ -1,0 +1,126 @@
+//go:build linux || darwin
+
+package websocket
+
+import (
+	"io"
+	"net"
+	"os"
+	"syscall"
+)
+
+// A socketWire reads a TCP or Unix socket without holding a buffer while it waits: inside one RawConn.Read callback it takes a
+// buffer, tries to read, and gives the buffer back before it lets the goroutine park.
+//
+// Two traps lie here.
+//
+// First, closing a net.Conn waits until its callbacks have returned, so a Close from inside the callback waits for
+// itself. Therefore nothing but system calls runs inside: the callback takes the bytes and returns, and they are decoded
+// and handed to the application outside.
+//
+// Second, readiness is edge-triggered: data and a FIN that arrive together raise one edge, so a loop that parks after a
+// short read never hears of the FIN. Therefore the callback parks only after a read that found nothing (EAGAIN), never after
+// one that found something.
+type socketWire struct {
+	raw syscall.RawConn
+
+	// Arguments and results of the two callbacks, which are made once so that a call allocates nothing. The first group belongs
+	// to the reader, the second to the holder of the write lock.
+	readable func(fd uintptr) bool
+	into     *readBuffer
+	rn       int
+	rerr     error
+
+	writable func(fd uintptr) bool
+	out      []byte
+	wn       int
+	werr     error
+}
+
+// newSocketWire returns nil if nc is not a plain socket.
+func newSocketWire(nc net.Conn) wire {
+	switch nc.(type) {
+	case *net.TCPConn, *net.UnixConn:
+	default:
+		return nil
+	}
+	raw, err := nc.(syscall.Conn).SyscallConn()
+	if err != nil {
+		return nil
+	}
+	w := &socketWire{raw: raw}
+	w.readable = w.readOnce
+	w.writable = w.writeOnce
+	return w
+}
+
+func (w *socketWire) fill(b *readBuffer) error {
+	w.into, w.rn, w.rerr = b, 0, nil
+	err := w.raw.Read(w.readable)
+	w.into = nil
+	switch {
+	case w.rn > 0:
+		return nil
+	case err != nil:
+		return err // closed, or a deadline passed
+	case w.rerr != nil:
+		return os.NewSyscallError("read", w.rerr)
+	}
+	return io.EOF
+}
+
+// readOnce runs inside RawConn.Read. It returns false to park until the socket is readable.
+func (w *socketWire) readOnce(fd uintptr) bool {
+	p := w.into.space()
+	for {
+		n, err := syscall.Read(int(fd), p)
+		switch err {
+		case nil:
+			w.rn = n // 0 is the end of the stream
+			w.into.filled(n)
+			w.into.release()
+			return true
+		case syscall.EINTR:
+			continue
+		case syscall.EAGAIN:
+			w.into.release()
+			return false
+		}
+		w.rerr = err
+		w.into.release()
+		return true
+	}
+}
+
+func (w *socketWire) tryWrite(p []byte) (int, error) {
+	w.out, w.wn, w.werr = p, 0, nil
+	err := w.raw.Write(w.writable)
+	w.out = nil
+	if err == nil && w.werr != nil {
+		err = os.NewSyscallError("write", w.werr)
+	}
+	return w.wn, err
+}
+
+// writeOnce runs inside RawConn.Write. It always returns true: it never waits.
+func (w *socketWire) writeOnce(fd uintptr) bool {
+	for w.wn < len(w.out) {
+		n, err := syscall.Write(int(fd), w.out[w.wn:])
+		switch err {
+		case nil:
+			w.wn += n
+			if w.wn < len(w.out) && n == 0 {
+				return true
+			}
+		case syscall.EINTR:
+		case syscall.EAGAIN:
+			return true
+		default:
+			w.werr = err
+			return true
+		}
+	}
+	return true
+}
+
+func (w *socketWire) canTry() bool { return true }

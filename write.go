@@ -1,0 +1,488 @@
+package websocket
+
+import (
+	"context"
+	"io"
+	"time"
+)
+
+// This file is the writer: messages become frames in the buffer c.out, which leaves in one system call if the socket takes
+// it. Everything here belongs to whoever holds the write lock.
+//
+// The usual write does not wait: the socket takes everything at once, and no deadline is set. Only what it does not
+// take is written with a deadline.
+
+const (
+	// collectLimit is how many bytes of replies may collect before they leave.
+	collectLimit = 16 << 10
+	// collectTime is how long replies may collect.
+	collectTime = time.Millisecond
+	// writeChunk is how much the peer has to take within WriteTimeout.
+	writeChunk = 64 << 10
+)
+
+// WriteMessage sends p as one message of type t. It may be called from any number of goroutines; messages are never
+// interleaved. p is neither changed nor kept. Text has to be UTF-8 ([ErrInvalidUTF8], nothing is sent).
+//
+// When it returns nil the message was handed to the transport, or is about to be: while complete frames of the peer
+// wait in the read buffer, replies collect and leave together, after a millisecond at the latest ([Conn.Flush] hastens them).
+// It waits for a peer that is slow, at most WriteTimeout for each 64 KiB; then the connection is ended. A NextWriter that is open holds it up.
+func (c *Conn) WriteMessage(t MessageType, p []byte) error {
+	return c.writeMessage(nil, t, p)
+}
+
+// WriteContext is [Conn.WriteMessage] that gives up when ctx does. Before the message's first byte is sent that leaves the connection
+// usable; afterwards it ends it, and the error says so.
+func (c *Conn) WriteContext(ctx context.Context, t MessageType, p []byte) error {
+	if err := ctx.Err(); err != nil {
+		return &contextError{"write gave up before it began; nothing was sent", err}
+	}
+	return c.writeMessage(ctx, t, p)
+}
+
+// WritePrepared sends m, encoded once for all connections. Otherwise it is [Conn.WriteMessage].
+func (c *Conn) WritePrepared(m *PreparedMessage) error {
+	return c.WriteMessage(m.msgType, m.payload)
+}
+
+// SetWriteDeadline sets until when writes may wait for the peer; the zero time means as long as WriteTimeout allows.
+// A deadline that passes before a message's first byte is sent leaves the connection usable, afterwards it ends it. It
+// may be called from any goroutine and moves a write that waits already.
+func (c *Conn) SetWriteDeadline(t time.Time) error { return c.wdl.setUser(t) }
+
+// Flush sends the replies that are collecting.
+func (c *Conn) Flush() error {
+	if err := c.lockWrite(nil); err != nil {
+		return err
+	}
+	defer c.unlockWrite()
+	return c.send(nil, -1, nil)
+}
+
+// writeMessage sends a message. ctx may be nil.
+func (c *Conn) writeMessage(ctx context.Context, t MessageType, p []byte) error {
+	if err := c.lockMessage(ctx); err != nil {
+		return err
+	}
+	defer c.unlockWrite()
+	if err := c.enc.checkMessage(t, p); err != nil {
+		return err
+	}
+	if len(p) > collectLimit {
+		return c.putLarge(ctx, t, p)
+	}
+	return c.putSmall(ctx, t, p)
+}
+
+// putSmall sends a message that fits into the buffer, or lets it collect there.
+func (c *Conn) putSmall(ctx context.Context, t MessageType, p []byte) error {
+	if err := c.reserve(ctx, frameSize(len(p))); err != nil {
+		return err
+	}
+	begin := len(c.out.b)
+	c.out.b = c.enc.appendFrame(c.out.b, Opcode(t), true, p)
+	if c.more.Load() && len(c.out.b) < collectLimit {
+		c.collect()
+		c.countOut(len(p))
+		return nil
+	}
+	return c.sendMessage(ctx, begin, len(p), nil)
+}
+
+// putLarge sends a message that does not fit into the buffer. The buffer takes its beginning, so that the header does
+// not travel alone; the rest leaves straight from p, or is masked in the buffer piece by piece.
+func (c *Conn) putLarge(ctx context.Context, t MessageType, p []byte) error {
+	if err := c.reserve(ctx, maxHeaderSize); err != nil {
+		return err
+	}
+	size := len(p)
+	h := Header{Fin: true, Opcode: Opcode(t), Length: uint64(size)}
+	if c.role == clientRole {
+		h.Masked, h.MaskKey = true, c.enc.keys()
+	}
+	begin := len(c.out.b)
+	c.out.b = AppendHeader(c.out.b, h)
+	if !h.Masked {
+		n := min(cap(c.out.b)-len(c.out.b), len(p))
+		c.out.b = append(c.out.b, p[:n]...)
+		return c.sendMessage(ctx, begin, size, p[n:])
+	}
+	for pos := 0; ; {
+		from := len(c.out.b)
+		n := min(cap(c.out.b)-from, len(p))
+		c.out.b = append(c.out.b, p[:n]...)
+		pos = Mask(c.out.b[from:], h.MaskKey, pos)
+		p = p[n:]
+		if len(p) == 0 {
+			return c.sendMessage(ctx, begin, size, nil)
+		}
+		if err := c.send(ctx, begin, nil); err != nil {
+			return err
+		}
+		begin = -1 // from here on the message has begun
+		c.out = getBuffer(largePool)
+	}
+}
+
+// sendMessage sends a message of size bytes whose last part is in the buffer and in tail.
+func (c *Conn) sendMessage(ctx context.Context, begin, size int, tail []byte) error {
+	err := c.send(ctx, begin, tail)
+	if err == nil {
+		c.countOut(size)
+	}
+	return err
+}
+
+func (c *Conn) countOut(size int) {
+	c.counters.messagesOut.Add(1)
+	c.counters.bytesOut.Add(int64(size))
+}
+
+// tryLock takes the write lock if it is free.
+func (c *Conn) tryLock() bool {
+	select {
+	case c.wlock <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
+
+// lockWrite waits for the write lock. It fails if the connection is ending or ctx, which may be nil, gives up.
+func (c *Conn) lockWrite(ctx context.Context) error {
+	if !c.tryLock() {
+		if err := c.waitLock(ctx); err != nil {
+			return err
+		}
+	}
+	if c.dying.Load() {
+		c.unlockWrite()
+		return c.failed()
+	}
+	if err := c.werr; err != nil {
+		c.unlockWrite()
+		return err
+	}
+	return nil
+}
+
+func (c *Conn) waitLock(ctx context.Context) error {
+	select {
+	case c.wlock <- struct{}{}:
+		return nil
+	case <-c.done:
+		return c.failed()
+	case <-doneOf(ctx):
+		return &contextError{"write gave up waiting for other writes; nothing was sent", ctx.Err()}
+	}
+}
+
+func doneOf(ctx context.Context) <-chan struct{} {
+	if ctx == nil {
+		return nil
+	}
+	return ctx.Done()
+}
+
+// lockMessage waits for the write lock when no message is being sent in fragments.
+func (c *Conn) lockMessage(ctx context.Context) error {
+	for {
+		if err := c.lockWrite(ctx); err != nil {
+			return err
+		}
+		if c.stream == nil {
+			break
+		}
+		closed := c.stream.closed
+		c.unlockWrite()
+		select {
+		case <-closed:
+		case <-c.done:
+			return c.failed()
+		case <-doneOf(ctx):
+			return &contextError{"write gave up waiting for a message that NextWriter began; nothing was sent", ctx.Err()}
+		}
+	}
+	if c.wdl.userPassed() {
+		c.unlockWrite()
+		return errWriteDeadline
+	}
+	return nil
+}
+
+// reserve makes room for n bytes in the buffer, n being at most what an empty one holds. What is in the way is sent.
+func (c *Conn) reserve(ctx context.Context, n int) error {
+	if c.out != nil && cap(c.out.b)-len(c.out.b) < n || c.rest != nil {
+		if err := c.send(ctx, -1, nil); err != nil {
+			return err
+		}
+	}
+	if c.out == nil {
+		c.out = getBuffer(mediumPool)
+	}
+	return nil
+}
+
+// collect leaves the buffer as it is until the reader has worked off its input, or until collectTime has passed.
+func (c *Conn) collect() {
+	c.collecting.Store(true)
+	switch {
+	case c.timerArmed:
+	case c.timer == nil:
+		c.timer = time.AfterFunc(collectTime, c.flushSoon)
+	default:
+		c.timer.Reset(collectTime)
+	}
+	c.timerArmed = true
+}
+
+// unsent returns the next bytes that have to leave: what a socket did not take earlier, the buffer, then tail, which stays
+// the caller's.
+func (c *Conn) unsent(tail []byte) []byte {
+	switch {
+	case len(c.rest) > 0:
+		return c.rest
+	case c.out != nil && c.outSent < len(c.out.b):
+		return c.out.b[c.outSent:]
+	}
+	return tail
+}
+
+// took notes that n of the bytes that unsent returned have left, and returns what remains of tail.
+func (c *Conn) took(tail []byte, n int) []byte {
+	switch {
+	case len(c.rest) > 0:
+		c.rest = c.rest[n:]
+	case c.out != nil && c.outSent < len(c.out.b):
+		c.outSent += n
+	default:
+		tail = tail[n:]
+	}
+	return tail
+}
+
+// allSent gives the buffer back: everything has left.
+func (c *Conn) allSent() {
+	if c.out != nil {
+		c.out.free()
+	}
+	c.out, c.outSent, c.rest = nil, 0, nil
+	c.collecting.Store(false)
+}
+
+// send sends everything, tail last, and waits until the peer has taken it or a time limit or ctx, which may be nil, ends
+// that.
+//
+// begin is where in the buffer the caller's message begins. If nothing of it has left when the caller's deadline or
+// context passes, it is taken back and the connection stays usable. A begin of -1 says that it cannot be taken back.
+func (c *Conn) send(ctx context.Context, begin int, tail []byte) error {
+	tail, err := c.sendNow(tail)
+	if err != nil || len(c.unsent(tail)) == 0 {
+		return err
+	}
+	return c.sendWaiting(ctx, begin, tail)
+}
+
+// sendNow sends what the transport takes without waiting and returns what remains of tail.
+func (c *Conn) sendNow(tail []byte) ([]byte, error) {
+	if !c.wire.canTry() {
+		return tail, nil
+	}
+	for {
+		p := c.unsent(tail)
+		if len(p) == 0 {
+			c.allSent()
+			return nil, nil
+		}
+		n, err := c.wire.tryWrite(p)
+		tail = c.took(tail, n)
+		if err != nil {
+			return nil, c.writeFailed(err)
+		}
+		if n < len(p) {
+			return tail, nil
+		}
+	}
+}
+
+// sendWaiting sends everything with time limits.
+func (c *Conn) sendWaiting(ctx context.Context, begin int, tail []byte) error {
+	if ctx != nil && ctx.Done() != nil {
+		given := make(chan struct{})
+		stop := context.AfterFunc(ctx, func() { c.wdl.cancel(); close(given) })
+		defer func() {
+			if !stop() {
+				<-given
+				c.wdl.finish()
+			}
+		}()
+	}
+	defer c.wdl.finish()
+	for {
+		p := c.unsent(tail)
+		if len(p) == 0 {
+			c.allSent()
+			return nil
+		}
+		p = p[:min(len(p), writeChunk)]
+		c.wdl.begin(c.writeTimeout)
+		n, err := c.nc.Write(p)
+		tail = c.took(tail, n)
+		switch {
+		case err == nil:
+		case isTimeout(err):
+			return c.writeTimedOut(ctx, begin)
+		default:
+			return c.writeFailed(err)
+		}
+	}
+}
+
+// writeTimedOut decides what a time limit that passed means for the caller and for the connection.
+func (c *Conn) writeTimedOut(ctx context.Context, begin int) error {
+	var before, after error
+	switch c.wdl.expired() {
+	case expiredContext:
+		before = &contextError{"write gave up before the message's first byte; the connection stays usable", ctx.Err()}
+		after = &contextError{"write gave up in the middle of a message, which fails the connection", ctx.Err()}
+	case expiredUser:
+		before, after = errWriteDeadline, errWriteBegun
+	default:
+		return c.fail(writeTimeoutError(c.writeTimeout))
+	}
+	// A transport that can only wait, such as TLS, is broken by a timeout even if it reports that it took nothing.
+	if begin < 0 || len(c.rest) == 0 && c.outSent > begin || !c.wire.canTry() {
+		return c.fail(after)
+	}
+	c.out.b = c.out.b[:begin]
+	if len(c.unsent(nil)) == 0 {
+		c.allSent()
+	} else {
+		c.stuck = true // what was there before still has to leave
+	}
+	return before
+}
+
+// writeFailed notes that the transport takes nothing any more. The reader is left alone: the peer's Close may still be in
+// what it has sent.
+func (c *Conn) writeFailed(err error) error {
+	if cause := c.failed(); cause != nil {
+		return cause
+	}
+	if c.werr == nil {
+		c.werr = &lostError{"while we were sending", err}
+	}
+	c.allSent()
+	return c.werr
+}
+
+// NextWriter begins a message of type t that is sent in fragments as it is written, of at most 16 KiB each; one that
+// stays smaller is sent as one frame. The message is complete when the writer is closed; until then other messages wait, Pings and
+// Pongs do not. The writer is for one goroutine. Text has to be UTF-8; if it turns out not to be when a part has been sent already, the connection fails.
+func (c *Conn) NextWriter(t MessageType) (io.WriteCloser, error) {
+	if err := c.lockMessage(nil); err != nil {
+		return nil, err
+	}
+	defer c.unlockWrite()
+	if err := c.enc.beginMessage(t); err != nil {
+		return nil, err
+	}
+	c.stream = &messageWriter{c: c, closed: make(chan struct{})}
+	return c.stream, nil
+}
+
+// A messageWriter sends one message. RFC 6455, section 5.4.
+type messageWriter struct {
+	c      *Conn
+	buf    *buffer // what was written and not sent yet; nil if that is nothing
+	size   int
+	err    error         // what Write and Close return from now on
+	closed chan struct{} // closed when the message is over
+}
+
+// Write adds p to the message.
+func (w *messageWriter) Write(p []byte) (int, error) {
+	written := 0
+	for len(p) > 0 && w.err == nil {
+		if w.buf == nil {
+			w.buf = getBuffer(mediumPool)
+		}
+		n := min(collectLimit-len(w.buf.b), len(p))
+		w.buf.b = append(w.buf.b, p[:n]...)
+		p = p[n:]
+		written += n
+		if len(w.buf.b) == collectLimit && len(p) > 0 {
+			w.sendFragment(false)
+		}
+	}
+	return written, w.err
+}
+
+// Close sends the last fragment.
+func (w *messageWriter) Close() error {
+	if w.err != nil {
+		return w.err
+	}
+	w.sendFragment(true)
+	if w.err == nil {
+		w.err = errWriterClosed
+		return nil
+	}
+	return w.err
+}
+
+// sendFragment sends what was written. After an error, or the last fragment, the message is over.
+func (w *messageWriter) sendFragment(fin bool) {
+	c := w.c
+	if w.err = c.lockWrite(nil); w.err != nil {
+		w.over()
+		return
+	}
+	if w.err = w.putFragment(fin); w.err != nil || fin {
+		c.stream = nil
+		w.over()
+		c.queued.Store(true) // messages that a Hub queued meanwhile
+	}
+	c.unlockWrite()
+	if w.err != nil && w.err == ErrInvalidUTF8 && w.size > 0 {
+		c.abandon(w.err, CloseInternalError, "message could not be finished")
+	}
+}
+
+// putFragment appends the fragment and sends it. The write lock is held.
+func (w *messageWriter) putFragment(fin bool) error {
+	c := w.c
+	var p []byte
+	if w.buf != nil {
+		p = w.buf.b
+	}
+	if err := c.reserve(nil, frameSize(len(p))); err != nil {
+		return err
+	}
+	out, err := c.enc.appendFragment(c.out.b, p, fin)
+	if err != nil {
+		c.enc.giveUpMessage()
+		if len(c.unsent(nil)) == 0 {
+			c.allSent()
+		}
+		return err
+	}
+	c.out.b = out
+	w.size += len(p)
+	if w.buf != nil {
+		w.buf.b = w.buf.b[:0]
+	}
+	if fin {
+		return c.sendMessage(nil, -1, w.size, nil)
+	}
+	return c.send(nil, -1, nil)
+}
+
+// over gives back what the writer holds and lets other messages go on.
+func (w *messageWriter) over() {
+	if w.buf != nil {
+		w.buf.free()
+		w.buf = nil
+	}
+	close(w.closed)
+}

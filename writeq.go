@@ -1,0 +1,240 @@
+package websocket
+
+import "sync"
+
+// This file holds what waits to be sent while someone else holds the write lock, or while the socket takes nothing: answers to
+// Pings and the messages of a Hub. Whoever puts something in does not wait. Whoever releases the write lock takes it
+// out; if the socket takes nothing, a goroutine is started that waits for it, and there is never more than one.
+//
+// Lock order: the write lock, then Conn.mu or writeQueue.mu. No mutex is held while anything waits.
+
+// repliesLimit is how many bytes of Pongs wait before only the latest is kept. RFC 6455, section 5.5.3: an endpoint may
+// answer only the most recent Ping.
+const repliesLimit = 16 << 10
+
+// A writeQueue holds control frames and messages. It has memory only while something waits.
+type writeQueue struct {
+	mu       sync.Mutex
+	flush    bool   // what has collected shall leave
+	controls []byte // for each frame: opcode, length of payload, payload
+	shared   []*PreparedMessage
+	bytes    int  // of the frames in shared
+	closed   bool // nothing can be sent any more
+}
+
+// size returns how many bytes wait.
+func (q *writeQueue) size() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.bytes + len(q.controls)
+}
+
+// addControl queues a control frame and returns how many Pongs had to go for it.
+func (q *writeQueue) addControl(op Opcode, p []byte) (lost int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		return 0
+	}
+	if op == OpPong && len(q.controls)+len(p) > repliesLimit {
+		lost = q.dropPongs()
+	}
+	q.controls = append(q.controls, byte(op), byte(len(p)))
+	q.controls = append(q.controls, p...)
+	return lost
+}
+
+// dropPongs removes all Pongs and returns how many there were. mu is held.
+func (q *writeQueue) dropPongs() (n int) {
+	kept := q.controls[:0]
+	for rest := q.controls; len(rest) > 0; {
+		size := 2 + int(rest[1])
+		if Opcode(rest[0]) == OpPong {
+			n++
+		} else {
+			kept = append(kept, rest[:size]...)
+		}
+		rest = rest[size:]
+	}
+	q.controls = kept
+	return n
+}
+
+// sendControl sends a Ping or Pong without waiting: now if it can, else as soon as it can. Pongs collect with other
+// replies. Any goroutine may call it.
+func (c *Conn) sendControl(op Opcode, p []byte) {
+	if lost := c.queue.addControl(op, p); lost > 0 {
+		c.counters.pongsLost.Add(int64(lost))
+	}
+	if op != OpPong {
+		c.flushSoon()
+		return
+	}
+	c.wakeWriter()
+}
+
+// flushSoon sends what has collected, without waiting. Any goroutine may call it.
+func (c *Conn) flushSoon() {
+	c.queue.mu.Lock()
+	c.queue.flush = true
+	c.queue.mu.Unlock()
+	c.wakeWriter()
+}
+
+// wakeWriter sees to it that the queue is looked at: by us if the write lock is free, else by whoever releases it.
+func (c *Conn) wakeWriter() {
+	c.queued.Store(true)
+	if c.tryLock() {
+		c.unlockWrite()
+	}
+}
+
+// unlockWrite releases the write lock, after it has sent what others have queued. If the socket does not take it, the
+// lock passes on to a goroutine that waits for the socket.
+func (c *Conn) unlockWrite() {
+	for {
+		if c.queued.Load() && !c.stuck {
+			c.sendQueued()
+		}
+		if c.stuck {
+			c.stuck = false
+			go func() {
+				c.sendWaiting(nil, -1, nil)
+				c.unlockWrite()
+			}()
+			return
+		}
+		<-c.wlock
+		// Somebody may have queued something after we looked and before the lock was free.
+		if !c.queued.Load() || !c.tryLock() {
+			return
+		}
+	}
+}
+
+// sendQueued sends what is queued, without waiting. The write lock is held.
+func (c *Conn) sendQueued() {
+	c.queued.Store(false)
+	for {
+		again, flush := c.takeQueued()
+		if len(c.unsent(nil)) == 0 {
+			c.allSent()
+			return
+		}
+		if !again && !flush && c.more.Load() {
+			c.collect()
+			return
+		}
+		if _, err := c.sendNow(nil); err != nil {
+			return
+		}
+		if len(c.unsent(nil)) > 0 {
+			c.stuck = true
+			if again {
+				c.queued.Store(true)
+			}
+			return
+		}
+		if !again {
+			return
+		}
+	}
+}
+
+// takeQueued moves what is queued into the buffer, as far as there is room. again says that something is left, flush
+// that replies must not collect any longer. The write lock is held.
+func (c *Conn) takeQueued() (again, flush bool) {
+	q := &c.queue
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if c.enc.closed || c.werr != nil {
+		q.controls, q.shared, q.bytes, q.closed = nil, nil, 0, true
+	}
+	flush, q.flush = q.flush, false
+	if flush {
+		c.timerArmed = false
+	}
+	for len(q.controls) > 0 {
+		payload := q.controls[2 : 2+int(q.controls[1])]
+		if !c.fits(len(payload)) {
+			return true, true
+		}
+		c.out.b = c.enc.appendFrame(c.out.b, Opcode(q.controls[0]), true, payload)
+		q.controls = q.controls[2+len(payload):]
+	}
+	q.controls = nil
+	for len(q.shared) > 0 && c.stream == nil {
+		flush = true
+		if !c.takeShared(q.shared[0]) {
+			return true, true
+		}
+		q.bytes -= len(q.shared[0].frame)
+		q.shared[0] = nil
+		q.shared = q.shared[1:]
+	}
+	if len(q.shared) == 0 {
+		q.shared = nil
+	}
+	return false, flush
+}
+
+// fits reports whether a frame with a payload of n bytes has room in the buffer, which it borrows if there is none.
+func (c *Conn) fits(n int) bool {
+	if c.out == nil {
+		c.out = getBuffer(mediumPool)
+	}
+	return cap(c.out.b)-len(c.out.b) >= frameSize(n)
+}
+
+// takeShared puts a message of a Hub behind what waits, and reports whether there was room. A frame that is larger than
+// the buffer is not copied: it goes as it is, as the first of what waits.
+func (c *Conn) takeShared(m *PreparedMessage) bool {
+	switch {
+	case c.fits(len(m.payload)):
+		c.out.b = c.enc.appendFrame(c.out.b, Opcode(m.msgType), true, m.payload)
+	case len(c.rest) > 0 || len(c.out.b) > 0:
+		return false
+	case c.role == serverRole:
+		c.rest = m.frame
+	default:
+		c.rest = c.enc.appendFrame(nil, Opcode(m.msgType), true, m.payload)
+	}
+	c.countOut(len(m.payload))
+	return true
+}
+
+// sendClose sends what is owed and then our Close. It waits, but not beyond the end of the connection, which its caller has
+// bounded. RFC 6455, section 5.5.1.
+func (c *Conn) sendClose(code CloseCode, reason string) error {
+	select {
+	case c.wlock <- struct{}{}:
+	case <-c.done:
+		return c.failed()
+	}
+	defer c.unlockWrite()
+	if c.werr != nil {
+		return c.werr
+	}
+	for again := true; again; {
+		again, _ = c.takeQueued()
+		if err := c.send(nil, -1, nil); err != nil {
+			return err
+		}
+	}
+	if err := c.appendClose(code, reason); err != nil {
+		return err
+	}
+	return c.send(nil, -1, nil)
+}
+
+// appendClose puts our Close behind what waits. The write lock is held.
+func (c *Conn) appendClose(code CloseCode, reason string) error {
+	if !c.fits(maxControlPayload) {
+		own := &buffer{b: make([]byte, 0, len(c.out.b)+frameSize(maxControlPayload)), pool: mediumPool}
+		own.b = append(own.b, c.out.b...)
+		c.out = own
+	}
+	out, err := c.enc.appendClose(c.out.b, code, reason)
+	c.out.b = out
+	return err
+}
