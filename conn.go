@@ -50,7 +50,7 @@ type Conn struct {
 	keepalive    Keepalive // Interval 0: off
 	nc           net.Conn
 	wire         wire
-	onEnd        func(*Conn)
+	id           uint64        // its number in this process
 	done         chan struct{} // closed when the connection has ended
 
 	// reading is the read token: whoever has set it owns the reader's fields.
@@ -100,7 +100,11 @@ type Conn struct {
 	cause      error // why the connection ends; the first one stays
 	closeError error // what the first Close returns
 	ended      bool
+	endHooks   []func()
 }
+
+// lastConnID numbers the connections of this process.
+var lastConnID atomic.Uint64
 
 // newConn makes the Conn of a transport on which the opening handshake is over. leftover is what was read behind the
 // handshake; it is copied.
@@ -112,7 +116,7 @@ func newConn(nc net.Conn, r role, cfg connConfig, leftover []byte) *Conn {
 		closeTimeout: option(cfg.closeTimeout, DefaultCloseTimeout),
 		keepalive:    cfg.keepalive.resolve(r),
 		nc:           nc,
-		onEnd:        cfg.onEnd,
+		id:           lastConnID.Add(1),
 		done:         make(chan struct{}),
 		wlock:        make(chan struct{}, 1),
 		dec:          decoder{role: r},
@@ -128,6 +132,9 @@ func newConn(nc net.Conn, r role, cfg connConfig, leftover []byte) *Conn {
 	c.wire, c.in.pool = newWire(nc)
 	c.in.seed(leftover)
 	c.rdl.nc, c.wdl.nc = nc, nc
+	if cfg.onEnd != nil {
+		c.atEnd(func() { cfg.onEnd(c) })
+	}
 	return c
 }
 
@@ -174,11 +181,17 @@ func (c *Conn) CloseWith(code CloseCode, reason string) error {
 	if err := checkClose(code, reason); err != nil {
 		return err
 	}
-	if !c.startClose(&closedError{code: code, reason: cutReason(reason)}) {
+	cause := &closedError{code, cutReason(reason)}
+	if !c.startClose(cause) {
 		return nil
 	}
-	bound := c.boundEnd(c.closeTimeout, closeTimeoutError(c.closeTimeout))
-	if err := c.sendClose(code, reason); err != nil {
+	return c.finishClose(c.closeTimeout, cause)
+}
+
+// finishClose is the closing handshake after startClose.
+func (c *Conn) finishClose(limit time.Duration, cause *closedError) error {
+	bound := c.boundEnd(limit, closeTimeoutError(limit))
+	if err := c.sendClose(cause.code, cause.reason); err != nil {
 		c.end()
 		return c.closeResult()
 	}
@@ -273,13 +286,37 @@ func (c *Conn) end() {
 		return
 	}
 	c.ended = true
+	hooks := c.endHooks
+	c.endHooks = nil
 	c.mu.Unlock()
 	c.nc.Close()
 	c.pings.failAll()
 	close(c.done)
-	if c.onEnd != nil {
-		c.onEnd(c)
+	for _, hook := range hooks {
+		hook()
 	}
+}
+
+// atEnd has f called when the connection has ended, which may be now.
+func (c *Conn) atEnd(f func()) {
+	c.mu.Lock()
+	if !c.ended {
+		c.endHooks = append(c.endHooks, f)
+		c.mu.Unlock()
+		return
+	}
+	c.mu.Unlock()
+	f()
+}
+
+// endError returns why the connection has ended, nil if it has not.
+func (c *Conn) endError() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.ended {
+		return nil
+	}
+	return c.cause
 }
 
 // cut is end that does not wait for the peer even if the transport, as TLS does, says goodbye itself.
@@ -391,11 +428,14 @@ type Stats struct {
 	RTT time.Duration // of the latest Ping that was answered, 0 if none was
 }
 
+// A counter may be changed and read by any goroutine.
+type counter = atomic.Int64
+
 type counters struct {
-	messagesIn, messagesOut atomic.Int64
-	bytesIn, bytesOut       atomic.Int64
-	pingsIn, pongsLost      atomic.Int64
-	dropped, rtt            atomic.Int64
+	messagesIn, messagesOut counter
+	bytesIn, bytesOut       counter
+	pingsIn, pongsLost      counter
+	dropped, rtt            counter
 }
 
 // Stats returns a snapshot. It may be called from any goroutine, also after the connection has ended.

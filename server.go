@@ -1,0 +1,285 @@
+package websocket
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+)
+
+// This file is the server's end: Upgrader turns an HTTP request into a Conn. The rules of the handshake are in handshake.go,
+// the broadcast server on top is in hub.go. RFC 6455, section 4.2.
+
+// DefaultUpgradeTimeout is how long writing the answer to a handshake may take.
+const DefaultUpgradeTimeout = 10 * time.Second
+
+// An Upgrader answers opening handshakes and keeps a register of the connections that came of them, so that they can be
+// shut down. The zero value is ready: same origin, no subprotocols, default limits. Its fields must not be changed after first use; its methods may be
+// called by any number of goroutines.
+//
+// It cannot set the limits of the HTTP request itself: set ReadHeaderTimeout and MaxHeaderBytes of the [http.Server].
+type Upgrader struct {
+	// Origins are the web origins that may connect besides the server's own host. See [CheckOriginPattern] for how they
+	// are written; "*" allows all. A request without an Origin header does not come from a browser's page and is allowed.
+	Origins []string
+	// CheckOrigin, if set, decides instead of Origins.
+	CheckOrigin func(r *http.Request) bool
+	// Subprotocols are those that the server speaks. The first of the client's that is among them is agreed on. RFC 6455,
+	// section 1.9.
+	Subprotocols []string
+
+	ReadLimit        int64         // bytes of a message received; 0: DefaultReadLimit; negative: none
+	WriteTimeout     time.Duration // for the peer to take what is written; 0: DefaultWriteTimeout; negative: none
+	CloseTimeout     time.Duration // for the closing handshake; 0 or negative: DefaultCloseTimeout
+	HandshakeTimeout time.Duration // for writing the answer; 0: DefaultUpgradeTimeout; negative: none
+	Keepalive        Keepalive     // on by default
+
+	// Error, if set, answers requests that are refused. It has to send err.Status, and err.Header with it; err.Reason
+	// is safe to send. By default they are answered with that and the reason as plain text.
+	Error func(w http.ResponseWriter, r *http.Request, err *HandshakeError)
+
+	mu       sync.Mutex
+	conns    map[*Conn]struct{}
+	shutdown bool
+}
+
+// Upgrade answers the handshake in r and returns the connection. header is added to the answer; it must not contain what the
+// handshake itself sets. If the request is refused it has been answered, and the error is a [*HandshakeError].
+//
+// The connection is taken from the [http.Server] (hijacked): the handler may return, r.Context() no longer tells when the peer leaves, and Server.Shutdown does
+// not wait for it; see [Upgrader.Shutdown]. Middleware is passed by its Unwrap method.
+func (u *Upgrader) Upgrade(w http.ResponseWriter, r *http.Request, header http.Header) (*Conn, error) {
+	c, err := u.upgrade(w, r, header)
+	if err == nil {
+		return c, nil
+	}
+	if err.Status != 0 { // else the connection is lost, and there is nobody to answer
+		u.refuse(w, r, err)
+	}
+	return nil, err
+}
+
+// Handler is a http.Handler that upgrades requests and serves the connections. For each it calls open, which returns who
+// is told what arrives; r is valid during that call only. Then the connection is served on a goroutine of its own, while that of
+// net/http, and its buffers, are released. A panic in the Handler ends its connection only, and is given to Closed as a [*PanicError].
+func (u *Upgrader) Handler(open func(c *Conn, r *http.Request) Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, err := u.Upgrade(w, r, nil)
+		if err != nil {
+			return
+		}
+		opened := false
+		defer func() {
+			if !opened { // open panicked, which is net/http's to report
+				c.CloseNow()
+			}
+		}()
+		h := open(c, r)
+		opened = true
+		go c.serveDetached(h)
+	})
+}
+
+// Shutdown refuses further handshakes with status 503, says goodbye to all connections with code 1001, and waits for
+// their closing handshakes. When ctx ends first it cuts what is left and returns ctx's error. [http.Server.Shutdown] does not know
+// connections that were upgraded: call both, or hand this one to RegisterOnShutdown.
+func (u *Upgrader) Shutdown(ctx context.Context) error {
+	conns := u.stop()
+	for _, c := range conns {
+		go c.CloseWith(CloseGoingAway, "the server is shutting down")
+	}
+	return waitEnd(ctx, conns)
+}
+
+// stop refuses further handshakes and returns the connections there are.
+func (u *Upgrader) stop() []*Conn {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.shutdown = true
+	conns := make([]*Conn, 0, len(u.conns))
+	for c := range u.conns {
+		conns = append(conns, c)
+	}
+	return conns
+}
+
+func (u *Upgrader) stopped() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.shutdown
+}
+
+// register adds c. It reports false if the Upgrader was shut down meanwhile.
+func (u *Upgrader) register(c *Conn) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.shutdown {
+		return false
+	}
+	if u.conns == nil {
+		u.conns = make(map[*Conn]struct{})
+	}
+	u.conns[c] = struct{}{}
+	return true
+}
+
+func (u *Upgrader) deregister(c *Conn) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	delete(u.conns, c)
+}
+
+// upgrade checks the request, takes the connection and answers.
+func (u *Upgrader) upgrade(w http.ResponseWriter, r *http.Request, header http.Header) (*Conn, *HandshakeError) {
+	if u.stopped() {
+		return nil, refuse("shutdown", http.StatusServiceUnavailable, "the server is shutting down; connect again later")
+	}
+	key, err := checkRequest(r.Method, r.ProtoMajor, r.ProtoMinor, r.Header, hasBody(r))
+	if err != nil {
+		return nil, err
+	}
+	if err := u.checkOrigin(r); err != nil {
+		return nil, err
+	}
+	if err := checkAnswerHeader(header); err != nil {
+		return nil, err
+	}
+	subprotocol := selectSubprotocol(r.Header, u.Subprotocols)
+	answer := appendAnswer(nil, key, subprotocol, header)
+
+	nc, buffered, err := hijack(w)
+	if err != nil {
+		return nil, err
+	}
+	if err := u.writeAnswer(nc, answer); err != nil {
+		nc.Close()
+		return nil, err
+	}
+	c := newConn(nc, serverRole, connConfig{
+		readLimit:    u.ReadLimit,
+		writeTimeout: u.WriteTimeout,
+		closeTimeout: u.CloseTimeout,
+		keepalive:    u.Keepalive,
+		subprotocol:  subprotocol,
+		onEnd:        u.deregister,
+	}, peekAll(buffered))
+	if !u.register(c) {
+		go c.CloseWith(CloseGoingAway, "the server is shutting down")
+	}
+	return c, nil
+}
+
+// checkOrigin asks who decides on origins. RFC 6455, sections 4.2.2 (item 4) and 10.2.
+func (u *Upgrader) checkOrigin(r *http.Request) *HandshakeError {
+	if u.CheckOrigin == nil {
+		return checkOrigin(r.Header.Values("Origin"), r.Host, u.Origins)
+	}
+	if u.CheckOrigin(r) {
+		return nil
+	}
+	return refuse("origin", http.StatusForbidden, "origin %s is not allowed (CheckOrigin)", quote(r.Header.Get("Origin")))
+}
+
+// refuse answers a request that is no handshake we accept.
+func (u *Upgrader) refuse(w http.ResponseWriter, r *http.Request, err *HandshakeError) {
+	if u.Error != nil {
+		u.Error(w, r, err)
+		return
+	}
+	for name, values := range err.Header {
+		w.Header()[name] = values
+	}
+	http.Error(w, err.Reason, err.Status)
+}
+
+// ownAnswerHeaders are what only the handshake itself may set.
+var ownAnswerHeaders = []string{
+	"Upgrade", "Connection", "Content-Length", "Transfer-Encoding", "Trailer",
+	headerAccept, headerExtensions, headerProtocol, headerVersion, headerKey,
+}
+
+// checkAnswerHeader judges what the application wants to add to the answer.
+func checkAnswerHeader(h http.Header) *HandshakeError {
+	for name, values := range h {
+		for _, own := range ownAnswerHeaders {
+			if strings.EqualFold(name, own) {
+				return refuse("header", http.StatusInternalServerError,
+					"the application may not set %s in the answer (subprotocols: Upgrader.Subprotocols)", own)
+			}
+		}
+		if !isToken(name) {
+			return refuse("header", http.StatusInternalServerError, "the application set a header with the invalid name %s", quote(name))
+		}
+		for _, v := range values {
+			if strings.ContainsAny(v, "\r\n\x00") {
+				return refuse("header", http.StatusInternalServerError, "the application set header %s with a line break in it", quote(name))
+			}
+		}
+	}
+	return nil
+}
+
+// appendAnswer appends the answer that accepts a handshake. RFC 6455, section 4.2.2, item 5.
+func appendAnswer(b []byte, key, subprotocol string, header http.Header) []byte {
+	b = append(b, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "...)
+	b = append(b, acceptKey(key)...)
+	b = append(b, "\r\n"...)
+	if subprotocol != "" {
+		b = append(b, "Sec-WebSocket-Protocol: "+subprotocol+"\r\n"...)
+	}
+	for name, values := range header {
+		for _, v := range values {
+			b = append(b, name+": "+v+"\r\n"...)
+		}
+	}
+	return append(b, "\r\n"...)
+}
+
+// writeAnswer sends the answer under a deadline.
+func (u *Upgrader) writeAnswer(nc net.Conn, answer []byte) *HandshakeError {
+	if limit := option(u.HandshakeTimeout, DefaultUpgradeTimeout); limit > 0 {
+		nc.SetWriteDeadline(time.Now().Add(limit))
+		defer nc.SetWriteDeadline(time.Time{})
+	}
+	if _, err := nc.Write(answer); err != nil {
+		return &HandshakeError{Check: "answer", Reason: "the answer could not be sent", Err: err}
+	}
+	return nil
+}
+
+// hijack takes the connection from net/http, past middleware that has an Unwrap method. If it cannot the error names the
+// type that hides it.
+func hijack(w http.ResponseWriter) (net.Conn, *bufio.Reader, *HandshakeError) {
+	nc, rw, err := http.NewResponseController(w).Hijack()
+	switch {
+	case err == nil:
+		return nc, rw.Reader, nil
+	case errors.Is(err, http.ErrNotSupported):
+		return nil, nil, refuse("hijack", http.StatusInternalServerError,
+			"%T hides the connection: it has neither Hijack nor Unwrap; take that middleware out of the way of WebSocket requests", innermost(w))
+	}
+	e := refuse("hijack", http.StatusInternalServerError, "the connection cannot be taken from net/http")
+	e.Err = err
+	return nil, nil, e
+}
+
+// innermost follows Unwrap to the last http.ResponseWriter that can be reached.
+func innermost(w http.ResponseWriter) http.ResponseWriter {
+	for {
+		u, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			return w
+		}
+		w = u.Unwrap()
+	}
+}
+
+// peekAll returns what r holds. It is valid until r is read.
+func peekAll(r *bufio.Reader) []byte {
+	p, _ := r.Peek(r.Buffered())
+	return p
+}
