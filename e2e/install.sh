@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Installs what the end-to-end tests need on a Debian machine: Chromium, Node.js with ws, Python's websockets, nginx, curl.
+# Run as root. It starts no service and does nothing where everything is there already.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+packages=()
+need() { # COMMAND PACKAGE...: install the packages if the command fails
+  local command=$1
+  shift
+  bash -c "$command" >/dev/null 2>&1 || packages+=("$@")
+}
+
+need 'command -v chromium' chromium fonts-dejavu-core
+need 'command -v node' nodejs
+need 'command -v npm' npm
+need '/usr/bin/python3 -c "import websockets"' python3 python3-websockets
+need 'command -v nginx || test -x /usr/sbin/nginx' nginx-light
+need 'command -v curl' curl ca-certificates
+
+if ((${#packages[@]})); then
+  if ! command -v apt-get >/dev/null; then
+    echo "install.sh knows Debian only; install these another way: ${packages[*]}" >&2
+    exit 1
+  fi
+  # The nginx package would start a server on port 80; a policy file is Debian's way to say no.
+  policy=/usr/sbin/policy-rc.d
+  if [[ ! -e $policy ]]; then
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod 755 "$policy"
+    trap 'rm -f "$policy"' EXIT
+  fi
+  apt-get update -q
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${packages[@]}"
+fi
+
+(cd peers/node && npm ci)
+
+chromium --version
+echo "node $(node --version), $(node -p '"ws " + require("./peers/node/node_modules/ws/package.json").version')"
+/usr/bin/python3 -c 'import sys, websockets.version as w; print("python", sys.version.split()[0] + ", websockets", w.version)'
+PATH=$PATH:/usr/sbin nginx -v
+curl --version | head -n 1
