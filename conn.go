@@ -63,6 +63,7 @@ type Conn struct {
 	message     *messageReader // the message that NextReader began; nil if none or at its end
 	alive       aliveState
 	readContext context.Context // of the ReadContext that is under way
+	resumable   bool            // the reader is a StreamConn: a deadline in the middle of a message loses nothing
 
 	// wlock is the write lock, a channel of one slot: taken while it is full. Only so can a context give up waiting for
 	// it. Whoever holds it owns the writer's fields.

@@ -57,6 +57,13 @@ func (d *readDeadline) setAlive(t time.Time) {
 	d.apply()
 }
 
+// userPassed reports whether the owner's deadline has passed.
+func (d *readDeadline) userPassed() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return !d.user.IsZero() && !time.Now().Before(d.user)
+}
+
 // disable takes all deadlines away, for good.
 func (d *readDeadline) disable() {
 	d.mu.Lock()

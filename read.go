@@ -271,7 +271,7 @@ func (c *Conn) readTimeout() error {
 		between = &contextError{"read gave up between two messages; the connection stays usable", err}
 		mid = &contextError{"read gave up in the middle of a message, which fails the connection", err}
 	}
-	if c.dec.midMessage() {
+	if c.dec.midMessage() && !c.resumable {
 		return c.abandon(mid, ClosePolicyViolation, "message was not finished in time")
 	}
 	return between

@@ -350,8 +350,16 @@ func (c *Conn) writeTimedOut(ctx context.Context, begin int) error {
 	default:
 		return c.fail(writeTimeoutError(c.writeTimeout))
 	}
-	// A transport that can only wait, such as TLS, is broken by a timeout even if it reports that it took nothing.
-	if begin < 0 || len(c.rest) == 0 && c.outSent > begin || !c.wire.canTry() {
+	begun := begin < 0 || len(c.rest) == 0 && c.outSent > begin
+	_, keep := ctx.(streamContext)
+	switch {
+	case !c.wire.canTry():
+		// A transport that can only wait, such as TLS, is broken by a timeout even if it reports that it took nothing.
+		return c.fail(after)
+	case begun && keep:
+		c.stuck = true // a stream has no message that would be incomplete: the rest leaves later
+		return errWriteKept
+	case begun:
 		return c.fail(after)
 	}
 	c.out.b = c.out.b[:begin]
