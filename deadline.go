@@ -119,12 +119,16 @@ type writeDeadline struct {
 	user      time.Time // SetWriteDeadline; zero: none
 	stall     time.Time // when the write that waits has taken too long; zero: none, or no write waits
 	waiting   bool
+	ours      bool // what waits is Pongs, our Close and the like: the owner's deadline is not for them
 	cancelled bool // the context of the write that waits gave up
 }
 
 // apply tells the transport. mu is held.
 func (d *writeDeadline) apply() error {
 	t := d.user
+	if d.ours {
+		t = time.Time{}
+	}
 	switch {
 	case !d.waiting:
 		t = time.Time{}
@@ -134,6 +138,13 @@ func (d *writeDeadline) apply() error {
 		t = d.stall
 	}
 	return d.nc.SetWriteDeadline(t)
+}
+
+// setOurs says whether what is sent from now on is the connection's own. The write lock is held.
+func (d *writeDeadline) setOurs(ours bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.ours = ours
 }
 
 func (d *writeDeadline) setUser(t time.Time) error {
@@ -190,7 +201,7 @@ func (d *writeDeadline) expired() expiry {
 	switch {
 	case d.cancelled:
 		return expiredContext
-	case !d.user.IsZero() && !time.Now().Before(d.user):
+	case !d.ours && !d.user.IsZero() && !time.Now().Before(d.user):
 		return expiredUser
 	}
 	return expiredNone

@@ -100,7 +100,9 @@ func (c *Conn) unlockWrite() {
 		if c.stuck {
 			c.stuck = false
 			go func() {
+				c.wdl.setOurs(true)
 				c.sendWaiting(nil, -1, nil)
+				c.wdl.setOurs(false)
 				c.unlockWrite()
 			}()
 			return
@@ -211,6 +213,8 @@ func (c *Conn) sendClose(code CloseCode, reason string) error {
 		return c.failed()
 	}
 	defer c.unlockWrite()
+	c.wdl.setOurs(true)
+	defer c.wdl.setOurs(false)
 	if c.werr != nil {
 		return c.werr
 	}
