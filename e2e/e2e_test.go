@@ -108,6 +108,18 @@ func start(t *testing.T, name string, args ...string) *process {
 	return p
 }
 
+// lookPath finds a program on PATH or at one of the places where it may be as well.
+func lookPath(t *testing.T, name string, places ...string) string {
+	t.Helper()
+	for _, place := range append([]string{name}, places...) {
+		if path, err := exec.LookPath(place); err == nil {
+			return path
+		}
+	}
+	t.Fatalf("no %s on this machine (run e2e/install.sh)", name)
+	panic("not reached")
+}
+
 // kill ends the program and its children as a crash would, and waits for its end.
 func (p *process) kill() {
 	syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)

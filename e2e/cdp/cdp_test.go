@@ -16,8 +16,15 @@ const testPage = `<!doctype html>
 <html lang="en"><title>Test page</title>
 <link rel="icon" href="data:,">
 <h1 id="greeting">waiting</h1>
+<form><input id="name" value="nobody"><button id="go">Go</button></form><p id="gone"></p>
+<button id="hidden" style="display: none">Hidden</button>
+<div style="position: relative"><button id="covered">Covered</button><div style="position: absolute; inset: 0"></div></div>
 <script>
   setTimeout(() => { document.querySelector("#greeting").textContent = "grüße, 世界" }, 50)
+  document.querySelector("form").addEventListener("submit", event => {
+    event.preventDefault()
+    document.querySelector("#gone").textContent = document.querySelector("#name").value
+  })
 </script>
 </html>`
 
@@ -98,6 +105,31 @@ func TestWaitForGivesUp(t *testing.T) {
 	}
 	if err := page.WaitFor(ctx, `true`); err != nil {
 		t.Errorf("the page is of no use after a wait that gave up: %v", err)
+	}
+}
+
+func TestTypeAndClick(t *testing.T) {
+	ctx, page, url := newPage(t)
+	if err := page.Navigate(ctx, url); err != nil {
+		t.Fatal(err)
+	}
+	if err := page.Type(ctx, "#name", "Günther"); err != nil {
+		t.Fatal(err)
+	}
+	if err := page.Click(ctx, "#go"); err != nil {
+		t.Fatal(err)
+	}
+	if err := page.WaitFor(ctx, `document.querySelector("#gone").textContent === "Günther"`); err != nil {
+		t.Error(err)
+	}
+	for selector, reason := range map[string]string{
+		"#missing": "no such element",
+		"#hidden":  "covered by", // a box without a size lies in the corner of the page, under something else
+		"#covered": "covered by",
+	} {
+		if err := page.Click(ctx, selector); err == nil || !strings.Contains(err.Error(), reason) {
+			t.Errorf("click %s: %v; want that it says %q", selector, err, reason)
+		}
 	}
 }
 

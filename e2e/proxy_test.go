@@ -1,0 +1,201 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"text/template"
+	"time"
+
+	websocket "hawser.example/websocket"
+)
+
+const publishKey = "a key for the tests"
+
+// proxied is nginx in front of a hawser server.
+type proxied struct {
+	hawser    *process
+	passing   string // address of the nginx that passes Host on
+	forgetful string // address of the nginx that does not
+}
+
+func startProxied(t *testing.T) proxied {
+	t.Helper()
+	hawser, addr := startHawser(t, "serve", "--addr", "127.0.0.1:0", "--publish-key", publishKey)
+	p := proxied{hawser, freeAddr(t), freeAddr(t)}
+	prefix := t.TempDir()
+	writeConfig(t, filepath.Join(prefix, "nginx.conf"), map[string]string{
+		"Hawser": addr, "Passing": p.passing, "Forgetful": p.forgetful,
+	})
+	nginx := start(t, lookPath(t, "nginx", "/usr/sbin/nginx"), "-p", prefix, "-c", "nginx.conf")
+	for _, addr := range []string{p.passing, p.forgetful} {
+		awaitListener(t, nginx, addr)
+	}
+	return p
+}
+
+// freeAddr returns an address that nobody listens on: nginx cannot be asked for a port of its own choice.
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return listener.Addr().String()
+}
+
+func writeConfig(t *testing.T, path string, values map[string]string) {
+	t.Helper()
+	var config bytes.Buffer
+	if err := template.Must(template.ParseFiles("testdata/nginx.conf")).Execute(&config, values); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, config.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// awaitListener returns when a connection to addr succeeds.
+func awaitListener(t *testing.T, p *process, addr string) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		conn, err := net.Dial("tcp", addr)
+		if err == nil {
+			conn.Close()
+			return
+		}
+		select {
+		case <-p.exited:
+			t.Fatalf("%s ended before it listened on %s", p.cmd, addr)
+		default:
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s does not listen on %s: %v", p.cmd, addr, err)
+		}
+	}
+}
+
+// subscribe dials a topic through the proxy at addr as a browser would whose page came from there.
+func subscribe(ctx context.Context, addr, topic string) (*websocket.Conn, error) {
+	origin := http.Header{"Origin": {"http://" + addr}}
+	conn, _, err := new(websocket.Dialer).Dial(ctx, "ws://"+addr+"/topics/"+topic, origin)
+	return conn, err
+}
+
+// publish posts to a topic and returns the status and the body of the answer.
+func publish(t *testing.T, addr, topic, contentType string, body []byte) (int, string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(within(t), "POST", "http://"+addr+"/topics/"+topic, bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+publishKey)
+	r.Header.Set("Content-Type", contentType)
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, string(text)
+}
+
+func TestProxy(t *testing.T) {
+	p := startProxied(t)
+	conn, err := subscribe(within(t), p.passing, "builds")
+	if err != nil {
+		t.Fatalf("subscribe through nginx: %v", err)
+	}
+	defer conn.CloseNow()
+	messages := []struct {
+		name, contentType string
+		kind              websocket.MessageType
+		body              []byte
+	}{
+		{"text", "text/plain", websocket.TextMessage, []byte("grüße durch den Proxy")},
+		{"binary", "application/octet-stream", websocket.BinaryMessage, []byte{0xff, 0, 0x80}},
+		{"empty", "text/plain", websocket.TextMessage, nil},
+		{"1 MiB text", "text/plain", websocket.TextMessage, bytes.Repeat([]byte("hawser ü"), 1<<20/9)},
+		{"1 MiB binary", "application/octet-stream", websocket.BinaryMessage, bytes.Repeat([]byte{0xff, 0}, 1<<19)},
+	}
+	for _, m := range messages {
+		status, answer := publish(t, p.passing, "builds", m.contentType, m.body)
+		if status != http.StatusOK || !strings.Contains(answer, `"subscribers":1`) {
+			t.Fatalf("%s: publish: %d %s", m.name, status, answer)
+		}
+		kind, data, err := conn.ReadContext(within(t))
+		if err != nil {
+			t.Fatalf("%s: read: %v", m.name, err)
+		}
+		if kind != m.kind || !bytes.Equal(data, m.body) {
+			t.Errorf("%s: received %v of %d bytes, %.40q", m.name, kind, len(data), data)
+		}
+	}
+	if status, answer := publish(t, p.passing, "builds", "text/plain", make([]byte, 1<<20+1)); status != http.StatusRequestEntityTooLarge {
+		t.Errorf("publish 1 MiB and one byte: %d %s; want 413", status, answer)
+	}
+}
+
+// TestProxyPassesClose has each side close with a code of its own, through nginx.
+func TestProxyPassesClose(t *testing.T) {
+	p := startProxied(t)
+	conn, err := subscribe(within(t), p.passing, "builds")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.CloseWith(4321, "enough"); err != nil {
+		t.Errorf("CloseWith: %v; want the server's echo through nginx", err)
+	}
+
+	conn, err = subscribe(within(t), p.passing, "builds")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.CloseNow()
+	read := make(chan error, 1)
+	go func() {
+		_, _, err := conn.ReadContext(within(t))
+		read <- err
+	}()
+	if code := p.hawser.terminate(); code != 0 {
+		t.Errorf("hawser's exit code after SIGTERM is %d; want 0", code)
+	}
+	var closed *websocket.CloseError
+	if err := <-read; !errors.As(err, &closed) || closed.Code != websocket.CloseServiceRestart {
+		t.Errorf("read while the server drains: %v; want close 1012", err)
+	}
+}
+
+func TestProxyThatForgetsHost(t *testing.T) {
+	p := startProxied(t)
+	_, err := subscribe(within(t), p.forgetful, "builds")
+	var refused *websocket.HandshakeError
+	if !errors.As(err, &refused) || refused.Status != http.StatusForbidden {
+		t.Fatalf("error %v; want a refusal with 403", err)
+	}
+	for _, hint := range []string{"proxy", "Host", p.forgetful} {
+		if !bytes.Contains(refused.Body, []byte(hint)) {
+			t.Errorf("the refusal does not name %q: %s", hint, refused.Body)
+		}
+	}
+
+	// The same proxy is right for whoever is no browser: without an Origin there is nothing to compare.
+	conn, _, err := new(websocket.Dialer).Dial(within(t), "ws://"+p.forgetful+"/topics/builds", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.Close(); err != nil {
+		t.Errorf("close: %v", err)
+	}
+}
