@@ -1,0 +1,112 @@
+package notify
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"net/http"
+
+	"hawser.example/websocket"
+)
+
+const (
+	maxBody       = 1 << 20  // bytes of a message that is published
+	maxFromClient = 64 << 10 // bytes of a message from a subscriber, all of which are thrown away
+	maxTopic      = 255      // bytes of a topic's name
+)
+
+// Config is what a Server is told.
+type Config struct {
+	PublishKey string   // what publishers send as a bearer token; with Dev it is not asked for
+	Origins    []string // web origins that may subscribe besides the server's own; see websocket.Upgrader
+	Dev        bool     // for a first try: loopback only, no key, with a page at /
+}
+
+// A Server is an http.Handler. Any number of goroutines may use it.
+type Server struct {
+	keySum   [sha256.Size]byte // of the publish key: sums are compared, so that time tells nothing about the length either
+	dev      bool
+	epoch    string // names this run of the server: its numbers begin at 1
+	handler  http.Handler
+	upgrader websocket.Upgrader
+	hub      websocket.Hub
+}
+
+// NewServer returns a Server. Config.PublishKey must not be empty unless Config.Dev is set.
+func NewServer(cfg Config) *Server {
+	if cfg.PublishKey == "" && !cfg.Dev {
+		panic("notify: a Server without a publish key that is not for development")
+	}
+	s := &Server{
+		keySum:   sha256.Sum256([]byte(cfg.PublishKey)),
+		dev:      cfg.Dev,
+		epoch:    newEpoch(),
+		upgrader: websocket.Upgrader{Origins: cfg.Origins, ReadLimit: maxFromClient},
+	}
+	s.upgrader.Error = refuseUpgrade
+	mux := http.NewServeMux()
+	mux.HandleFunc("/topics/{topic}", s.serveTopic)
+	mux.HandleFunc("/", notFound)
+	s.handler = mux
+	if cfg.Dev {
+		s.upgrader.CheckOrigin = fromLoopback
+		mux.Handle("GET /{$}", page)
+		mux.Handle("GET /page/", page)
+		s.handler = loopbackOnly(mux)
+	}
+	return s
+}
+
+// newEpoch returns a name for this run of the server.
+func newEpoch() string {
+	var b [4]byte
+	rand.Read(b[:])
+	return hex.EncodeToString(b[:])
+}
+
+// ServeHTTP answers a request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+
+// Shutdown tells all subscribers to come back later (code 1012), spread over a few seconds if there are many, and waits until
+// they have gone; when ctx ends first it cuts them off and returns its error. Nothing can be published any more.
+func (s *Server) Shutdown(ctx context.Context) error {
+	// The second is for connections that were upgraded but not subscribed yet.
+	return errors.Join(s.hub.Shutdown(ctx), s.upgrader.Shutdown(ctx))
+}
+
+// serveTopic divides what comes to a topic between publishers and subscribers.
+func (s *Server) serveTopic(w http.ResponseWriter, r *http.Request) {
+	topic := r.PathValue("topic")
+	switch {
+	case !validTopic(topic):
+		answerError(w, http.StatusBadRequest, "the topic has to be 1 to 255 of the characters A-Z a-z 0-9 . _ -")
+	case r.Method == http.MethodPost:
+		s.publish(w, r, topic)
+	case r.Method == http.MethodGet:
+		s.subscribe(w, r, topic)
+	default:
+		w.Header().Set("Allow", "GET, POST")
+		answerError(w, http.StatusMethodNotAllowed, "a topic takes POST to publish, and GET with a WebSocket handshake to subscribe")
+	}
+}
+
+// validTopic reports whether name may be a topic's.
+func validTopic(name string) bool {
+	if len(name) == 0 || len(name) > maxTopic {
+		return false
+	}
+	for _, b := range []byte(name) {
+		switch {
+		case 'a' <= b && b <= 'z', 'A' <= b && b <= 'Z', '0' <= b && b <= '9', b == '.', b == '_', b == '-':
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+func notFound(w http.ResponseWriter, r *http.Request) {
+	answerError(w, http.StatusNotFound, "there is nothing here; topics are at /topics/NAME")
+}

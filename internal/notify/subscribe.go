@@ -1,0 +1,29 @@
+package notify
+
+import (
+	"net/http"
+
+	"hawser.example/websocket"
+)
+
+// subscribe makes the request a WebSocket connection that gets what is published to topic.
+func (s *Server) subscribe(w http.ResponseWriter, r *http.Request, topic string) {
+	c, err := s.upgrader.Upgrade(w, r, nil)
+	if err != nil {
+		return // it has been answered
+	}
+	// A goroutine of the connection's own, so that net/http can release the request and its buffers.
+	go func() {
+		if s.hub.Serve(c, topic) == websocket.ErrHubClosed {
+			c.CloseWith(websocket.CloseServiceRestart, "the server restarts")
+		}
+	}()
+}
+
+// refuseUpgrade answers a request that was not a handshake or not an acceptable one.
+func refuseUpgrade(w http.ResponseWriter, _ *http.Request, err *websocket.HandshakeError) {
+	for name, values := range err.Header {
+		w.Header()[name] = values
+	}
+	answerError(w, err.Status, err.Reason)
+}
