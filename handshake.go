@@ -3,6 +3,7 @@ package websocket
 import (
 	"crypto/sha1"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -35,23 +36,24 @@ const acceptGUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 // A HandshakeError says why an opening handshake failed, on either side.
 //
 // On the server it is a refusal: the request broke a rule, and Status and
-// Header are what the client is to be answered. On the client it is an answer
-// that is not a WebSocket handshake, or none at all; that no connection could
-// be made to begin with (an unknown name, a refused port, a failed TLS
-// handshake) is the error of the network instead.
+// Header are what the client is to be answered. On the client it is whatever
+// kept [Dialer.Dial] from getting a connection, from a name that is not known to
+// an answer that is not a WebSocket handshake.
 //
 // A HandshakeError is not changed once it was returned. It may hold text the
-// peer chose, but only quoted, cut to a short length and in ASCII, so that
-// Error and Reason can go into a log or a response.
+// peer chose, but outside Body and Err only quoted, cut to a short length and in
+// ASCII: Error and Reason can go into a log, Reason into a response too. It is a
+// [net.Error].
 type HandshakeError struct {
 	// Check names the rule that failed, in a word that does not change
 	// between versions of this package:
 	//
 	//	server  "http-version", "method", "upgrade", "connection", "version",
 	//	        "key", "subprotocol", "extensions", "body", "origin"
-	//	client  "request" (it could not be sent), "response" (no answer, or one
-	//	        that is not HTTP, too long or too late), "status" (not 101),
-	//	        "upgrade", "connection", "accept", "subprotocol", "extensions"
+	//	client  "connect", "tls", "request" (it could not be sent), "response"
+	//	        (no answer, or one that is not HTTP, too long or too late),
+	//	        "status" (not 101), "http-version", "upgrade", "connection",
+	//	        "accept", "extensions", "subprotocol"
 	//
 	// The Upgrader adds names of its own for what it needs beyond the request.
 	Check string
@@ -86,13 +88,23 @@ func (e *HandshakeError) Error() string {
 		s += "; the body begins " + quote(string(e.Body))
 	}
 	if e.Err != nil {
-		s += ": " + e.Err.Error()
+		s += ": " + strings.TrimPrefix(e.Err.Error(), "websocket: ")
 	}
 	return s
 }
 
 // Unwrap returns Err.
 func (e *HandshakeError) Unwrap() error { return e.Err }
+
+// Timeout reports whether the handshake failed because a time limit passed: that
+// of the Dialer, of the context, or of the network.
+func (e *HandshakeError) Timeout() bool {
+	var t interface{ Timeout() bool }
+	return errors.As(e.Err, &t) && t.Timeout()
+}
+
+// Temporary returns false, nothing is known about that. [net.Error] asks for it.
+func (e *HandshakeError) Temporary() bool { return false }
 
 // refuse makes a HandshakeError. Whatever of the peer stands in the reason has
 // been through quote.

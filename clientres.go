@@ -1,0 +1,135 @@
+package websocket
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"slices"
+)
+
+const (
+	// maxErrorBody is how much of a refusal's body is kept.
+	maxErrorBody = 4 << 10
+	// maxErrorBodyInput is how many bytes are read to get at it: chunks may
+	// have a lot around them.
+	maxErrorBodyInput = 64 << 10
+	// maxInterim is how many interim responses may come before the answer.
+	maxInterim = 10
+)
+
+// An answer is what the server said to the request. There may be a response
+// with an error, the rest is only there without one.
+type answer struct {
+	res         *http.Response // nil if none arrived; its body is in memory
+	subprotocol string         // the server's choice
+	leftover    []byte         // what it sent right behind its 101
+}
+
+// readAnswer reads and judges the answer to req.
+func readAnswer(ctx context.Context, r io.Reader, req *upgradeRequest, maxHeader int64) (a answer, herr *HandshakeError) {
+	limited := &answerReader{r: r, max: maxHeader, left: maxHeader}
+	if maxHeader == 0 {
+		limited.left = math.MaxInt64
+	}
+	in := bufio.NewReader(limited)
+	res, err := readHeader(in, req.request)
+	if err != nil {
+		return a, failAnswer(ctx, limited, err)
+	}
+	a.res = res
+	if res.StatusCode != http.StatusSwitchingProtocols {
+		limited.left = maxErrorBodyInput
+		return a, refuseAnswer(ctx, res, req)
+	}
+	// RFC 9112, section 6.3, item 1: a 101 has no body, whatever its fields say.
+	res.Body = http.NoBody
+	if a.subprotocol, herr = judgeAnswer(res, req); herr != nil {
+		return a, herr
+	}
+	behind, _ := in.Peek(in.Buffered())
+	a.leftover = slices.Clone(behind)
+	return a, nil
+}
+
+// readHeader reads up to the final response's header.
+func readHeader(in *bufio.Reader, req *http.Request) (*http.Response, error) {
+	for range maxInterim {
+		res, err := http.ReadResponse(in, req)
+		if err != nil {
+			return nil, err
+		}
+		// RFC 9110, section 15.2: a client reads interim responses, expected or
+		// not, and goes on. 101 is final.
+		if res.StatusCode/100 != 1 || res.StatusCode == http.StatusSwitchingProtocols {
+			return res, nil
+		}
+	}
+	return nil, fmt.Errorf("the server sent %d interim responses and no answer", maxInterim)
+}
+
+// judgeAnswer judges a 101.
+func judgeAnswer(res *http.Response, req *upgradeRequest) (subprotocol string, err *HandshakeError) {
+	// RFC 9110, section 15.2: HTTP/1.0 has no 101; and what follows one of HTTP/2
+	// would not be in this form.
+	if res.ProtoMajor != 1 || res.ProtoMinor < 1 {
+		return "", refuse("http-version", res.StatusCode, "the server answered 101 over HTTP/%d.%d; the handshake needs HTTP/1.1", res.ProtoMajor, res.ProtoMinor)
+	}
+	return checkResponse(res.StatusCode, res.Header, req.key, req.subprotocols)
+}
+
+// refuseAnswer makes the error for an answer other than 101, and puts the
+// beginning of the body into memory.
+func refuseAnswer(ctx context.Context, res *http.Response, req *upgradeRequest) *HandshakeError {
+	_, herr := checkResponse(res.StatusCode, res.Header, req.key, req.subprotocols)
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxErrorBody))
+	if err != nil && ctx.Err() != nil {
+		herr.Err = whyDone(ctx)
+	}
+	herr.Body = body
+	res.Body = io.NopCloser(bytes.NewReader(body))
+	return herr
+}
+
+// failAnswer makes the error for an answer that could not be read.
+func failAnswer(ctx context.Context, r *answerReader, err error) *HandshakeError {
+	switch {
+	case r.left == 0:
+		return refuse("response", 0, "the header of the server's answer is longer than %d bytes, the limit set by MaxHeaderBytes", r.max)
+	case ctx.Err() != nil:
+		return failStage(ctx, "response", "the server did not answer in time", err)
+	case !r.any && errors.Is(err, io.ErrUnexpectedEOF):
+		return failStage(ctx, "response", "the server closed the connection without an answer", err)
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return failStage(ctx, "response", "the server closed the connection in the middle of its answer", err)
+	case r.err == nil:
+		// The connection is well, so it is what came. The error repeats it.
+		return refuse("response", 0, "the server's answer is not HTTP: %s", quote(err.Error()))
+	}
+	return failStage(ctx, "response", "the server's answer could not be read", err)
+}
+
+// answerReader reads at most left bytes.
+type answerReader struct {
+	r         io.Reader
+	max, left int64
+	any       bool  // something was read
+	err       error // what r said
+}
+
+var errAnswerTooLong = errors.New("the answer is too long")
+
+func (r *answerReader) Read(p []byte) (int, error) {
+	if r.left == 0 {
+		return 0, errAnswerTooLong
+	}
+	n, err := r.r.Read(p[:min(int64(len(p)), r.left)])
+	r.left -= int64(n)
+	r.any = r.any || n > 0
+	r.err = err
+	return n, err
+}
