@@ -82,8 +82,8 @@ const closeFrame = "\x88\x02\x03\xe8" // 1000
 // awaitClose reads the client's Close, behind which the server closes TCP.
 func awaitClose(nc net.Conn) { io.CopyN(io.Discard, nc, 2+4+2) }
 
-// wantMessage reads a message from c.
-func wantMessage(t *testing.T, c *Conn, want string) {
+// wantText reads a message from c.
+func wantText(t *testing.T, c *Conn, want string) {
 	t.Helper()
 	typ, p, err := c.ReadMessage()
 	if err != nil || typ != TextMessage || string(p) != want {
@@ -158,7 +158,7 @@ func TestDial(t *testing.T) {
 			if err := c.WriteMessage(TextMessage, []byte("hello")); err != nil {
 				t.Fatal(err)
 			}
-			wantMessage(t, c, "hello")
+			wantText(t, c, "hello")
 			if err := c.Close(); err != nil {
 				t.Errorf("Close = %v", err)
 			}
@@ -194,7 +194,7 @@ func TestDialUnix(t *testing.T) {
 			t.Errorf("Dial(%q): %v", url, err)
 			continue
 		}
-		wantMessage(t, c, want)
+		wantText(t, c, want)
 		c.Close()
 	}
 }
@@ -513,8 +513,8 @@ func TestDialLeftover(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer c.CloseNow()
-		wantMessage(t, c, "first")
-		wantMessage(t, c, big)
+		wantText(t, c, "first")
+		wantText(t, c, big)
 		var ce *CloseError
 		if _, _, err := c.ReadMessage(); !errors.As(err, &ce) || ce.Code != CloseNormal {
 			t.Errorf("ReadMessage = %v, want the peer's Close", err)
@@ -846,7 +846,7 @@ func TestDialTLS(t *testing.T) {
 				t.Errorf("the transport is a %T", c.NetConn())
 			}
 			c.WriteMessage(TextMessage, []byte("hello"))
-			wantMessage(t, c, "hello")
+			wantText(t, c, "hello")
 			if err := c.Close(); err != nil {
 				t.Errorf("Close = %v", err)
 			}
