@@ -1,0 +1,245 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"hawser.example/websocket"
+)
+
+// pipeIdle is how long a filter waits for further messages after its input has ended.
+const pipeIdle = time.Second
+
+var connectVerb = verb{
+	name:    "connect",
+	args:    "URL",
+	summary: "a WebSocket client: a prompt on a terminal, a filter in a pipe",
+	help: `
+Lines from standard input are sent as text messages; each message that arrives is written to standard output, followed by
+a newline. In a pipe standard output holds nothing else; all else goes to standard error. On a terminal control
+characters are shown escaped and binary messages in hex.
+
+After the end of the input it goes on reading until the server closes, until -n messages have come, until none has come for -w,
+or until Ctrl-C. Then it closes the connection and awaits the server's answer.
+
+Exit code: 0 after a normal close, 1 if the connection ended otherwise, 2 for a wrong command line, 3 if there was no
+connection or the handshake failed.
+
+Examples:
+  hawser connect ws://127.0.0.1:9002/
+  hawser connect -m hello -n 1 ws://127.0.0.1:9002/
+  seq 3 | hawser connect ws://127.0.0.1:9002/
+  hawser connect ws://127.0.0.1:8080/topics/news | while read -r line; do echo "got $line"; done`,
+	setup: func(fs *flag.FlagSet) func([]string, streams) int {
+		var messages stringList
+		n := fs.Int("n", 0, "end after `N` messages have come")
+		wait := fs.Duration("w", 0, "after the end of the input, end when no message has come for `DUR`, such as 500ms or 1m\n      (default 1s in a pipe, no limit on a terminal; -1s: no limit)")
+		fs.Var(&messages, "m", "send `MSG` instead of standard input; may be given several times")
+		return func(args []string, std streams) int {
+			switch {
+			case len(args) == 0:
+				return usageError(std, "connect", "the URL is missing, such as ws://127.0.0.1:9002/")
+			case len(args) > 1:
+				return usageError(std, "connect", "unexpected argument %q", args[1])
+			case *n < 0:
+				return usageError(std, "connect", "-n %d: the number of messages cannot be negative", *n)
+			}
+			t := &terminal{std: std, count: *n, idle: *wait, prompt: isTerminal(std.in), escape: isTerminal(std.out)}
+			if t.idle == 0 && !t.prompt {
+				t.idle = pipeIdle
+			}
+			return t.run(args[0], messages)
+		}
+	},
+}
+
+// A terminal is one run of "hawser connect".
+type terminal struct {
+	std    streams
+	count  int           // messages to come; 0: any number
+	idle   time.Duration // after the end of the input; 0 or less: no limit
+	prompt bool          // standard input is a terminal
+	escape bool          // standard output is a terminal
+}
+
+// An arrival is a message, or the error that ended the connection.
+type arrival struct {
+	t   websocket.MessageType
+	p   []byte
+	err error
+}
+
+// run connects, and sends and receives until the end. It returns the exit code.
+func (t *terminal) run(url string, messages []string) int {
+	stop, restore := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer restore()
+	// A reader of our output that goes away shall be an error of the write, so that we say goodbye to the server.
+	signal.Ignore(syscall.SIGPIPE)
+
+	c, _, err := new(websocket.Dialer).Dial(stop, url, nil)
+	if err != nil {
+		fmt.Fprintln(t.std.err, "hawser connect:", err)
+		return exitConnect
+	}
+	if t.prompt {
+		fmt.Fprintf(t.std.err, "connected to %s; end with Ctrl-D or Ctrl-C\n", url)
+	}
+	arrivals := make(chan arrival)
+	done := make(chan struct{})
+	defer close(done)
+	go receive(c, arrivals, done)
+	sent := make(chan error, 1)
+	go func() { sent <- t.send(c, messages) }()
+
+	failed := false
+	var idle *time.Timer
+	var idleOver <-chan time.Time
+	t.showPrompt()
+	for {
+		select {
+		case <-stop.Done():
+			restore() // a second signal ends the process at once
+			return t.close(c, failed)
+		case <-idleOver:
+			return t.close(c, failed)
+		case err := <-sent:
+			failed = failed || t.sendFailed(c, err)
+			sent = nil
+			if t.idle > 0 {
+				idle = time.NewTimer(t.idle)
+				idleOver = idle.C
+			}
+		case a := <-arrivals:
+			if a.err != nil {
+				return t.ended(a.err, failed)
+			}
+			if idle != nil {
+				idle.Reset(t.idle)
+			}
+			if err := t.show(a); err != nil {
+				return t.close(c, failed) // nobody reads our output any more
+			}
+			if t.count--; t.count == 0 {
+				return t.close(c, failed)
+			}
+		}
+	}
+}
+
+// receive hands on what arrives, until the connection or the run ends.
+func receive(c *websocket.Conn, arrivals chan<- arrival, done <-chan struct{}) {
+	for {
+		mt, p, err := c.ReadMessage()
+		select {
+		case arrivals <- arrival{mt, p, err}:
+		case <-done:
+			return
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// send sends messages if there are any, else the lines of standard input.
+func (t *terminal) send(c *websocket.Conn, messages []string) error {
+	if len(messages) > 0 {
+		for _, m := range messages {
+			if err := c.WriteMessage(websocket.TextMessage, []byte(m)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	lines := bufio.NewReaderSize(t.std.in, 64<<10)
+	for {
+		line, err := lines.ReadBytes('\n')
+		if err == nil || len(line) > 0 {
+			line = bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r"))
+			if err := c.WriteMessage(websocket.TextMessage, line); err != nil {
+				return err
+			}
+			t.showPrompt()
+		}
+		switch {
+		case err == io.EOF:
+			return nil
+		case err != nil:
+			return fmt.Errorf("standard input: %w", err)
+		}
+	}
+}
+
+// sendFailed reports whether sending ended with an error, and says so. That the connection has ended is the receiver's to
+// say.
+func (t *terminal) sendFailed(c *websocket.Conn, err error) bool {
+	if err == nil {
+		return false
+	}
+	select {
+	case <-c.Done():
+	default:
+		fmt.Fprintln(t.std.err, "hawser connect: not all was sent:", err)
+	}
+	return true
+}
+
+// show writes a message to standard output.
+func (t *terminal) show(a arrival) error {
+	line := append(a.p, '\n')
+	if t.escape {
+		line = escapeMessage(a.t, a.p)
+		if t.prompt {
+			line = append([]byte("\r\x1b[K"), line...)
+		}
+	}
+	_, err := t.std.out.Write(line)
+	t.showPrompt()
+	return err
+}
+
+func (t *terminal) showPrompt() {
+	if t.prompt && t.escape {
+		fmt.Fprint(t.std.out, "> ")
+	}
+}
+
+// close says goodbye.
+func (t *terminal) close(c *websocket.Conn, failed bool) int {
+	if t.prompt && t.escape {
+		fmt.Fprintln(t.std.out)
+	}
+	if err := c.Close(); err != nil {
+		fmt.Fprintln(t.std.err, "hawser connect:", err)
+		return exitFailed
+	}
+	if failed {
+		return exitFailed
+	}
+	return exitOK
+}
+
+// ended says how the connection ended.
+func (t *terminal) ended(err error, failed bool) int {
+	if t.prompt && t.escape {
+		fmt.Fprintln(t.std.out)
+	}
+	var ce *websocket.CloseError
+	normal := errors.As(err, &ce) && (ce.Code == websocket.CloseNormal || ce.Code == websocket.CloseNoStatus)
+	if !normal || t.prompt {
+		fmt.Fprintln(t.std.err, "hawser connect:", err)
+	}
+	if !normal || failed {
+		return exitFailed
+	}
+	return exitOK
+}

@@ -1,0 +1,133 @@
+// Hawser is WebSocket in one binary: a notification server, an echo server, a client for the terminal, and the client
+// under test for conformance runs. "hawser help" lists the verbs; each has a file of its own here.
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+)
+
+// Exit codes, the same for all verbs.
+const (
+	exitOK      = 0
+	exitFailed  = 1 // the connection ended abnormally, the server could not go on
+	exitUsage   = 2 // the command line makes no sense
+	exitConnect = 3 // no connection, or the handshake failed
+)
+
+// A streams is what a verb reads and writes.
+type streams struct {
+	in       *os.File
+	out, err *os.File
+}
+
+// A verb is one of the things that the binary does.
+type verb struct {
+	name    string
+	args    string // what follows the flags, in the usage line
+	summary string
+	help    string // the rest of "hawser help VERB", with examples
+	// setup declares the flags and returns what runs when they are parsed.
+	setup func(fs *flag.FlagSet) func(args []string, std streams) int
+}
+
+// verbs is filled by init, since help looks at it too.
+var verbs []verb
+
+func init() {
+	verbs = []verb{serveVerb, echoVerb, connectVerb, testeeVerb, helpVerb, versionVerb}
+}
+
+func main() {
+	os.Exit(run(os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr}))
+}
+
+// run finds the verb and runs it. It returns the exit code.
+func run(args []string, std streams) int {
+	if len(args) == 0 {
+		printOverview(std.err)
+		return exitUsage
+	}
+	name := strings.TrimPrefix(strings.TrimPrefix(args[0], "-"), "-")
+	if name == "h" {
+		name = "help"
+	}
+	v, ok := findVerb(name)
+	if !ok {
+		fmt.Fprintf(std.err, "hawser: there is no verb %q; \"hawser help\" lists them\n", args[0])
+		return exitUsage
+	}
+	return v.run(args[1:], std)
+}
+
+func findVerb(name string) (verb, bool) {
+	for _, v := range verbs {
+		if v.name == name {
+			return v, true
+		}
+	}
+	return verb{}, false
+}
+
+// run parses the verb's flags, which may stand before, between and behind its arguments, and runs it.
+func (v verb) run(args []string, std streams) int {
+	fs := v.flagSet()
+	start := v.setup(fs)
+	rest, err := parseAnywhere(fs, args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		v.print(std.out)
+		return exitOK
+	case err != nil:
+		return usageError(std, v.name, "%v", err)
+	}
+	return start(rest, std)
+}
+
+func (v verb) flagSet() *flag.FlagSet {
+	fs := flag.NewFlagSet(v.name, flag.ContinueOnError)
+	fs.SetOutput(io.Discard)
+	fs.Usage = func() {}
+	return fs
+}
+
+// parseAnywhere parses args, in which flags and arguments are mixed, and returns the arguments. Behind "--" all are
+// arguments.
+func parseAnywhere(fs *flag.FlagSet, args []string) (rest []string, err error) {
+	for len(args) > 0 {
+		if err := fs.Parse(args); err != nil {
+			return nil, err
+		}
+		left := fs.Args()
+		if n := len(args) - len(left); n > 0 && args[n-1] == "--" {
+			return append(rest, left...), nil
+		}
+		if len(left) == 0 {
+			break
+		}
+		rest, args = append(rest, left[0]), left[1:]
+	}
+	return rest, nil
+}
+
+// usageError says what is wrong with the command line.
+func usageError(std streams, verb, format string, args ...any) int {
+	fmt.Fprintf(std.err, "hawser %s: %s\n(\"hawser help %s\" shows the flags)\n", verb, fmt.Sprintf(format, args...), verb)
+	return exitUsage
+}
+
+// A stringList is a flag that may be given several times.
+type stringList []string
+
+// String joins the values.
+func (l *stringList) String() string { return strings.Join(*l, ",") }
+
+// Set adds a value.
+func (l *stringList) Set(s string) error {
+	*l = append(*l, s)
+	return nil
+}

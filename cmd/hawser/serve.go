@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+
+	"hawser.example/websocket"
+	"hawser.example/websocket/internal/notify"
+)
+
+var serveVerb = verb{
+	name:    "serve",
+	summary: "the notification server: publish with an HTTP POST, receive over WebSocket",
+	help: `
+A client that connects to /topics/TOPIC with WebSocket receives what is published there: a POST to /topics/TOPIC sends its body to all
+of them, as a binary message if its Content-Type is application/octet-stream, else as text. The answer is
+{"id":"EPOCH-SEQ","subscribers":N}. A topic is 1 to 255 of the characters A-Z a-z 0-9 . _ -; a body is at most 1 MiB.
+
+With --dev it serves a page for a first try at /, needs no key, and talks to this machine only. Without it publishing
+needs the key, as "Authorization: Bearer KEY"; the key may also come from the environment variable HAWSER_PUBLISH_KEY, where other users of the machine do not
+see it. On SIGTERM it stops listening and tells its clients to come back (code 1012).
+
+Examples:
+  hawser serve --dev
+  hawser serve --addr :8080 --publish-key "$KEY" --origin https://app.example.com
+  curl -d 'hello' -H "Authorization: Bearer $KEY" http://127.0.0.1:8080/topics/news
+  hawser connect ws://127.0.0.1:8080/topics/news`,
+	setup: func(fs *flag.FlagSet) func([]string, streams) int {
+		addr := fs.String("addr", "127.0.0.1:8080", "listen on `HOST:PORT`; port 0 picks a free one")
+		key := fs.String("publish-key", "", "the `KEY` that publishers send as a bearer token")
+		dev := fs.Bool("dev", false, "first try: this machine only, no key, with a page at /")
+		var origins stringList
+		fs.Var(&origins, "origin", "allow pages of this `PATTERN` to connect, such as https://app.example.com or https://*.example.com;\n      may be given several times; pages of the server's own host always may")
+		return func(args []string, std streams) int {
+			if len(args) > 0 {
+				return usageError(std, "serve", "unexpected argument %q", args[0])
+			}
+			if *key == "" && !*dev {
+				*key = os.Getenv("HAWSER_PUBLISH_KEY")
+			}
+			switch {
+			case *key == "" && !*dev:
+				return usageError(std, "serve", "--publish-key is missing: without it nobody could publish. For a first try use --dev")
+			case *key != "" && *dev:
+				return usageError(std, "serve", "--dev and --publish-key exclude each other: --dev needs no key")
+			case *dev && len(origins) > 0:
+				return usageError(std, "serve", "--dev and --origin exclude each other: --dev allows pages of this machine only")
+			case *dev && !isLoopback(*addr):
+				return usageError(std, "serve", "--dev serves this machine only, and --addr %q is not a loopback address; use 127.0.0.1:PORT", *addr)
+			}
+			for _, o := range origins {
+				if err := websocket.CheckOriginPattern(o); err != nil {
+					return usageError(std, "serve", "--origin: %v", err)
+				}
+			}
+			return serve(*addr, notify.Config{PublishKey: *key, Origins: origins, Dev: *dev}, std)
+		}
+	},
+}
+
+// serve runs the notification server until it is told to stop.
+func serve(addr string, cfg notify.Config, std streams) int {
+	server := notify.NewServer(cfg)
+	banner := func(a net.Addr) string {
+		if cfg.Dev {
+			return fmt.Sprintf("open http://%s/ (for this machine only: --dev)", a)
+		}
+		return fmt.Sprintf("listening on http://%s/topics/", a)
+	}
+	return serveHTTP("serve", addr, server, std, func(ctx context.Context) error { return server.Shutdown(ctx) }, banner)
+}
+
+// isLoopback reports whether addr names this machine only.
+func isLoopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return false
+	}
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
+}
