@@ -298,24 +298,3 @@ func TestWeFragment(t *testing.T) {
 		})
 	}
 }
-
-// TestEcho has the peers talk to the real binary.
-func TestEcho(t *testing.T) {
-	_, addr := startHawser(t, "echo", "--addr", "127.0.0.1:0")
-	for _, language := range peers.Languages {
-		t.Run(language.Name, func(t *testing.T) {
-			peer := language.Client(t, "ws://"+addr+"/any/path?and=query")
-			peer.Want("open")
-			for _, p := range payloads {
-				peer.Send(p.kind.String(), p.parts[0], p.parts[1:]...)
-				peer.WantMessage(p.kind.String(), p.whole())
-			}
-			peer.Ping([]byte("are you there?"))
-			if got := peer.Want("pong").Data; string(got) != "are you there?" {
-				t.Errorf("the pong has %q", got)
-			}
-			peer.Close(4999, "bye")
-			peer.WantClose(4999, "")
-		})
-	}
-}

@@ -3,6 +3,8 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io"
 	"net"
@@ -23,19 +25,22 @@ const publishKey = "a key for the tests"
 type proxied struct {
 	hawser    *process
 	passing   string // address of the nginx that passes Host on
-	forgetful string // address of the nginx that does not
+	secure    string // the same with TLS
+	forgetful string // address of the nginx that does not pass Host on
+	roots     *x509.CertPool
 }
 
 func startProxied(t *testing.T) proxied {
 	t.Helper()
 	hawser, addr := startHawser(t, "serve", "--addr", "127.0.0.1:0", "--publish-key", publishKey)
-	p := proxied{hawser, freeAddr(t), freeAddr(t)}
+	p := proxied{hawser: hawser, passing: freeAddr(t), secure: freeAddr(t), forgetful: freeAddr(t)}
 	prefix := t.TempDir()
+	p.roots = writeCertificate(t, prefix)
 	writeConfig(t, filepath.Join(prefix, "nginx.conf"), map[string]string{
-		"Hawser": addr, "Passing": p.passing, "Forgetful": p.forgetful,
+		"Hawser": addr, "Passing": p.passing, "Secure": p.secure, "Forgetful": p.forgetful,
 	})
 	nginx := start(t, lookPath(t, "nginx", "/usr/sbin/nginx"), "-p", prefix, "-c", "nginx.conf")
-	for _, addr := range []string{p.passing, p.forgetful} {
+	for _, addr := range []string{p.passing, p.secure, p.forgetful} {
 		awaitListener(t, nginx, addr)
 	}
 	return p
@@ -144,6 +149,32 @@ func TestProxy(t *testing.T) {
 	}
 	if status, answer := publish(t, p.passing, "builds", "text/plain", make([]byte, 1<<20+1)); status != http.StatusRequestEntityTooLarge {
 		t.Errorf("publish 1 MiB and one byte: %d %s; want 413", status, answer)
+	}
+}
+
+// TestProxyWithTLS dials wss: the other end of TLS is OpenSSL in nginx, the other end of WebSocket is hawser.
+func TestProxyWithTLS(t *testing.T) {
+	p := startProxied(t)
+	url, origin := "wss://"+p.secure+"/topics/builds", http.Header{"Origin": {"https://" + p.secure}}
+	dialer := websocket.Dialer{TLSConfig: &tls.Config{RootCAs: p.roots}}
+	conn, _, err := dialer.Dial(within(t), url, origin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := bytes.Repeat([]byte("hawser ü"), 1<<20/9)
+	if status, answer := publish(t, p.passing, "builds", "text/plain", body); status != http.StatusOK {
+		t.Fatalf("publish: %d %s", status, answer)
+	}
+	if kind, data, err := conn.ReadContext(within(t)); err != nil || kind != websocket.TextMessage || !bytes.Equal(data, body) {
+		t.Errorf("received %v of %d bytes, %v", kind, len(data), err)
+	}
+	if err := conn.Close(); err != nil {
+		t.Errorf("close: %v", err)
+	}
+
+	var unknown x509.UnknownAuthorityError
+	if _, _, err := new(websocket.Dialer).Dial(within(t), url, origin); !errors.As(err, &unknown) {
+		t.Errorf("dial without knowing the authority: %v; want x509.UnknownAuthorityError", err)
 	}
 }
 

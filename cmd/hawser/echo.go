@@ -53,7 +53,7 @@ Examples:
 
 // echo runs the echo server until it is told to stop.
 func echo(addr string, limit int64, std streams) int {
-	upgrader := websocket.Upgrader{Origins: []string{"*"}, ReadLimit: limit}
+	upgrader := websocket.Upgrader{Origins: []string{"*", "null"}, ReadLimit: limit} // null: pages of files
 	back := websocket.HandlerFuncs{
 		OnMessage: func(c *websocket.Conn, t websocket.MessageType, p []byte) { c.WriteMessage(t, p) },
 	}
