@@ -3,11 +3,15 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os/exec"
 	"strconv"
 	"strings"
 	"testing"
 
+	websocket "hawser.example/websocket"
 	"hawser.example/websocket/e2e/peers"
 )
 
@@ -47,10 +51,15 @@ const converse = `new Promise(resolve => {
 	socket.onclose = event => resolve({Right: right, Code: event.code, Reason: event.reason, Clean: event.wasClean})
 })`
 
-// TestBrowserEcho has Chromium's own WebSocket talk to the real binary.
+// TestBrowserEcho has Chromium's own WebSocket talk to the real binary, from a page of another origin.
 func TestBrowserEcho(t *testing.T) {
 	_, addr := startHawser(t, "echo", "--addr", "127.0.0.1:0")
-	page := openPage(t, "data:text/html,<title>echo</title>")
+	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		io.WriteString(w, "<!doctype html><title>echo</title><link rel=icon href=data:,>")
+	}))
+	defer site.Close()
+	page := openPage(t, site.URL)
 	type outcome struct {
 		Right, Code int
 		Reason      string
@@ -60,7 +69,22 @@ func TestBrowserEcho(t *testing.T) {
 	expression := `(url => ` + converse + `)(` + strconv.Quote("ws://"+addr+"/") + `)`
 	page.do(func(ctx context.Context) error { return page.tab.Eval(ctx, expression, &got) })
 	if want := (outcome{Right: 6, Code: 4999, Clean: true}); got != want {
-		t.Errorf("the page reports %+v; want %+v", got, want)
+		t.Errorf("the page reports %+v; want %+v; its problems: %v", got, want, page.tab.Problems())
+	}
+}
+
+// TestEchoTakesEveryOrigin: it is for conformance tools, whose pages come from anywhere, even from files.
+func TestEchoTakesEveryOrigin(t *testing.T) {
+	_, addr := startHawser(t, "echo", "--addr", "127.0.0.1:0")
+	for _, origin := range []string{"https://tools.example", "http://localhost:1", "null"} {
+		conn, _, err := new(websocket.Dialer).Dial(within(t), "ws://"+addr+"/", http.Header{"Origin": {origin}})
+		if err != nil {
+			t.Errorf("origin %s: %v", origin, err)
+			continue
+		}
+		if err := conn.Close(); err != nil {
+			t.Errorf("origin %s: close: %v", origin, err)
+		}
 	}
 }
 
