@@ -53,6 +53,7 @@ func startChromium(ctx context.Context) (*chromium, error) {
 	}
 	c := &chromium{profile: profile, exited: make(chan struct{})}
 	c.cmd = exec.Command(path, append(chromiumFlags, "--user-data-dir="+profile, "about:blank")...)
+	c.cmd.Env = append(os.Environ(), "TMPDIR="+profile) // it leaves files there when it is killed
 	// A group of its own, so that stop reaches the helper processes too; and no orphan if the test is killed.
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	stderr, err := c.cmd.StderrPipe()

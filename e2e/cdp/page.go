@@ -98,15 +98,17 @@ func (p *Page) Eval(ctx context.Context, expression string, result any) error {
 func (p *Page) WaitFor(ctx context.Context, condition string) error {
 	for {
 		var met bool
-		if err := p.Eval(ctx, "!!("+condition+")", &met); err != nil && !navigating(err) {
+		err := p.Eval(ctx, "!!("+condition+")", &met)
+		switch {
+		case ctx.Err() != nil:
+			return fmt.Errorf("cdp: %s did not become true: %w", condition, context.Cause(ctx))
+		case err != nil && !navigating(err):
 			return err
-		}
-		if met {
+		case met:
 			return nil
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("cdp: %s did not become true: %w", condition, context.Cause(ctx))
 		case <-time.After(pollInterval):
 		}
 	}
