@@ -40,13 +40,6 @@ func wantRead(t *testing.T, r io.Reader, room int, want string) {
 	}
 }
 
-func wantReadError(t *testing.T, r io.Reader, want error) {
-	t.Helper()
-	if n, err := r.Read(make([]byte, 16)); n != 0 || !errors.Is(err, want) {
-		t.Fatalf("Read = %d, %v, want %v", n, err, want)
-	}
-}
-
 func wantTimeout(t *testing.T, n int, err error) {
 	t.Helper()
 	var timeout net.Error
