@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -545,6 +546,55 @@ func TestDialLeftover(t *testing.T) {
 	})
 }
 
+// MaxHeaderBytes is about the header alone, and can be off.
+func TestDialMaxHeaderBytes(t *testing.T) {
+	wstest.NoLeaks(t)
+	long := strings.Repeat("x", 100_000)
+	addr := serveScript(t, listen(t), func(nc net.Conn, r *http.Request) {
+		if r.URL.Path == "/refuse" {
+			fmt.Fprintf(nc, "HTTP/1.1 500 x\r\nContent-Length: %d\r\n\r\n%s", len(long), long)
+		} else {
+			io.WriteString(nc, accepting(r, "X-Long: "+long))
+		}
+		io.Copy(io.Discard, nc)
+	})
+	c, _, err := (&Dialer{MaxHeaderBytes: 50}).Dial(testContext(t), "ws://"+addr+"/refuse", nil)
+	if he := wantHandshakeError(t, c, err, "status"); len(he.Body) != 4096 {
+		t.Errorf("%d bytes of the body were kept, want 4096", len(he.Body))
+	}
+	c, _, err = new(Dialer).Dial(testContext(t), "ws://"+addr+"/", nil)
+	wantHandshakeError(t, c, err, "response")
+	c, res, err := (&Dialer{MaxHeaderBytes: -1}).Dial(testContext(t), "ws://"+addr+"/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.CloseNow()
+	if res.Header.Get("X-Long") != long {
+		t.Errorf("X-Long has %d bytes", len(res.Header.Get("X-Long")))
+	}
+}
+
+// A lateContext is done a second after its deadline.
+type lateContext struct {
+	context.Context
+	deadline time.Time
+}
+
+func (c lateContext) Deadline() (time.Time, bool) { return c.deadline, true }
+
+// The dialer takes the deadline from the context and may notice that it passed
+// before the context does. The error is the context's all the same.
+func TestDialerNoticesDeadlineFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		herr := failStage(lateContext{ctx, time.Now()}, "connect", "", &net.OpError{Op: "dial", Err: os.ErrDeadlineExceeded})
+		if !errors.Is(herr, context.DeadlineExceeded) || !herr.Timeout() {
+			t.Errorf("failStage = %v, want one that is context.DeadlineExceeded", herr)
+		}
+	})
+}
+
 // A stage is a place where a handshake can get stuck. dial goes there, and calls
 // stuck when it is.
 type stage struct {
@@ -678,6 +728,9 @@ func TestDialTimeout(t *testing.T) {
 					var ne net.Error
 					if !errors.Is(err, tt.is) || !errors.As(err, &ne) || !ne.Timeout() {
 						t.Errorf("Dial = %v, want one that is %v and a timeout", err, tt.is)
+					}
+					if st.check == "response" && !strings.Contains(err.Error(), "in time") {
+						t.Errorf("the text %q does not say that it was a matter of time", err)
 					}
 					if strings.Contains(err.Error(), "HandshakeTimeout") != tt.namesLimit {
 						t.Errorf("the text %q names HandshakeTimeout: want %v", err, tt.namesLimit)
@@ -950,11 +1003,82 @@ func TestHandshakeErrorTimeout(t *testing.T) {
 		err  error
 		want bool
 	}{{nil, false}, {io.EOF, false}, {os.ErrDeadlineExceeded, true}, {context.DeadlineExceeded, true}, {context.Canceled, false}} {
+<<<<<<< HEAD
 		var ne net.Error = &HandshakeError{Err: tt.err}
 		//lint:ignore SA1019 net.Error still has it, so there has to be an answer
 		temporary := ne.Temporary()
 		if ne.Timeout() != tt.want || temporary {
 			t.Errorf("a HandshakeError around %v: Timeout = %v, Temporary = %v", tt.err, ne.Timeout(), temporary)
+=======
+		he := &HandshakeError{Err: tt.err}
+		var ne net.Error = he
+		if ne.Timeout() != tt.want || he.Temporary() {
+			t.Errorf("a HandshakeError around %v: Timeout = %v, Temporary = %v", tt.err, ne.Timeout(), he.Temporary())
+>>>>>>> 3e00d0e (Handshake: simpler origin patterns, and tests for what mutations survived)
 		}
+	}
+}
+
+// readHook is a connection that calls hook with what a Read has read.
+type readHook struct {
+	net.Conn
+	hook func(p []byte)
+}
+
+func (c readHook) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	c.hook(p[:n])
+	return n, err
+}
+
+// The context ends just when the whole answer has been read.
+func TestDialCancelledAtTheEnd(t *testing.T) {
+	wstest.NoLeaks(t)
+	ctx, cancel := context.WithCancel(testContext(t))
+	d := &Dialer{DialContext: func(context.Context, string, string) (net.Conn, error) {
+		client, server := memconn.Pair(0)
+		go func() {
+			io.WriteString(server, accepting(readHead(server)))
+			io.Copy(io.Discard, server)
+			server.Close()
+		}()
+		return readHook{client, func(p []byte) {
+			if bytes.HasSuffix(p, []byte("\r\n\r\n")) {
+				cancel()
+			}
+		}}, nil
+	}}
+	c, _, err := d.Dial(ctx, "ws://h/", nil)
+	wantHandshakeError(t, c, err, "response")
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("Dial = %v, want one that is context.Canceled", err)
+	}
+}
+
+// The server resets the connection instead of answering.
+func TestDialReset(t *testing.T) {
+	wstest.NoLeaks(t)
+	d := &Dialer{DialContext: func(context.Context, string, string) (net.Conn, error) {
+		client, server := memconn.Pair(0)
+		go func() {
+			readHead(server)
+			server.Reset()
+		}()
+		return client, nil
+	}}
+	c, _, err := d.Dial(testContext(t), "ws://h/", nil)
+	wantHandshakeError(t, c, err, "response")
+	if !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("Dial = %v, want one that is ECONNRESET", err)
+	}
+}
+
+func TestUpgradeRequestWithoutRandom(t *testing.T) {
+	target, err := parseTarget("ws://h/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if req, err := newUpgradeRequest(target, nil, nil, strings.NewReader("short")); req != nil || !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("newUpgradeRequest = %v, %v; want the error of the random source", req, err)
 	}
 }

@@ -83,10 +83,7 @@ func (t *target) parseUnix() error {
 		return t.wrong("it has no absolute path of a socket; the form is " + t.url.Scheme + ":/path/of/socket:/path/of/request")
 	}
 	socket, path, _ := strings.Cut(t.url.EscapedPath(), ":")
-	socket, err := url.PathUnescape(socket)
-	if err != nil {
-		return t.wrong(err.Error())
-	}
+	socket, _ = url.PathUnescape(socket) // EscapedPath holds no escape that is none
 	if path != "" && path[0] != '/' {
 		return t.wrong("the path of the request, behind the colon, does not begin with a slash (a colon in the socket's path is written %3A)")
 	}

@@ -56,7 +56,8 @@
 //	keepalive.go deadline.go time
 //	conn.go serve.go         the connection as a whole
 //	handshake.go origin.go   the rules of the opening handshake         section 4
-//	server.go client.go      Upgrader and Dialer
+//	headerlist.go            the lists in its header fields             RFC 9110, section 5.6
+//	server.go client.go      Upgrader and Dialer (client*.go: its URL, request, answer)
 //	hub.go                   Hub
 //	pipe.go stream.go        Pipe and StreamConn
 package websocket

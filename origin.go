@@ -208,11 +208,12 @@ func CheckOriginPattern(pattern string) error {
 	return err
 }
 
-// originPattern is a parsed pattern: an origin with three places left open.
+// originPattern is a parsed pattern: an origin with places left open. That for
+// null is its zero value, as the origin null is.
 type originPattern struct {
-	origin
-	anyScheme, anyPort bool
-	anyHost            bool // every host that ends in origin.host, which is "" or begins with a dot
+	origin       // scheme "" stands for every scheme
+	anyHost bool // every host that ends in origin.host, which is "" or begins with a dot
+	anyPort bool
 }
 
 func parseOriginPattern(s string) (p originPattern, err error) {
@@ -220,14 +221,14 @@ func parseOriginPattern(s string) (p originPattern, err error) {
 	case "null":
 		return p, nil
 	case "*":
-		return originPattern{anyScheme: true, anyHost: true, anyPort: true}, nil
+		return originPattern{anyHost: true, anyPort: true}, nil
 	}
 	bad := fmt.Errorf("websocket: origin pattern %s is not of the form scheme://host:port, "+
 		"where the scheme may be left out, the host be or begin with *. and the port be *", quote(s))
 	scheme, authority, found := strings.Cut(s, "://")
 	switch {
 	case !found:
-		authority, p.anyScheme = s, true
+		authority = s
 	case !isScheme(scheme):
 		return p, bad
 	default:
@@ -263,16 +264,12 @@ func (p *originPattern) parseHost(s string, bad error) error {
 
 // match tells whether o is one of the origins p stands for.
 func (p originPattern) match(o origin) bool {
-	// The origin null has no scheme, and so has the pattern for it: nothing
-	// else, an open scheme included, may match it.
-	if p == (originPattern{}) || o == (origin{}) {
-		return p == (originPattern{}) && o == (origin{})
+	if p == (originPattern{}) {
+		return o == (origin{})
 	}
-	return p.matchScheme(o) && p.matchHost(o.host) && p.matchPort(o)
-}
-
-func (p originPattern) matchScheme(o origin) bool {
-	return p.anyScheme || p.scheme == o.scheme
+	// The origin null has no host, and so is matched by no other pattern: only
+	// one with a scheme, such as file://, has none either.
+	return (p.scheme == "" || p.scheme == o.scheme) && p.matchHost(o.host) && p.matchPort(o)
 }
 
 func (p originPattern) matchHost(host string) bool {

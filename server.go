@@ -24,7 +24,7 @@ const DefaultUpgradeTimeout = 10 * time.Second
 // It cannot set the limits of the HTTP request itself: set ReadHeaderTimeout and MaxHeaderBytes of the [http.Server].
 type Upgrader struct {
 	// Origins are the web origins that may connect besides the server's own host. See [CheckOriginPattern] for how they
-	// are written; "*" allows all. A request without an Origin header does not come from a browser's page and is allowed.
+	// are written; "*" allows all but the origin "null". A request without an Origin header does not come from a browser's page and is allowed.
 	Origins []string
 	// CheckOrigin, if set, decides instead of Origins.
 	CheckOrigin func(r *http.Request) bool
