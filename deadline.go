@@ -23,10 +23,11 @@ type readDeadline struct {
 type expiry uint8
 
 const (
-	expiredNone expiry = iota // one that has been moved since, or the connection is closing
+	expiredNone expiry = iota // one that was moved since, or the connection is closing
 	expiredUser
 	expiredContext
 	expiredKeepalive
+	expiredStall // WriteTimeout
 )
 
 // apply tells the transport. mu is held.
@@ -121,6 +122,8 @@ type writeDeadline struct {
 	waiting   bool
 	ours      bool // what waits is Pongs, our Close and the like: the owner's deadline is not for them
 	cancelled bool // the context of the write that waits gave up
+
+	moved chan struct{} // closed when user changes; nil unless somebody waits for the write lock until user
 }
 
 // apply tells the transport. mu is held.
@@ -151,10 +154,43 @@ func (d *writeDeadline) setUser(t time.Time) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.user = t
+	if d.moved != nil {
+		close(d.moved)
+		d.moved = nil
+	}
 	if !d.waiting {
 		return nil
 	}
 	return d.apply()
+}
+
+// A writeWait is what somebody who waits for the write lock has to know of the owner's deadline.
+type writeWait struct {
+	passed <-chan time.Time // tells that it has passed; nil if there is none
+	moved  <-chan struct{}  // tells that it was moved
+	timer  *time.Timer
+}
+
+// startWait is called before a wait for the write lock.
+func (d *writeDeadline) startWait() (w writeWait) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.moved == nil {
+		d.moved = make(chan struct{})
+	}
+	w.moved = d.moved
+	if !d.user.IsZero() {
+		w.timer = time.NewTimer(time.Until(d.user))
+		w.passed = w.timer.C
+	}
+	return w
+}
+
+// stop is called when the wait is over.
+func (w writeWait) stop() {
+	if w.timer != nil {
+		w.timer.Stop()
+	}
 }
 
 // userPassed reports whether the owner's deadline has passed.
@@ -194,15 +230,20 @@ func (d *writeDeadline) cancel() {
 	}
 }
 
-// expired says what the timeout of the transport means; expiredNone is the stall limit.
+// expired says what the timeout of the transport means.
 func (d *writeDeadline) expired() expiry {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	now := time.Now()
+	passed := func(t time.Time) bool { return !t.IsZero() && !now.Before(t) }
 	switch {
 	case d.cancelled:
 		return expiredContext
-	case !d.ours && !d.user.IsZero() && !time.Now().Before(d.user):
+	case !d.ours && passed(d.user):
 		return expiredUser
+	case passed(d.stall):
+		return expiredStall
 	}
+	d.apply()
 	return expiredNone
 }

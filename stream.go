@@ -150,7 +150,7 @@ func (s *streamConn) Write(p []byte) (int, error) {
 	if len(p) > streamChunk {
 		return s.putFragments(ctx, p)
 	}
-	if err := c.reserve(ctx, frameSize(len(p))); err != nil {
+	if err := c.reserve(ctx, frameSize(len(p)), notBegun); err != nil {
 		return 0, streamWriteError(err)
 	}
 	switch err := c.putSmall(ctx, s.msgType, p); err {
@@ -169,7 +169,7 @@ func (s *streamConn) putFragments(ctx context.Context, p []byte) (n int, err err
 	c, op := s.c, Opcode(s.msgType)
 	for n < len(p) && err == nil {
 		chunk := s.chunk(p[n:])
-		if err = c.reserve(ctx, frameSize(len(chunk))+frameSize(0)); err != nil {
+		if err = c.reserve(ctx, frameSize(len(chunk))+frameSize(0), notBegun); err != nil {
 			break
 		}
 		begin := len(c.out.b)

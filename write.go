@@ -52,11 +52,11 @@ func (c *Conn) SetWriteDeadline(t time.Time) error { return c.wdl.setUser(t) }
 
 // Flush sends the replies that are collecting.
 func (c *Conn) Flush() error {
-	if err := c.lockWrite(nil); err != nil {
+	if err := c.lockWrite(nil, true); err != nil {
 		return err
 	}
 	defer c.unlockWrite()
-	return c.send(nil, -1, nil)
+	return c.send(nil, notBegun, nil)
 }
 
 // writeMessage sends a message. ctx may be nil.
@@ -76,7 +76,7 @@ func (c *Conn) writeMessage(ctx context.Context, t MessageType, p []byte) error 
 
 // putSmall sends a message that fits into the buffer, or lets it collect there.
 func (c *Conn) putSmall(ctx context.Context, t MessageType, p []byte) error {
-	if err := c.reserve(ctx, frameSize(len(p))); err != nil {
+	if err := c.reserve(ctx, frameSize(len(p)), notBegun); err != nil {
 		return err
 	}
 	begin := len(c.out.b)
@@ -92,7 +92,7 @@ func (c *Conn) putSmall(ctx context.Context, t MessageType, p []byte) error {
 // putLarge sends a message that does not fit into the buffer. The buffer takes its beginning, so that the header does
 // not travel alone; the rest leaves straight from p, or is masked in the buffer piece by piece.
 func (c *Conn) putLarge(ctx context.Context, t MessageType, p []byte) error {
-	if err := c.reserve(ctx, maxHeaderSize); err != nil {
+	if err := c.reserve(ctx, maxHeaderSize, notBegun); err != nil {
 		return err
 	}
 	size := len(p)
@@ -119,7 +119,7 @@ func (c *Conn) putLarge(ctx context.Context, t MessageType, p []byte) error {
 		if err := c.send(ctx, begin, nil); err != nil {
 			return err
 		}
-		begin = -1 // from here on the message has begun
+		begin = hasBegun
 		c.out = getBuffer(largePool)
 	}
 }
@@ -148,10 +148,11 @@ func (c *Conn) tryLock() bool {
 	}
 }
 
-// lockWrite waits for the write lock. It fails if the connection is ending or ctx, which may be nil, gives up.
-func (c *Conn) lockWrite(ctx context.Context) error {
+// lockWrite waits for the write lock. It fails if the connection is ending, if ctx, which may be nil, gives up, or, if
+// limited, when the owner's deadline passes.
+func (c *Conn) lockWrite(ctx context.Context, limited bool) error {
 	if !c.tryLock() {
-		if err := c.waitLock(ctx); err != nil {
+		if err := c.waitLock(ctx, limited); err != nil {
 			return err
 		}
 	}
@@ -166,14 +167,27 @@ func (c *Conn) lockWrite(ctx context.Context) error {
 	return nil
 }
 
-func (c *Conn) waitLock(ctx context.Context) error {
-	select {
-	case c.wlock <- struct{}{}:
-		return nil
-	case <-c.done:
-		return c.failed()
-	case <-doneOf(ctx):
-		return &contextError{"write gave up waiting for other writes; nothing was sent", ctx.Err()}
+func (c *Conn) waitLock(ctx context.Context, limited bool) error {
+	for {
+		wait := writeWait{}
+		if limited {
+			wait = c.wdl.startWait()
+		}
+		select {
+		case c.wlock <- struct{}{}:
+			wait.stop()
+			return nil
+		case <-c.done:
+			wait.stop()
+			return c.failed()
+		case <-doneOf(ctx):
+			wait.stop()
+			return &contextError{"write gave up waiting for other writes; nothing was sent", ctx.Err()}
+		case <-wait.passed:
+			return errWriteDeadline
+		case <-wait.moved:
+			wait.stop()
+		}
 	}
 }
 
@@ -187,7 +201,7 @@ func doneOf(ctx context.Context) <-chan struct{} {
 // lockMessage waits for the write lock when no message is being sent in fragments.
 func (c *Conn) lockMessage(ctx context.Context) error {
 	for {
-		if err := c.lockWrite(ctx); err != nil {
+		if err := c.lockWrite(ctx, true); err != nil {
 			return err
 		}
 		if c.stream == nil {
@@ -195,12 +209,8 @@ func (c *Conn) lockMessage(ctx context.Context) error {
 		}
 		closed := c.stream.closed
 		c.unlockWrite()
-		select {
-		case <-closed:
-		case <-c.done:
-			return c.failed()
-		case <-doneOf(ctx):
-			return &contextError{"write gave up waiting for a message that NextWriter began; nothing was sent", ctx.Err()}
+		if err := c.waitStream(ctx, closed); err != nil {
+			return err
 		}
 	}
 	if c.wdl.userPassed() {
@@ -210,10 +220,33 @@ func (c *Conn) lockMessage(ctx context.Context) error {
 	return nil
 }
 
-// reserve makes room for n bytes in the buffer, n being at most what an empty one holds. What is in the way is sent.
-func (c *Conn) reserve(ctx context.Context, n int) error {
+// waitStream waits until the message that NextWriter began is over.
+func (c *Conn) waitStream(ctx context.Context, closed <-chan struct{}) error {
+	for {
+		wait := c.wdl.startWait()
+		select {
+		case <-closed:
+			wait.stop()
+			return nil
+		case <-c.done:
+			wait.stop()
+			return c.failed()
+		case <-doneOf(ctx):
+			wait.stop()
+			return &contextError{"write gave up waiting for a message that NextWriter began; nothing was sent", ctx.Err()}
+		case <-wait.passed:
+			return errWriteDeadline
+		case <-wait.moved:
+			wait.stop()
+		}
+	}
+}
+
+// reserve makes room for n bytes in the buffer, n being at most what an empty one holds. What is in the way is sent;
+// begin says for send whether the caller's message has begun.
+func (c *Conn) reserve(ctx context.Context, n, begin int) error {
 	if c.out != nil && cap(c.out.b)-len(c.out.b) < n || c.rest != nil {
-		if err := c.send(ctx, -1, nil); err != nil {
+		if err := c.send(ctx, begin, nil); err != nil {
 			return err
 		}
 	}
@@ -270,11 +303,16 @@ func (c *Conn) allSent() {
 	c.collecting.Store(false)
 }
 
+const (
+	hasBegun = -1 // the beginning of the message has left, so that it cannot be taken back
+	notBegun = -2 // the buffer holds nothing of the message yet, only what was there before
+)
+
 // send sends everything, tail last, and waits until the peer has taken it or a time limit or ctx, which may be nil, ends
 // that.
 //
-// begin is where in the buffer the caller's message begins. If nothing of it has left when the caller's deadline or
-// context passes, it is taken back and the connection stays usable. A begin of -1 says that it cannot be taken back.
+// begin is where in the buffer the caller's message begins, notBegun or hasBegun. If nothing of it has left when the
+// caller's deadline or context passes, it is taken back and the connection stays usable.
 func (c *Conn) send(ctx context.Context, begin int, tail []byte) error {
 	tail, err := c.sendNow(tail)
 	if err != nil || len(c.unsent(tail)) == 0 {
@@ -331,14 +369,17 @@ func (c *Conn) sendWaiting(ctx context.Context, begin int, tail []byte) error {
 		switch {
 		case err == nil:
 		case isTimeout(err):
-			return c.writeTimedOut(ctx, begin)
+			if err := c.writeTimedOut(ctx, begin); err != nil {
+				return err
+			}
 		default:
 			return c.writeFailed(err)
 		}
 	}
 }
 
-// writeTimedOut decides what a time limit that passed means for the caller and for the connection.
+// writeTimedOut decides what a time limit that passed means for the caller and for the connection. It returns nil if the
+// limit was moved meanwhile and the write goes on.
 func (c *Conn) writeTimedOut(ctx context.Context, begin int) error {
 	var before, after error
 	switch c.wdl.expired() {
@@ -347,10 +388,15 @@ func (c *Conn) writeTimedOut(ctx context.Context, begin int) error {
 		after = &contextError{"write gave up in the middle of a message, which fails the connection", ctx.Err()}
 	case expiredUser:
 		before, after = errWriteDeadline, errWriteBegun
-	default:
+	case expiredStall:
 		return c.fail(writeTimeoutError(c.writeTimeout))
+	default:
+		if c.wire.canTry() {
+			return nil
+		}
+		after = errWriteBegun // too late: see below
 	}
-	begun := begin < 0 || len(c.rest) == 0 && c.outSent > begin
+	begun := begin == hasBegun || begin >= 0 && len(c.rest) == 0 && c.outSent > begin
 	_, keep := ctx.(streamContext)
 	switch {
 	case !c.wire.canTry():
@@ -362,7 +408,9 @@ func (c *Conn) writeTimedOut(ctx context.Context, begin int) error {
 	case begun:
 		return c.fail(after)
 	}
-	c.out.b = c.out.b[:begin]
+	if begin >= 0 {
+		c.out.b = c.out.b[:begin]
+	}
 	if len(c.unsent(nil)) == 0 {
 		c.allSent()
 	} else {
@@ -374,13 +422,13 @@ func (c *Conn) writeTimedOut(ctx context.Context, begin int) error {
 // writeFailed notes that the transport takes nothing any more. The reader is left alone: the peer's Close may still be in
 // what it has sent.
 func (c *Conn) writeFailed(err error) error {
-	if cause := c.failed(); cause != nil {
-		return cause
-	}
 	if c.werr == nil {
 		c.werr = &lostError{"while we were sending", err}
 	}
 	c.allSent()
+	if cause := c.failed(); cause != nil {
+		return cause
+	}
 	return c.werr
 }
 
@@ -442,7 +490,7 @@ func (w *messageWriter) Close() error {
 // sendFragment sends what was written. After an error, or the last fragment, the message is over.
 func (w *messageWriter) sendFragment(fin bool) {
 	c := w.c
-	if w.err = c.lockWrite(nil); w.err != nil {
+	if w.err = c.lockWrite(nil, false); w.err != nil {
 		w.over()
 		return
 	}
@@ -464,8 +512,16 @@ func (w *messageWriter) putFragment(fin bool) error {
 	if w.buf != nil {
 		p = w.buf.b
 	}
-	if err := c.reserve(nil, frameSize(len(p))); err != nil {
+	begin := notBegun
+	if w.size > 0 {
+		begin = hasBegun
+	}
+	if err := c.reserve(nil, frameSize(len(p)), begin); err != nil {
+		c.enc.giveUpMessage()
 		return err
+	}
+	if begin == notBegun {
+		begin = len(c.out.b)
 	}
 	out, err := c.enc.appendFragment(c.out.b, p, fin)
 	if err != nil {
@@ -480,10 +536,14 @@ func (w *messageWriter) putFragment(fin bool) error {
 	if w.buf != nil {
 		w.buf.b = w.buf.b[:0]
 	}
-	if fin {
-		return c.sendMessage(nil, -1, w.size, nil)
+	err = c.send(nil, begin, nil)
+	switch {
+	case err == nil && fin:
+		c.countOut(w.size)
+	case err != nil && begin != hasBegun:
+		c.enc.inside = false // the fragment was taken back, if the connection is still there to tell
 	}
-	return c.send(nil, -1, nil)
+	return err
 }
 
 // over gives back what the writer holds and lets other messages go on.

@@ -101,7 +101,7 @@ func (c *Conn) unlockWrite() {
 			c.stuck = false
 			go func() {
 				c.wdl.setOurs(true)
-				c.sendWaiting(nil, -1, nil)
+				c.sendWaiting(nil, hasBegun, nil)
 				c.wdl.setOurs(false)
 				c.unlockWrite()
 			}()
@@ -220,14 +220,14 @@ func (c *Conn) sendClose(code CloseCode, reason string) error {
 	}
 	for again := true; again; {
 		again, _ = c.takeQueued()
-		if err := c.send(nil, -1, nil); err != nil {
+		if err := c.send(nil, hasBegun, nil); err != nil {
 			return err
 		}
 	}
 	if err := c.appendClose(code, reason); err != nil {
 		return err
 	}
-	return c.send(nil, -1, nil)
+	return c.send(nil, hasBegun, nil)
 }
 
 // appendClose puts our Close behind what waits. The write lock is held.
