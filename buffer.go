@@ -12,6 +12,8 @@ const (
 	mediumBuffer = 16<<10 + maxHeaderSize
 	// largeBuffer is for masking large messages on their way out.
 	largeBuffer = 64 << 10
+	// maxKeptMessage is the largest memory of a message that the pool keeps after it has grown.
+	maxKeptMessage = 2 << 20
 )
 
 // A buffer is memory on loan from its pool: b is what it holds.
@@ -24,6 +26,8 @@ var (
 	smallPool  = newBufferPool(smallBuffer)
 	mediumPool = newBufferPool(mediumBuffer)
 	largePool  = newBufferPool(largeBuffer)
+	// messagePool is for messages that do not arrive in one piece and are handed to a Handler.
+	messagePool = newBufferPool(largeBuffer)
 )
 
 func newBufferPool(size int) *sync.Pool {

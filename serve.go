@@ -81,15 +81,17 @@ func (c *Conn) serveMessage(h Handler, ev event) error {
 		c.callMessage(h, ev.msgType, ev.payload)
 		return nil
 	}
-	whole := getBuffer(largePool)
-	defer whole.free()
+	whole := getBuffer(messagePool)
 	c.pending = ev
 	t, p, err := c.appendMessage(whole.b)
-	if err != nil {
-		return err
+	if err == nil {
+		c.callMessage(h, t, p)
 	}
-	c.callMessage(h, t, p)
-	return nil
+	if cap(p) <= maxKeptMessage {
+		whole.b = p // it has grown, and the next large message is likely to be as large
+	}
+	whole.free()
+	return err
 }
 
 // callMessage calls h with a flag set that tells Close that it may be in a callback.
