@@ -1003,18 +1003,11 @@ func TestHandshakeErrorTimeout(t *testing.T) {
 		err  error
 		want bool
 	}{{nil, false}, {io.EOF, false}, {os.ErrDeadlineExceeded, true}, {context.DeadlineExceeded, true}, {context.Canceled, false}} {
-<<<<<<< HEAD
 		var ne net.Error = &HandshakeError{Err: tt.err}
 		//lint:ignore SA1019 net.Error still has it, so there has to be an answer
 		temporary := ne.Temporary()
 		if ne.Timeout() != tt.want || temporary {
 			t.Errorf("a HandshakeError around %v: Timeout = %v, Temporary = %v", tt.err, ne.Timeout(), temporary)
-=======
-		he := &HandshakeError{Err: tt.err}
-		var ne net.Error = he
-		if ne.Timeout() != tt.want || he.Temporary() {
-			t.Errorf("a HandshakeError around %v: Timeout = %v, Temporary = %v", tt.err, ne.Timeout(), he.Temporary())
->>>>>>> 3e00d0e (Handshake: simpler origin patterns, and tests for what mutations survived)
 		}
 	}
 }

@@ -176,11 +176,6 @@ func FuzzOrigin(f *testing.F) {
 	f.Add("http://[::1]:8080", "[0::1]:8080", "localhost:*")
 	f.Add("null", "h", "null")
 	f.Fuzz(func(t *testing.T, text, host, pattern string) {
-<<<<<<< HEAD
-=======
-		text = trimOWS(text) // as checkOrigin does
-		o, ok := parseOrigin(text)
->>>>>>> 3e00d0e (Handshake: simpler origin patterns, and tests for what mutations survived)
 		herr := checkOrigin([]string{text}, host, nil)
 		text = trimOWS(text) // a field's value does not include the white space around it
 		o, ok := parseOrigin(text)
