@@ -102,6 +102,11 @@ type Conn struct {
 	closeError error // what the first Close returns
 	ended      bool
 	endHooks   []func()
+
+
+	// Fixed once dying is set.
+	readerLeft chan struct{} // has room for one; told when a reader leaves a connection that is ending
+	closeOut   chan struct{} // closed when our Close has left, or could not
 }
 
 // lastConnID numbers the connections of this process.
@@ -192,24 +197,29 @@ func (c *Conn) CloseWith(code CloseCode, reason string) error {
 // finishClose is the closing handshake after startClose.
 func (c *Conn) finishClose(limit time.Duration, cause *closedError) error {
 	bound := c.boundEnd(limit, closeTimeoutError(limit))
+	c.atEnd(func() { bound.Stop() })
 	if err := c.sendClose(cause.code, cause.reason); err != nil {
+		c.setCloseError(err)
 		c.end()
 		return c.closeResult()
 	}
-	switch {
-	case c.reading.CompareAndSwap(false, true):
-		c.discardUntilClose()
-		c.stopReading()
-		bound.Stop()
-	case c.serving.Load():
-		// This may be the reader's own goroutine. It goes on when the callback returns; the bound stays for the case that
-		// it does not.
-		return nil
-	default:
-		<-c.done // the reader takes the echo, or the bound passes
-		bound.Stop()
+	for {
+		if c.reading.CompareAndSwap(false, true) {
+			c.discardUntilClose()
+			c.stopReading()
+			return c.closeResult()
+		}
+		if c.serving.Load() {
+			// This may be the reader's own goroutine. It goes on when the callback returns; the bound stays for the case
+			// that it does not.
+			return nil
+		}
+		select {
+		case <-c.done: // the reader took the echo, or the bound has passed
+			return c.closeResult()
+		case <-c.readerLeft: // it had a message in hand and may not come back
+		}
 	}
-	return c.closeResult()
 }
 
 // CloseNow closes the connection at once, without a closing handshake: the peer sees the connection lost. It may be
@@ -230,8 +240,7 @@ func (c *Conn) startClose(cause error) bool {
 		return false
 	}
 	c.closing = step.next
-	c.cause = cause
-	c.dying.Store(true)
+	c.setCauseLocked(cause)
 	c.rdl.disable() // the closing handshake has bounds of its own
 	return true
 }
@@ -239,13 +248,18 @@ func (c *Conn) startClose(cause error) bool {
 // boundEnd ends the connection after d, unless it is stopped. why becomes what the first Close returns.
 func (c *Conn) boundEnd(d time.Duration, why error) *time.Timer {
 	return time.AfterFunc(d, func() {
-		c.mu.Lock()
-		if !c.ended && c.closeError == nil {
-			c.closeError = why
-		}
-		c.mu.Unlock()
+		c.setCloseError(why)
 		c.cut()
 	})
+}
+
+// setCloseError records what the first Close returns, unless the connection has ended. The first one stays.
+func (c *Conn) setCloseError(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.ended && c.closeError == nil {
+		c.closeError = err
+	}
 }
 
 func (c *Conn) closeResult() error {
@@ -259,10 +273,17 @@ func (c *Conn) setCause(err error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.cause == nil {
-		c.cause = err
-		c.dying.Store(true)
+		c.setCauseLocked(err)
 	}
 	return c.cause
+}
+
+// setCauseLocked is the rest of setCause. mu is held.
+func (c *Conn) setCauseLocked(err error) {
+	c.cause = err
+	c.readerLeft = make(chan struct{}, 1)
+	c.closeOut = make(chan struct{})
+	c.dying.Store(true)
 }
 
 // failed returns why the connection ends, nil as long as it does not.
@@ -342,8 +363,7 @@ func (c *Conn) handleClose(ev event) error {
 	step := c.closing.step(receiveClose)
 	c.closing = step.next
 	if step.owed && c.cause == nil {
-		c.cause = &CloseError{Code: ev.code, Reason: ev.reason}
-		c.dying.Store(true)
+		c.setCauseLocked(&CloseError{Code: ev.code, Reason: ev.reason})
 	}
 	cause := c.cause
 	c.mu.Unlock()
@@ -360,9 +380,19 @@ func (c *Conn) handleClose(ev event) error {
 			c.end()
 			return cause
 		}
+	} else {
+		c.awaitCloseOut()
 	}
 	c.finishTCP()
 	return cause
+}
+
+// awaitCloseOut waits until the goroutine that sends our Close has done so.
+func (c *Conn) awaitCloseOut() {
+	select {
+	case <-c.closeOut:
+	case <-c.done:
+	}
 }
 
 // finishTCP closes the socket after the closing handshake. RFC 6455, section 7.1.1: the server closes first; the client
@@ -381,13 +411,21 @@ func (c *Conn) finishTCP() {
 // then a Close with the code, then the write side is shut down and input is thrown away for a while, so that no reset
 // overtakes the Close.
 func (c *Conn) failProtocol(err *ProtocolError) error {
-	sendsClose := c.startClose(err)
+	return c.failWith(err, err.Code, err.Reason)
+}
+
+// failWith is failProtocol for any cause. Whoever holds the read token calls it.
+func (c *Conn) failWith(cause error, code CloseCode, reason string) error {
+	sendsClose := c.startClose(cause)
 	if !sendsClose && c.closeState() != closeSent {
 		return c.failed()
 	}
 	bound := c.boundEnd(c.closeTimeout, closeTimeoutError(c.closeTimeout))
 	defer bound.Stop()
-	if !sendsClose || c.sendClose(err.Code, err.Reason) == nil {
+	if !sendsClose {
+		c.awaitCloseOut()
+		c.linger()
+	} else if c.sendClose(code, reason) == nil {
 		c.linger()
 	}
 	c.end()

@@ -5,9 +5,16 @@ import "encoding/json"
 // ReadJSON reads the next message, text or binary, and decodes it into v with [encoding/json]. If it is not JSON, or not
 // what v takes, json's error comes back and the connection stays usable. All other rules are those of [Conn.ReadMessage].
 func (c *Conn) ReadJSON(v any) error {
-	buf := getBuffer(mediumPool)
+	if err := c.startReading(); err != nil {
+		return err
+	}
+	defer c.stopReading()
+	if _, err := c.awaitMessage(); err != nil {
+		return err
+	}
+	buf := getBuffer(mediumPool) // not before there is something to put into it
 	defer buf.free()
-	_, p, err := c.AppendMessage(buf.b)
+	_, p, err := c.appendMessage(buf.b)
 	if err != nil {
 		return err
 	}

@@ -42,7 +42,16 @@ type aliveState struct {
 	received time.Time // when bytes last arrived
 	armed    bool      // the read deadline has a step of ours in it
 	pinged   bool      // a Ping went out and nothing has arrived since
+
+	// Once pinged is set:
+	death    time.Time // when the peer is dead
+	lastLook bool      // the wait until death has begun after all but lastLookTime of it had passed
+	left     time.Time // when the reader stopped waiting
 }
+
+// lastLookTime is how long before death the wait is begun anew. A read whose deadline has passed does not look for input
+// before it fails, as when the process was asleep meanwhile; one that begins does.
+const lastLookTime = time.Millisecond
 
 // startWait is called before a read waits.
 func (c *Conn) startWait() {
@@ -51,13 +60,27 @@ func (c *Conn) startWait() {
 	}
 	now := time.Now()
 	if c.alive.pinged {
-		// The reader was away. Death is judged only while it waits, so the time begins anew.
-		c.rdl.setAlive(now.Add(c.keepalive.Timeout))
+		// Death is judged only while the reader waits: the time that it was away does not count.
+		c.alive.death = c.alive.death.Add(now.Sub(c.alive.left))
+		c.awaitDeath()
 		return
 	}
 	c.alive.armed = true
 	c.alive.received = now
 	c.rdl.setAlive(now.Add(c.keepalive.Interval))
+}
+
+// stopWait is called when a wait ends without bytes and without an end of the connection.
+func (c *Conn) stopWait() {
+	if c.alive.pinged {
+		c.alive.left = time.Now()
+	}
+}
+
+// awaitDeath sets keepalive's next step to shortly before death.
+func (c *Conn) awaitDeath() {
+	c.alive.lastLook = false
+	c.rdl.setAlive(c.alive.death.Add(-lastLookTime))
 }
 
 // receivedBytes is called when bytes have arrived.
@@ -74,16 +97,25 @@ func (c *Conn) receivedBytes() {
 
 // keepaliveStep is called when keepalive's deadline passed while a read waited. An error ends the connection.
 func (c *Conn) keepaliveStep() error {
-	if c.alive.pinged {
-		return keepaliveError(c.keepalive)
-	}
 	now := time.Now()
+	switch {
+	case c.alive.pinged && c.alive.lastLook:
+		return keepaliveError(c.keepalive)
+	case c.alive.pinged:
+		c.alive.lastLook = true
+		if soon := now.Add(lastLookTime); c.alive.death.Before(soon) {
+			c.alive.death = soon
+		}
+		c.rdl.setAlive(c.alive.death)
+		return nil
+	}
 	if due := c.alive.received.Add(c.keepalive.Interval); now.Before(due) {
 		c.rdl.setAlive(due)
 		return nil
 	}
 	c.alive.pinged = true
-	c.rdl.setAlive(now.Add(c.keepalive.Timeout))
+	c.alive.death = now.Add(c.keepalive.Timeout)
+	c.awaitDeath()
 	payload := c.pings.add(now, nil)
 	c.sendControl(OpPing, payload[:])
 	return nil
@@ -157,29 +189,30 @@ func (s *pingState) remove(done chan time.Duration) {
 	s.forget(func(w pingWaiter) bool { return w.done == done })
 }
 
-// answer takes a Pong's payload and returns the round trip of the Ping that it answers. RFC 6455, section 5.5.3: a peer may
+// answer takes a Pong's payload and stores the round trip of the Ping that it answers in latest. RFC 6455, section 5.5.3: a peer may
 // answer only the latest of several Pings, so a Pong answers the earlier ones too.
-func (s *pingState) answer(p []byte) (rtt time.Duration, ok bool) {
+func (s *pingState) answer(p []byte, latest *counter) {
 	if len(p) != len(pingPayload{}) {
-		return 0, false // not one of ours: an unsolicited Pong
+		return // not one of ours: an unsolicited Pong
 	}
 	number := binary.BigEndian.Uint64(p)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
+	for _, w := range s.waiting {
+		if w.number == number {
+			latest.Store(int64(now.Sub(w.sent))) // before anyone who waits can look at it
+		}
+	}
 	s.forget(func(w pingWaiter) bool {
 		if w.number > number || number > s.last {
 			return false
-		}
-		if w.number == number {
-			rtt, ok = now.Sub(w.sent), true
 		}
 		if w.done != nil {
 			w.done <- now.Sub(w.sent)
 		}
 		return true
 	})
-	return rtt, ok
 }
 
 // failAll wakes everyone who waits: the connection has ended.
@@ -224,8 +257,4 @@ func (c *Conn) Ping(ctx context.Context) (rtt time.Duration, err error) {
 }
 
 // handlePong notices the answer to a Ping of ours.
-func (c *Conn) handlePong(p []byte) {
-	if rtt, ok := c.pings.answer(p); ok {
-		c.counters.rtt.Store(int64(rtt))
-	}
-}
+func (c *Conn) handlePong(p []byte) { c.pings.answer(p, &c.counters.rtt) }

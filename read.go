@@ -43,6 +43,12 @@ func (c *Conn) stopReading() {
 		c.in.release()
 	}
 	c.reading.Store(false)
+	if c.dying.Load() {
+		select {
+		case c.readerLeft <- struct{}{}: // whoever closes the connection waits for the peer's Close in our stead
+		default:
+		}
+	}
 }
 
 func (c *Conn) isEnded() bool {
@@ -126,6 +132,9 @@ func (c *Conn) appendMessage(dst []byte) (MessageType, []byte, error) {
 				return 0, dst[:start], err
 			}
 			dst = dst[:len(dst)+n]
+		}
+		if c.dying.Load() {
+			continue // a Close was called meanwhile; nextData finds out how it ends
 		}
 		if ev.last {
 			c.countIn(len(dst) - start)
@@ -233,6 +242,7 @@ func (c *Conn) receive(p []byte) (n int, err error) {
 			return 0, c.lost(err)
 		}
 		if err := c.readTimeout(); err != nil {
+			c.stopWait()
 			return 0, err
 		}
 	}
@@ -284,7 +294,9 @@ func (c *Conn) skipMessage() error {
 		if err != nil {
 			return err
 		}
+		c.countSkipped(ev)
 		if ev.last {
+			c.counters.bytesIn.Add(int64(c.message.size))
 			c.message = nil
 		}
 	}
@@ -299,16 +311,25 @@ func (c *Conn) NextReader() (MessageType, io.Reader, error) {
 		return 0, nil, err
 	}
 	defer c.stopReading()
-	if err := c.skipMessage(); err != nil {
-		return 0, nil, err
-	}
-	ev, err := c.nextData()
+	t, err := c.awaitMessage()
 	if err != nil {
 		return 0, nil, err
 	}
-	c.pending = ev
 	c.message = &messageReader{c: c}
-	return ev.msgType, c.message, nil
+	return t, c.message, nil
+}
+
+// awaitMessage waits for the beginning of the next message, which stays pending.
+func (c *Conn) awaitMessage() (MessageType, error) {
+	if err := c.skipMessage(); err != nil {
+		return 0, err
+	}
+	ev, err := c.nextData()
+	if err != nil {
+		return 0, err
+	}
+	c.pending = ev
+	return ev.msgType, nil
 }
 
 // A messageReader reads one message. It is c.message as long as it is valid and not at its end.
@@ -358,6 +379,9 @@ func (r *messageReader) Read(p []byte) (int, error) {
 func (c *Conn) readPiece(p []byte) (n int, last bool, err error) {
 	if c.pending.kind == eventNone && c.in.len() == 0 && c.dec.body() >= directRead && len(p) >= directRead {
 		ev, n, err := c.readBody(p)
+		if err == nil && c.dying.Load() {
+			return 0, false, nil // a Close was called meanwhile; nextData finds out how it ends
+		}
 		return n, ev.last, err
 	}
 	ev, err := c.nextData()
@@ -371,6 +395,14 @@ func (c *Conn) readPiece(p []byte) (n int, last bool, err error) {
 		return n, false, nil
 	}
 	return n, ev.last, nil
+}
+
+// countSkipped counts a piece of a message that is thrown away.
+func (c *Conn) countSkipped(ev event) {
+	c.counters.bytesIn.Add(int64(len(ev.payload)))
+	if ev.last {
+		c.counters.messagesIn.Add(1)
+	}
 }
 
 func (c *Conn) countIn(size int) {
@@ -398,9 +430,7 @@ func (c *Conn) drain() error {
 		ev, err := c.nextData()
 		switch {
 		case err == nil:
-			if ev.last {
-				c.counters.messagesIn.Add(1)
-			}
+			c.countSkipped(ev)
 		case c.failed() != nil:
 			return err
 		default:

@@ -49,13 +49,13 @@ func (c *Conn) Serve(h Handler) error {
 		return err
 	}
 	err := c.serve(h)
-	c.stopReading()
 	h.Closed(c, err)
 	return err
 }
 
-// serve is the loop of Serve.
+// serve is the loop of Serve. It gives the read token back, also when h panics.
 func (c *Conn) serve(h Handler) error {
+	defer c.stopReading()
 	if err := c.skipMessage(); err != nil {
 		return c.fail(err)
 	}
@@ -111,13 +111,32 @@ type PanicError struct {
 // Error says what was given to panic.
 func (e *PanicError) Error() string { return fmt.Sprintf("websocket: panic in a Handler: %v", e.Value) }
 
-// serveDetached is Serve on a goroutine that nobody waits for.
+// serveDetached is Serve on a goroutine that nobody waits for. Closed is called once even if Message panics. What Closed
+// panics with is lost: the connection has ended, and nobody is left to be told.
 func (c *Conn) serveDetached(h Handler) {
+	defer func() { recover() }()
+	err := c.startReading()
+	switch err {
+	case nil:
+		err = c.serveUnlessPanic(h)
+	case ErrConcurrentRead: // somebody else reads, as after Drain: h is told of the end only
+		<-c.done
+		err = c.failed()
+	}
+	h.Closed(c, err)
+}
+
+// serveUnlessPanic is serve that makes an error of a panic in h.
+func (c *Conn) serveUnlessPanic(h Handler) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err := &PanicError{v, debug.Stack()}
-			h.Closed(c, c.abandon(err, CloseInternalError, "internal error"))
+			err = &PanicError{v, debug.Stack()}
+			if c.reading.CompareAndSwap(false, true) {
+				err = c.failWith(err, CloseInternalError, "internal error")
+				c.stopReading()
+			}
+			c.end()
 		}
 	}()
-	c.Serve(h)
+	return c.serve(h)
 }

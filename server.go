@@ -64,7 +64,7 @@ func (u *Upgrader) Upgrade(w http.ResponseWriter, r *http.Request, header http.H
 }
 
 // Handler is a http.Handler that upgrades requests and serves the connections. For each it calls open, which returns who
-// is told what arrives; r is valid during that call only. Then the connection is served on a goroutine of its own, while that of
+// is told what arrives, nil for nobody; r is valid during that call only. Then the connection is served on a goroutine of its own, while that of
 // net/http, and its buffers, are released. A panic in the Handler ends its connection only, and is given to Closed as a [*PanicError].
 func (u *Upgrader) Handler(open func(c *Conn, r *http.Request) Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -80,6 +80,9 @@ func (u *Upgrader) Handler(open func(c *Conn, r *http.Request) Handler) http.Han
 		}()
 		h := open(c, r)
 		opened = true
+		if h == nil {
+			h = HandlerFuncs{}
+		}
 		go c.serveDetached(h)
 	})
 }

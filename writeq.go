@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"cmp"
 	"slices"
 	"sync"
 	"time"
@@ -33,24 +34,27 @@ func (q *writeQueue) size() int {
 	return q.bytes + len(q.controls)
 }
 
-// addControl queues a control frame and returns how many Pongs had to go for it.
+// addControl queues a control frame and returns how many Pongs had to go for it. Pings that the peer does not take go too:
+// its answer to the latest one answers them all.
 func (q *writeQueue) addControl(op Opcode, p []byte) (lost int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if op == OpPong && len(q.controls)+len(p) > repliesLimit {
-		lost = q.dropPongs()
+	if len(q.controls)+len(p) > repliesLimit {
+		if n := q.drop(op); op == OpPong {
+			lost = n
+		}
 	}
 	q.controls = append(q.controls, byte(op), byte(len(p)))
 	q.controls = append(q.controls, p...)
 	return lost
 }
 
-// dropPongs removes all Pongs and returns how many there were. mu is held.
-func (q *writeQueue) dropPongs() (n int) {
+// drop removes all frames with opcode op and returns how many there were. mu is held.
+func (q *writeQueue) drop(op Opcode) (n int) {
 	kept := q.controls[:0]
 	for rest := q.controls; len(rest) > 0; {
 		size := 2 + int(rest[1])
-		if Opcode(rest[0]) == OpPong {
+		if Opcode(rest[0]) == op {
 			n++
 		} else {
 			kept = append(kept, rest[:size]...)
@@ -207,6 +211,7 @@ func (c *Conn) takeShared(m *PreparedMessage) bool {
 // sendClose sends what is owed and then our Close. It waits, but not beyond the end of the connection, which its caller has
 // bounded. RFC 6455, section 5.5.1.
 func (c *Conn) sendClose(code CloseCode, reason string) error {
+	defer close(c.closeOut) // nobody else gets here: startClose and the close table see to that
 	select {
 	case c.wlock <- struct{}{}:
 	case <-c.done:
@@ -215,19 +220,20 @@ func (c *Conn) sendClose(code CloseCode, reason string) error {
 	defer c.unlockWrite()
 	c.wdl.setOurs(true)
 	defer c.wdl.setOurs(false)
-	if c.werr != nil {
-		return c.werr
-	}
-	for again := true; again; {
+	for again := true; again && c.werr == nil; {
 		again, _ = c.takeQueued()
 		if err := c.send(nil, hasBegun, nil); err != nil {
-			return err
+			return cmp.Or(c.werr, err)
 		}
+	}
+	if c.werr != nil {
+		return c.werr
 	}
 	if err := c.appendClose(code, reason); err != nil {
 		return err
 	}
-	return c.send(nil, hasBegun, nil)
+	err := c.send(nil, hasBegun, nil)
+	return cmp.Or(c.werr, err)
 }
 
 // appendClose puts our Close behind what waits. The write lock is held.
