@@ -119,7 +119,7 @@ var requestTests = []requestTest{
 	{rule: "4.2.1 item 4: another option", fields: []string{"Connection: keep-alive"}, check: "connection", status: 400},
 	{rule: "4.2.1 item 4: not a part of a token", fields: []string{"Connection: upgrades, no-upgrade, up grade"}, check: "connection", status: 400},
 	{rule: "4.2.1 item 4: not a part of a token", fields: []string{"Connection: upgrades, no-upgrade"}, check: "connection", status: 400},
-	{rule: "4.2.1 item 4: no list", fields: []string{"Connection: Upgrade; x"}, check: "connection", status: 400},
+	{rule: "4.2.1 item 4: no list", fields: []string{"Connection: Upgrade; x"}, check: "connection", status: 400, reason: []string{`"Upgrade; x"`, "not a list"}},
 	{rule: "4.2.1 item 4: an empty field", fields: []string{"Connection: ,"}, check: "connection", status: 400},
 
 	{rule: "4.2.1 item 5: no key", fields: []string{"Sec-WebSocket-Key:"}, check: "key", status: 400, reason: []string{"Sec-WebSocket-Key"}},
@@ -398,6 +398,7 @@ var responseTests = []responseTest{
 	{rule: "4.1 item 6: case counts", fields: []string{"Sec-WebSocket-Protocol: Chat"}, offered: []string{"chat"}, check: "subprotocol"},
 	{rule: "4.2.2: several subprotocols", fields: []string{"Sec-WebSocket-Protocol: chat, superchat"}, offered: []string{"chat", "superchat"}, check: "subprotocol"},
 	{rule: "11.3.4: several fields", fields: []string{"Sec-WebSocket-Protocol: chat", "+Sec-WebSocket-Protocol: chat"}, offered: []string{"chat"}, check: "subprotocol"},
+	{rule: "11.3.4: several fields, one empty", fields: []string{"Sec-WebSocket-Protocol: chat", "+Sec-WebSocket-Protocol: "}, offered: []string{"chat"}, check: "subprotocol"},
 	{rule: "4.2.2: the empty string", fields: []string{"Sec-WebSocket-Protocol: "}, offered: []string{"chat"}, check: "subprotocol"},
 	{rule: "4.2.2: no token", fields: []string{"Sec-WebSocket-Protocol: a b"}, offered: []string{"a b"}, check: "subprotocol"},
 }
@@ -428,6 +429,14 @@ func TestCheckResponse(t *testing.T) {
 			}
 			checkPresentable(t, rule, err)
 		}
+	}
+}
+
+// A Location is a redirect only with a status that says so.
+func TestLocationWithoutRedirect(t *testing.T) {
+	_, err := checkResponse(201, http.Header{"Location": {"/new"}}, sampleKey, nil)
+	if err == nil || strings.Contains(err.Reason, "redirect") {
+		t.Errorf("checkResponse = %v, want a refusal that does not speak of redirects", err)
 	}
 }
 

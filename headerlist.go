@@ -175,7 +175,7 @@ func isTokenByte(c byte) bool {
 	case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
 		return true
 	}
-	return c != 0 && strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
+	return strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
 }
 
 // isToken tells whether all of s is a token.

@@ -80,11 +80,8 @@ func soleOrigin(origins []string) (origin, *HandshakeError) {
 // scheme cannot be compared, since a proxy may have ended TLS; a Host without a
 // port has the default port of the origin's scheme.
 func sameHost(o origin, host string) bool {
-	if defaultPorts[o.scheme] == "" || o.host == "" {
-		return false
-	}
 	h, port, ok := parseHostPort(host)
-	return ok && h == o.host && normalPort(o.scheme, port) == o.port
+	return ok && defaultPorts[o.scheme] != "" && h == o.host && normalPort(o.scheme, port) == o.port
 }
 
 // parseOrigin reads a serialized origin. RFC 6454, section 6.2. A single slash
