@@ -12,8 +12,8 @@ import (
 // sample is fed whole, in every two-way split and byte by byte, and what was consumed is overwritten at once: the events
 // must not change. A violation must be reported at the earliest byte that shows it.
 
-// A rawFrame is a frame as the test writes it, legal or not. It is encoded here, independently of the code under test.
-type rawFrame struct {
+// A sampleFrame is a frame as the test writes it, legal or not. It is encoded here, independently of the code under test.
+type sampleFrame struct {
 	b0      byte // FIN, RSV and opcode
 	payload []byte
 	length  uint64 // as declared; 0: that of payload
@@ -21,7 +21,7 @@ type rawFrame struct {
 	unmask  bool   // the wrong way round for the role
 }
 
-func (f rawFrame) append(dst []byte, r role) []byte {
+func (f sampleFrame) append(dst []byte, r role) []byte {
 	n := f.length
 	if n == 0 {
 		n = uint64(len(f.payload))
@@ -61,9 +61,9 @@ func (f rawFrame) append(dst []byte, r role) []byte {
 }
 
 // headerSize is how many bytes of f come before its payload.
-func (f rawFrame) headerSize(r role) int { return len(f.append(nil, r)) - len(f.payload) }
+func (f sampleFrame) headerSize(r role) int { return len(f.append(nil, r)) - len(f.payload) }
 
-func frame(b0 byte, payload string) rawFrame { return rawFrame{b0: b0, payload: []byte(payload)} }
+func fr(b0 byte, payload string) sampleFrame { return sampleFrame{b0: b0, payload: []byte(payload)} }
 
 // transcript is what a decoder made of its input.
 type transcript struct {
@@ -121,7 +121,7 @@ func feed(r role, limit uint64, chunks ...[]byte) (out transcript) {
 // A sample is input and what has to come of it.
 type sample struct {
 	name   string
-	frames []rawFrame
+	frames []sampleFrame
 	limit  uint64
 	want   string // the events, joined by "; "
 	err    string // the code of the violation at the end
@@ -182,96 +182,96 @@ const (
 func TestSection5_2_BaseFraming(t *testing.T) {
 	long := strings.Repeat("0123456789abcdef", 5000)
 	checkSamples(t, []sample{
-		{name: "empty text", frames: []rawFrame{frame(fin|text, "")}, want: `text ""`},
-		{name: "empty binary", frames: []rawFrame{frame(fin|binry, "")}, want: `binary ""`},
-		{name: "125 bytes", frames: []rawFrame{frame(fin|text, long[:125])}, want: fmt.Sprintf("text %q", long[:125])},
-		{name: "126 bytes", frames: []rawFrame{frame(fin|text, long[:126])}, want: fmt.Sprintf("text %q", long[:126])},
-		{name: "65535 bytes", frames: []rawFrame{frame(fin|text, long[:65535])}, want: fmt.Sprintf("text %q", long[:65535])},
-		{name: "65536 bytes", frames: []rawFrame{frame(fin|text, long[:65536])}, want: fmt.Sprintf("text %q", long[:65536])},
-		{name: "RSV1", frames: []rawFrame{frame(fin|rsv1|text, "a")}, err: "1002", at: 1},
-		{name: "RSV2", frames: []rawFrame{frame(fin|rsv2|text, "a")}, err: "1002", at: 1},
-		{name: "RSV3", frames: []rawFrame{frame(fin|rsv3|binry, "a")}, err: "1002", at: 1},
-		{name: "RSV1 on a ping", frames: []rawFrame{frame(fin|rsv1|ping, "")}, err: "1002", at: 1},
-		{name: "RSV2 on a close", frames: []rawFrame{frame(fin|rsv2|closeOp, "")}, err: "1002", at: 1},
-		{name: "RSV3 after a good message", frames: []rawFrame{frame(fin|text, "ok"), frame(fin|rsv3|text, "a")}, want: `text "ok"`, err: "1002", at: 1},
-		{name: "opcode 3", frames: []rawFrame{frame(fin|3, "")}, err: "1002", at: 1},
-		{name: "opcode 4", frames: []rawFrame{frame(fin|4, "x")}, err: "1002", at: 1},
-		{name: "opcode 5", frames: []rawFrame{frame(fin|5, "x")}, err: "1002", at: 1},
-		{name: "opcode 6", frames: []rawFrame{frame(fin|6, "x")}, err: "1002", at: 1},
-		{name: "opcode 7", frames: []rawFrame{frame(fin|7, "x")}, err: "1002", at: 1},
-		{name: "opcode 11", frames: []rawFrame{frame(fin|11, "")}, err: "1002", at: 1},
-		{name: "opcode 12", frames: []rawFrame{frame(fin|12, "x")}, err: "1002", at: 1},
-		{name: "opcode 13", frames: []rawFrame{frame(fin|13, "x")}, err: "1002", at: 1},
-		{name: "opcode 14", frames: []rawFrame{frame(fin|14, "x")}, err: "1002", at: 1},
-		{name: "opcode 15", frames: []rawFrame{frame(fin|15, "x")}, err: "1002", at: 1},
-		{name: "125 in 16 bits", frames: []rawFrame{{b0: fin | binry, payload: make([]byte, 125), form: 2}}, err: "1002", at: 4},
-		{name: "65535 in 64 bits", frames: []rawFrame{{b0: fin | binry, payload: make([]byte, 65535), form: 8}}, err: "1002", at: 10},
-		{name: "1 in 64 bits", frames: []rawFrame{{b0: fin | binry, payload: make([]byte, 1), form: 8}}, err: "1002", at: 10},
-		{name: "sign bit of the length", frames: []rawFrame{{b0: fin | binry, payload: []byte("x"), length: 1 << 63}}, err: "1002", at: 10},
-		{name: "all bits of the length", frames: []rawFrame{{b0: fin | binry, payload: []byte("x"), length: 1<<64 - 1}}, err: "1002", at: 10},
-		{name: "largest length", frames: []rawFrame{{b0: fin | binry, payload: []byte("x"), length: 1<<63 - 1}}},
+		{name: "empty text", frames: []sampleFrame{fr(fin|text, "")}, want: `text ""`},
+		{name: "empty binary", frames: []sampleFrame{fr(fin|binry, "")}, want: `binary ""`},
+		{name: "125 bytes", frames: []sampleFrame{fr(fin|text, long[:125])}, want: fmt.Sprintf("text %q", long[:125])},
+		{name: "126 bytes", frames: []sampleFrame{fr(fin|text, long[:126])}, want: fmt.Sprintf("text %q", long[:126])},
+		{name: "65535 bytes", frames: []sampleFrame{fr(fin|text, long[:65535])}, want: fmt.Sprintf("text %q", long[:65535])},
+		{name: "65536 bytes", frames: []sampleFrame{fr(fin|text, long[:65536])}, want: fmt.Sprintf("text %q", long[:65536])},
+		{name: "RSV1", frames: []sampleFrame{fr(fin|rsv1|text, "a")}, err: "1002", at: 1},
+		{name: "RSV2", frames: []sampleFrame{fr(fin|rsv2|text, "a")}, err: "1002", at: 1},
+		{name: "RSV3", frames: []sampleFrame{fr(fin|rsv3|binry, "a")}, err: "1002", at: 1},
+		{name: "RSV1 on a ping", frames: []sampleFrame{fr(fin|rsv1|ping, "")}, err: "1002", at: 1},
+		{name: "RSV2 on a close", frames: []sampleFrame{fr(fin|rsv2|closeOp, "")}, err: "1002", at: 1},
+		{name: "RSV3 after a good message", frames: []sampleFrame{fr(fin|text, "ok"), fr(fin|rsv3|text, "a")}, want: `text "ok"`, err: "1002", at: 1},
+		{name: "opcode 3", frames: []sampleFrame{fr(fin|3, "")}, err: "1002", at: 1},
+		{name: "opcode 4", frames: []sampleFrame{fr(fin|4, "x")}, err: "1002", at: 1},
+		{name: "opcode 5", frames: []sampleFrame{fr(fin|5, "x")}, err: "1002", at: 1},
+		{name: "opcode 6", frames: []sampleFrame{fr(fin|6, "x")}, err: "1002", at: 1},
+		{name: "opcode 7", frames: []sampleFrame{fr(fin|7, "x")}, err: "1002", at: 1},
+		{name: "opcode 11", frames: []sampleFrame{fr(fin|11, "")}, err: "1002", at: 1},
+		{name: "opcode 12", frames: []sampleFrame{fr(fin|12, "x")}, err: "1002", at: 1},
+		{name: "opcode 13", frames: []sampleFrame{fr(fin|13, "x")}, err: "1002", at: 1},
+		{name: "opcode 14", frames: []sampleFrame{fr(fin|14, "x")}, err: "1002", at: 1},
+		{name: "opcode 15", frames: []sampleFrame{fr(fin|15, "x")}, err: "1002", at: 1},
+		{name: "125 in 16 bits", frames: []sampleFrame{{b0: fin | binry, payload: make([]byte, 125), form: 2}}, err: "1002", at: 4},
+		{name: "65535 in 64 bits", frames: []sampleFrame{{b0: fin | binry, payload: make([]byte, 65535), form: 8}}, err: "1002", at: 10},
+		{name: "1 in 64 bits", frames: []sampleFrame{{b0: fin | binry, payload: make([]byte, 1), form: 8}}, err: "1002", at: 10},
+		{name: "sign bit of the length", frames: []sampleFrame{{b0: fin | binry, payload: []byte("x"), length: 1 << 63}}, err: "1002", at: 10},
+		{name: "all bits of the length", frames: []sampleFrame{{b0: fin | binry, payload: []byte("x"), length: 1<<64 - 1}}, err: "1002", at: 10},
+		{name: "largest length", frames: []sampleFrame{{b0: fin | binry, payload: []byte("x"), length: 1<<63 - 1}}},
 	})
 }
 
 func TestSection5_1_And_5_3_Masking(t *testing.T) {
 	checkSamples(t, []sample{
-		{name: "data the wrong way round", frames: []rawFrame{{b0: fin | text, payload: []byte("a"), unmask: true}}, err: "1002", at: 2},
-		{name: "ping the wrong way round", frames: []rawFrame{{b0: fin | ping, unmask: true}}, err: "1002", at: 2},
-		{name: "close the wrong way round", frames: []rawFrame{{b0: fin | closeOp, unmask: true}}, err: "1002", at: 2},
-		{name: "continuation the wrong way round", frames: []rawFrame{frame(text, "a"), {b0: fin | cont, payload: []byte("b"), unmask: true}}, err: "1002", at: 2},
+		{name: "data the wrong way round", frames: []sampleFrame{{b0: fin | text, payload: []byte("a"), unmask: true}}, err: "1002", at: 2},
+		{name: "ping the wrong way round", frames: []sampleFrame{{b0: fin | ping, unmask: true}}, err: "1002", at: 2},
+		{name: "close the wrong way round", frames: []sampleFrame{{b0: fin | closeOp, unmask: true}}, err: "1002", at: 2},
+		{name: "continuation the wrong way round", frames: []sampleFrame{fr(text, "a"), {b0: fin | cont, payload: []byte("b"), unmask: true}}, err: "1002", at: 2},
 	})
 }
 
 func TestSection5_4_Fragmentation(t *testing.T) {
 	checkSamples(t, []sample{
-		{name: "two fragments", frames: []rawFrame{frame(text, "Hel"), frame(fin|cont, "lo")}, want: `text "Hello"`},
-		{name: "empty fragments", frames: []rawFrame{frame(binry, ""), frame(cont, ""), frame(fin|cont, "")}, want: `binary ""`},
-		{name: "empty first and last", frames: []rawFrame{frame(text, ""), frame(cont, "a"), frame(fin|cont, "")}, want: `text "a"`},
-		{name: "control frames in between", frames: []rawFrame{
-			frame(text, "a"), frame(fin|ping, "1"), frame(cont, "b"), frame(fin|pong, "2"), frame(fin|cont, "c"),
+		{name: "two fragments", frames: []sampleFrame{fr(text, "Hel"), fr(fin|cont, "lo")}, want: `text "Hello"`},
+		{name: "empty fragments", frames: []sampleFrame{fr(binry, ""), fr(cont, ""), fr(fin|cont, "")}, want: `binary ""`},
+		{name: "empty first and last", frames: []sampleFrame{fr(text, ""), fr(cont, "a"), fr(fin|cont, "")}, want: `text "a"`},
+		{name: "control frames in between", frames: []sampleFrame{
+			fr(text, "a"), fr(fin|ping, "1"), fr(cont, "b"), fr(fin|pong, "2"), fr(fin|cont, "c"),
 		}, want: `ping "1" owes pong; pong "2"; text "abc"`},
-		{name: "close in between", frames: []rawFrame{frame(text, "a"), frame(fin|closeOp, "\x03\xe8"), frame(fin|cont, "b")}, want: `close 1000 "" owes close`},
-		{name: "continuation of nothing", frames: []rawFrame{frame(cont, "a")}, err: "1002", at: 1},
-		{name: "last continuation of nothing", frames: []rawFrame{frame(fin|cont, "a")}, err: "1002", at: 1},
-		{name: "continuation after the last", frames: []rawFrame{frame(text, "a"), frame(fin|cont, "b"), frame(fin|cont, "c")}, want: `text "ab"`, err: "1002", at: 1},
-		{name: "text inside a message", frames: []rawFrame{frame(text, "a"), frame(fin|text, "b")}, err: "1002", at: 1},
-		{name: "binary inside a message", frames: []rawFrame{frame(text, "a"), frame(cont, "x"), frame(fin|binry, "b")}, err: "1002", at: 1},
-		{name: "two messages", frames: []rawFrame{frame(text, "a"), frame(fin|cont, "b"), frame(fin|binry, "c")}, want: `text "ab"; binary "c"`},
+		{name: "close in between", frames: []sampleFrame{fr(text, "a"), fr(fin|closeOp, "\x03\xe8"), fr(fin|cont, "b")}, want: `close 1000 "" owes close`},
+		{name: "continuation of nothing", frames: []sampleFrame{fr(cont, "a")}, err: "1002", at: 1},
+		{name: "last continuation of nothing", frames: []sampleFrame{fr(fin|cont, "a")}, err: "1002", at: 1},
+		{name: "continuation after the last", frames: []sampleFrame{fr(text, "a"), fr(fin|cont, "b"), fr(fin|cont, "c")}, want: `text "ab"`, err: "1002", at: 1},
+		{name: "text inside a message", frames: []sampleFrame{fr(text, "a"), fr(fin|text, "b")}, err: "1002", at: 1},
+		{name: "binary inside a message", frames: []sampleFrame{fr(text, "a"), fr(cont, "x"), fr(fin|binry, "b")}, err: "1002", at: 1},
+		{name: "two messages", frames: []sampleFrame{fr(text, "a"), fr(fin|cont, "b"), fr(fin|binry, "c")}, want: `text "ab"; binary "c"`},
 	})
 }
 
 func TestSection5_5_ControlFrames(t *testing.T) {
 	full := strings.Repeat("p", 125)
 	checkSamples(t, []sample{
-		{name: "ping", frames: []rawFrame{frame(fin|ping, "hi")}, want: `ping "hi" owes pong`},
-		{name: "empty ping", frames: []rawFrame{frame(fin|ping, "")}, want: `ping "" owes pong`},
-		{name: "ping of 125 bytes", frames: []rawFrame{frame(fin|ping, full)}, want: fmt.Sprintf("ping %q owes pong", full)},
-		{name: "binary ping", frames: []rawFrame{frame(fin|ping, "\x00\xff\xfe")}, want: `ping "\x00\xff\xfe" owes pong`},
-		{name: "unsolicited pong", frames: []rawFrame{frame(fin|pong, "x")}, want: `pong "x"`},
-		{name: "ping of 126 bytes", frames: []rawFrame{frame(fin|ping, full+"p")}, err: "1002", at: 2},
-		{name: "pong of 126 bytes", frames: []rawFrame{frame(fin|pong, full+"p")}, err: "1002", at: 2},
-		{name: "close of 126 bytes", frames: []rawFrame{frame(fin|closeOp, "\x03\xe8"+full[1:]+"x")}, err: "1002", at: 2},
-		{name: "ping with a 64-bit length", frames: []rawFrame{{b0: fin | ping, form: 8, payload: []byte("x")}}, err: "1002", at: 2},
-		{name: "ping in fragments", frames: []rawFrame{frame(ping, "a")}, err: "1002", at: 1},
-		{name: "pong in fragments", frames: []rawFrame{frame(pong, "")}, err: "1002", at: 1},
-		{name: "close in fragments", frames: []rawFrame{frame(closeOp, "")}, err: "1002", at: 1},
+		{name: "ping", frames: []sampleFrame{fr(fin|ping, "hi")}, want: `ping "hi" owes pong`},
+		{name: "empty ping", frames: []sampleFrame{fr(fin|ping, "")}, want: `ping "" owes pong`},
+		{name: "ping of 125 bytes", frames: []sampleFrame{fr(fin|ping, full)}, want: fmt.Sprintf("ping %q owes pong", full)},
+		{name: "binary ping", frames: []sampleFrame{fr(fin|ping, "\x00\xff\xfe")}, want: `ping "\x00\xff\xfe" owes pong`},
+		{name: "unsolicited pong", frames: []sampleFrame{fr(fin|pong, "x")}, want: `pong "x"`},
+		{name: "ping of 126 bytes", frames: []sampleFrame{fr(fin|ping, full+"p")}, err: "1002", at: 2},
+		{name: "pong of 126 bytes", frames: []sampleFrame{fr(fin|pong, full+"p")}, err: "1002", at: 2},
+		{name: "close of 126 bytes", frames: []sampleFrame{fr(fin|closeOp, "\x03\xe8"+full[1:]+"x")}, err: "1002", at: 2},
+		{name: "ping with a 64-bit length", frames: []sampleFrame{{b0: fin | ping, form: 8, payload: []byte("x")}}, err: "1002", at: 2},
+		{name: "ping in fragments", frames: []sampleFrame{fr(ping, "a")}, err: "1002", at: 1},
+		{name: "pong in fragments", frames: []sampleFrame{fr(pong, "")}, err: "1002", at: 1},
+		{name: "close in fragments", frames: []sampleFrame{fr(closeOp, "")}, err: "1002", at: 1},
 	})
 }
 
 func TestSection5_5_1_Close(t *testing.T) {
 	reason := strings.Repeat("r", 123)
 	checkSamples(t, []sample{
-		{name: "without a code", frames: []rawFrame{frame(fin|closeOp, "")}, want: `close 1005 "" owes close`},
-		{name: "with a code", frames: []rawFrame{frame(fin|closeOp, "\x03\xe8")}, want: `close 1000 "" owes close`},
-		{name: "with a reason", frames: []rawFrame{frame(fin|closeOp, "\x03\xe9bye €")}, want: `close 1001 "bye €" owes close`},
-		{name: "with the longest reason", frames: []rawFrame{frame(fin|closeOp, "\x03\xe8"+reason)}, want: fmt.Sprintf("close 1000 %q owes close", reason)},
-		{name: "followed by data", frames: []rawFrame{frame(fin|closeOp, "\x03\xe8"), frame(fin|text, "a")}, want: `close 1000 "" owes close`},
-		{name: "followed by a ping", frames: []rawFrame{frame(fin|closeOp, "\x03\xe8"), frame(fin|ping, "a")}, want: `close 1000 "" owes close`},
-		{name: "followed by what is illegal", frames: []rawFrame{frame(fin|closeOp, "\x03\xe8"), frame(rsv1|0xF, "a")}, want: `close 1000 "" owes close`},
-		{name: "of one byte", frames: []rawFrame{frame(fin|closeOp, "\x03")}, err: "1002"},
-		{name: "reason not UTF-8", frames: []rawFrame{frame(fin|closeOp, "\x03\xe8ab\xffcd")}, err: "1007", at: -5},
-		{name: "reason ends inside a character", frames: []rawFrame{frame(fin|closeOp, "\x03\xe8ab\xe2\x82")}, err: "1007", at: -6},
-		{name: "reason with a surrogate", frames: []rawFrame{frame(fin|closeOp, "\x03\xe8\xed\xa0\x80")}, err: "1007", at: -4},
+		{name: "without a code", frames: []sampleFrame{fr(fin|closeOp, "")}, want: `close 1005 "" owes close`},
+		{name: "with a code", frames: []sampleFrame{fr(fin|closeOp, "\x03\xe8")}, want: `close 1000 "" owes close`},
+		{name: "with a reason", frames: []sampleFrame{fr(fin|closeOp, "\x03\xe9bye €")}, want: `close 1001 "bye €" owes close`},
+		{name: "with the longest reason", frames: []sampleFrame{fr(fin|closeOp, "\x03\xe8"+reason)}, want: fmt.Sprintf("close 1000 %q owes close", reason)},
+		{name: "followed by data", frames: []sampleFrame{fr(fin|closeOp, "\x03\xe8"), fr(fin|text, "a")}, want: `close 1000 "" owes close`},
+		{name: "followed by a ping", frames: []sampleFrame{fr(fin|closeOp, "\x03\xe8"), fr(fin|ping, "a")}, want: `close 1000 "" owes close`},
+		{name: "followed by what is illegal", frames: []sampleFrame{fr(fin|closeOp, "\x03\xe8"), fr(rsv1|0xF, "a")}, want: `close 1000 "" owes close`},
+		{name: "of one byte", frames: []sampleFrame{fr(fin|closeOp, "\x03")}, err: "1002"},
+		{name: "reason not UTF-8", frames: []sampleFrame{fr(fin|closeOp, "\x03\xe8ab\xffcd")}, err: "1007", at: -5},
+		{name: "reason ends inside a character", frames: []sampleFrame{fr(fin|closeOp, "\x03\xe8ab\xe2\x82")}, err: "1007", at: -6},
+		{name: "reason with a surrogate", frames: []sampleFrame{fr(fin|closeOp, "\x03\xe8\xed\xa0\x80")}, err: "1007", at: -4},
 	})
 }
 
@@ -279,7 +279,7 @@ func TestSection5_5_1_Close(t *testing.T) {
 func TestSection7_4_CloseCodes(t *testing.T) {
 	for n := range 1 << 16 {
 		legal := n >= 1000 && n <= 1003 || n >= 1007 && n <= 1014 || n >= 3000 && n <= 4999
-		in := rawFrame{b0: fin | closeOp, payload: binary.BigEndian.AppendUint16(nil, uint16(n))}.append(nil, serverRole)
+		in := sampleFrame{b0: fin | closeOp, payload: binary.BigEndian.AppendUint16(nil, uint16(n))}.append(nil, serverRole)
 		got := feed(serverRole, 0, in)
 		want := fmt.Sprintf(`[close %d "" owes close]`, n)
 		if legal != (got.err == "") || legal && fmt.Sprint(got.events) != want || !legal && got.err != "1002" {
@@ -290,49 +290,49 @@ func TestSection7_4_CloseCodes(t *testing.T) {
 		}
 	}
 	checkSamples(t, []sample{
-		{name: "judged at its second byte", frames: []rawFrame{frame(fin|closeOp, "\x03\xed and why")}, err: "1002", at: -2},
+		{name: "judged at its second byte", frames: []sampleFrame{fr(fin|closeOp, "\x03\xed and why")}, err: "1002", at: -2},
 	})
 }
 
 func TestSection8_1_UTF8(t *testing.T) {
 	checkSamples(t, []sample{
-		{name: "all lengths", frames: []rawFrame{frame(fin|text, "aé€😀")}, want: `text "aé€😀"`},
-		{name: "character across fragments", frames: []rawFrame{frame(text, "\xe2"), frame(cont, "\x82"), frame(fin|cont, "\xac")}, want: `text "€"`},
-		{name: "character across fragments and a ping", frames: []rawFrame{frame(text, "\xf0\x9f"), frame(fin|ping, "\xff"), frame(fin|cont, "\x98\x80")}, want: `ping "\xff" owes pong; text "😀"`},
-		{name: "binary may be anything", frames: []rawFrame{frame(fin|binry, "\xff\xfe\xed\xa0\x80")}, want: `binary "\xff\xfe\xed\xa0\x80"`},
-		{name: "byte that begins nothing", frames: []rawFrame{frame(fin|text, "ab\xffcd")}, err: "1007", at: -3},
-		{name: "overlong", frames: []rawFrame{frame(fin|text, "\xc0\xaf")}, err: "1007", at: -1},
-		{name: "overlong of three", frames: []rawFrame{frame(fin|text, "x\xe0\x9f\xbf")}, err: "1007", at: -3},
-		{name: "overlong of four", frames: []rawFrame{frame(fin|text, "x\xf0\x8f\xbf\xbf")}, err: "1007", at: -3},
-		{name: "surrogate", frames: []rawFrame{frame(fin|text, "x\xed\xa0\x80y")}, err: "1007", at: -3},
-		{name: "beyond Unicode", frames: []rawFrame{frame(fin|text, "x\xf4\x90\x80\x80")}, err: "1007", at: -3},
-		{name: "first byte beyond Unicode", frames: []rawFrame{frame(fin|text, "x\xf5")}, err: "1007", at: -2},
-		{name: "continuation byte alone", frames: []rawFrame{frame(fin|text, "\x80")}, err: "1007", at: -1},
-		{name: "in the second fragment", frames: []rawFrame{frame(text, "\xe2\x82"), frame(fin|cont, "\x28")}, err: "1007", at: -1},
-		{name: "ends inside a character", frames: []rawFrame{frame(fin|text, "a\xe2\x82")}, err: "1007", at: -3},
-		{name: "message ends inside a character, empty last fragment", frames: []rawFrame{frame(text, "a\xe2\x82"), frame(fin|cont, "")}, err: "1007"},
+		{name: "all lengths", frames: []sampleFrame{fr(fin|text, "aé€😀")}, want: `text "aé€😀"`},
+		{name: "character across fragments", frames: []sampleFrame{fr(text, "\xe2"), fr(cont, "\x82"), fr(fin|cont, "\xac")}, want: `text "€"`},
+		{name: "character across fragments and a ping", frames: []sampleFrame{fr(text, "\xf0\x9f"), fr(fin|ping, "\xff"), fr(fin|cont, "\x98\x80")}, want: `ping "\xff" owes pong; text "😀"`},
+		{name: "binary may be anything", frames: []sampleFrame{fr(fin|binry, "\xff\xfe\xed\xa0\x80")}, want: `binary "\xff\xfe\xed\xa0\x80"`},
+		{name: "byte that begins nothing", frames: []sampleFrame{fr(fin|text, "ab\xffcd")}, err: "1007", at: -3},
+		{name: "overlong", frames: []sampleFrame{fr(fin|text, "\xc0\xaf")}, err: "1007", at: -1},
+		{name: "overlong of three", frames: []sampleFrame{fr(fin|text, "x\xe0\x9f\xbf")}, err: "1007", at: -3},
+		{name: "overlong of four", frames: []sampleFrame{fr(fin|text, "x\xf0\x8f\xbf\xbf")}, err: "1007", at: -3},
+		{name: "surrogate", frames: []sampleFrame{fr(fin|text, "x\xed\xa0\x80y")}, err: "1007", at: -3},
+		{name: "beyond Unicode", frames: []sampleFrame{fr(fin|text, "x\xf4\x90\x80\x80")}, err: "1007", at: -3},
+		{name: "first byte beyond Unicode", frames: []sampleFrame{fr(fin|text, "x\xf5")}, err: "1007", at: -2},
+		{name: "continuation byte alone", frames: []sampleFrame{fr(fin|text, "\x80")}, err: "1007", at: -1},
+		{name: "in the second fragment", frames: []sampleFrame{fr(text, "\xe2\x82"), fr(fin|cont, "\x28")}, err: "1007", at: -1},
+		{name: "ends inside a character", frames: []sampleFrame{fr(fin|text, "a\xe2\x82")}, err: "1007", at: -3},
+		{name: "message ends inside a character, empty last fragment", frames: []sampleFrame{fr(text, "a\xe2\x82"), fr(fin|cont, "")}, err: "1007"},
 	})
 }
 
 // RFC 6455, section 10.4: limits. They are judged by the declared length, before a byte of payload is there.
 func TestSection10_4_Limits(t *testing.T) {
 	checkSamples(t, []sample{
-		{name: "exactly", limit: 5, frames: []rawFrame{frame(fin|text, "12345")}, want: `text "12345"`},
-		{name: "one more", limit: 5, frames: []rawFrame{frame(fin|text, "123456")}, err: "1009", at: 2},
-		{name: "exactly, in fragments", limit: 5, frames: []rawFrame{frame(text, "123"), frame(fin|cont, "45")}, want: `text "12345"`},
-		{name: "for each message", limit: 5, frames: []rawFrame{frame(fin|text, "12345"), frame(fin|text, "12345")}, want: `text "12345"; text "12345"`},
-		{name: "control frames do not count", limit: 2, frames: []rawFrame{frame(text, "1"), frame(fin|ping, "123456"), frame(fin|cont, "2")}, want: `ping "123456" owes pong; text "12"`},
-		{name: "2^16", limit: 65535, frames: []rawFrame{{b0: fin | binry, length: 65536}}, err: "1009", at: 10},
-		{name: "2^62", limit: 1 << 20, frames: []rawFrame{{b0: fin | binry, length: 1 << 62}}, err: "1009", at: 10},
-		{name: "sum beyond 2^63", limit: 1 << 20, frames: []rawFrame{frame(binry, "x"), {b0: fin | cont, length: 1<<63 - 1}}, err: "1009", at: 10},
-		{name: "limit and fragments", limit: 300, frames: []rawFrame{frame(binry, "x"), {b0: fin | cont, length: 300}}, err: "1009", at: 4},
+		{name: "exactly", limit: 5, frames: []sampleFrame{fr(fin|text, "12345")}, want: `text "12345"`},
+		{name: "one more", limit: 5, frames: []sampleFrame{fr(fin|text, "123456")}, err: "1009", at: 2},
+		{name: "exactly, in fragments", limit: 5, frames: []sampleFrame{fr(text, "123"), fr(fin|cont, "45")}, want: `text "12345"`},
+		{name: "for each message", limit: 5, frames: []sampleFrame{fr(fin|text, "12345"), fr(fin|text, "12345")}, want: `text "12345"; text "12345"`},
+		{name: "control frames do not count", limit: 2, frames: []sampleFrame{fr(text, "1"), fr(fin|ping, "123456"), fr(fin|cont, "2")}, want: `ping "123456" owes pong; text "12"`},
+		{name: "2^16", limit: 65535, frames: []sampleFrame{{b0: fin | binry, length: 65536}}, err: "1009", at: 10},
+		{name: "2^62", limit: 1 << 20, frames: []sampleFrame{{b0: fin | binry, length: 1 << 62}}, err: "1009", at: 10},
+		{name: "sum beyond 2^63", limit: 1 << 20, frames: []sampleFrame{fr(binry, "x"), {b0: fin | cont, length: 1<<63 - 1}}, err: "1009", at: 10},
+		{name: "limit and fragments", limit: 300, frames: []sampleFrame{fr(binry, "x"), {b0: fin | cont, length: 300}}, err: "1009", at: 4},
 	})
 }
 
 func TestFragmentLimit(t *testing.T) {
 	d := &decoder{role: clientRole, fragments: 3}
-	in := append(frame(text, "").append(nil, clientRole), frame(cont, "").append(nil, clientRole)...)
-	in = append(in, frame(cont, "").append(nil, clientRole)...)
+	in := append(fr(text, "").append(nil, clientRole), fr(cont, "").append(nil, clientRole)...)
+	in = append(in, fr(cont, "").append(nil, clientRole)...)
 	for len(in) > 0 {
 		_, n, err := d.next(in)
 		if err != nil {
@@ -342,7 +342,7 @@ func TestFragmentLimit(t *testing.T) {
 			break
 		}
 	}
-	if _, _, err := d.next(frame(fin|cont, "").append(nil, clientRole)); err == nil || d.err.Code != ClosePolicyViolation {
+	if _, _, err := d.next(fr(fin|cont, "").append(nil, clientRole)); err == nil || d.err.Code != ClosePolicyViolation {
 		t.Fatalf("fourth fragment: %v", err)
 	}
 }
