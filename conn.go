@@ -103,7 +103,6 @@ type Conn struct {
 	ended      bool
 	endHooks   []func()
 
-
 	// Fixed once dying is set.
 	readerLeft chan struct{} // has room for one; told when a reader leaves a connection that is ending
 	closeOut   chan struct{} // closed when our Close has left, or could not
