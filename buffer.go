@@ -44,8 +44,8 @@ func (b *buffer) free() {
 	b.pool.Put(b)
 }
 
-// A readBuffer holds the bytes that were received and not decoded yet. It has memory only while there are such bytes, or
-// while a read is under way.
+// A readBuffer holds the bytes that were received and not decoded yet. It has memory only while there are such bytes,
+// or while a read is under way.
 type readBuffer struct {
 	mem  *buffer
 	r, w int // the bytes are mem.b[r:w]; mem.b has its full capacity as its length
@@ -65,8 +65,8 @@ func (b *readBuffer) len() int { return b.w - b.r }
 // consume drops the first n bytes. The memory stays until release, since events point into it.
 func (b *readBuffer) consume(n int) { b.r += n }
 
-// space returns where the next read may put its bytes. It borrows memory if there is none, and moves what is left of an incomplete
-// frame to the front.
+// space returns where the next read may put its bytes. It borrows memory if there is none, and moves what is left of an
+// incomplete frame to the front.
 func (b *readBuffer) space() []byte {
 	switch {
 	case b.mem == nil:

@@ -12,10 +12,9 @@ import (
 	"time"
 )
 
-// The client's end of the opening handshake. A Dial has four stages, one
-// function each: connect, secure (TLS), send the request (clientreq.go), judge
-// the answer (clientres.go, handshake.go). One context bounds them all, and
-// whatever stage it ends in, the socket is closed before Dial returns.
+// The client's end of the opening handshake. A Dial has four stages, one function each: connect, secure (TLS), send the
+// request (clientreq.go), judge the answer (clientres.go, handshake.go). One context bounds them all, and whatever
+// stage it ends in, the socket is closed before Dial returns.
 
 // Defaults of a [Dialer].
 const (
@@ -23,55 +22,46 @@ const (
 	DefaultMaxHeaderBytes   = 64 << 10
 )
 
-// A Dialer opens connections as a client. Its zero value is ready for use. It
-// may be used by any number of goroutines at the same time, as long as nobody
-// changes it.
+// A Dialer opens connections as a client. Its zero value is ready for use. It may be used by any number of goroutines
+// at the same time, as long as nobody changes it.
 //
 // In every option 0 means the default and a negative value means off.
 type Dialer struct {
-	// TLSConfig is used for wss; nil is the zero configuration. It is not
-	// changed. ServerName is the URL's host unless it is set. The only
-	// application protocol (ALPN) that is offered is http/1.1; a list in
-	// NextProtos that does not name it is an error.
+	// TLSConfig is used for wss; nil is the zero configuration. It is not changed. ServerName is the URL's host unless
+	// it is set. The only application protocol (ALPN) that is offered is http/1.1; a list in NextProtos that does not
+	// name it is an error.
 	TLSConfig *tls.Config
 
-	// DialContext makes the connection to the server, in place of a zero
-	// [net.Dialer]. network is "tcp" or "unix", addr is host:port or the path
-	// of the socket. It has to return when ctx ends. For wss, TLS is added to
-	// what it returns.
+	// DialContext makes the connection to the server, in place of a zero [net.Dialer]. network is "tcp" or "unix", addr
+	// is host:port or the path of the socket. It has to return when ctx ends. For wss, TLS is added to what it returns.
 	DialContext func(ctx context.Context, network, addr string) (net.Conn, error)
 
-	// Subprotocols are offered to the server, the preferred one first;
-	// [Conn.Subprotocol] is the one it chose, if any. RFC 6455, section 1.9.
+	// Subprotocols are offered to the server, the preferred one first; [Conn.Subprotocol] is the one it chose, if any.
+	// RFC 6455, section 1.9.
 	Subprotocols []string
 
-	// ReadLimit is the size of the longest message that is read, in bytes.
-	// The default is [DefaultReadLimit].
+	// ReadLimit is the size of the longest message that is read, in bytes. The default is [DefaultReadLimit].
 	ReadLimit int64
 
-	// WriteTimeout is how long the peer may take nothing of what is written.
-	// The default is [DefaultWriteTimeout].
+	// WriteTimeout is how long the peer may take nothing of what is written. The default is [DefaultWriteTimeout].
 	WriteTimeout time.Duration
 
-	// CloseTimeout bounds the closing handshake. The default is
-	// [DefaultCloseTimeout], which a negative value means as well.
+	// CloseTimeout bounds the closing handshake. The default is [DefaultCloseTimeout], which a negative value means as
+	// well.
 	CloseTimeout time.Duration
 
-	// HandshakeTimeout bounds a whole Dial: looking up the name, connecting,
-	// TLS, the request and its answer. The context can end it earlier. The
-	// default is [DefaultHandshakeTimeout].
+	// HandshakeTimeout bounds a whole Dial: looking up the name, connecting, TLS, the request and its answer. The
+	// context can end it earlier. The default is [DefaultHandshakeTimeout].
 	HandshakeTimeout time.Duration
 
-	// MaxHeaderBytes is how long the header of the server's answer may be.
-	// The default is [DefaultMaxHeaderBytes].
+	// MaxHeaderBytes is how long the header of the server's answer may be. The default is [DefaultMaxHeaderBytes].
 	MaxHeaderBytes int
 
 	// Keepalive looks after the connection. It is off by default.
 	Keepalive Keepalive
 }
 
-// Dial opens a connection to url with a zero [Dialer] and nothing added to the
-// request. See [Dialer.Dial].
+// Dial opens a connection to url with a zero [Dialer] and nothing added to the request. See [Dialer.Dial].
 func Dial(ctx context.Context, url string) (*Conn, error) {
 	c, _, err := new(Dialer).Dial(ctx, url, nil)
 	return c, err
@@ -86,28 +76,22 @@ func Dial(ctx context.Context, url string) (*Conn, error) {
 //	ws+unix:/run/app.sock:/path?query         over a Unix socket
 //	wss+unix://host/run/app.sock:/path?query  with a host for Host and TLS; localhost unless it has one
 //
-// and http, https mean ws, wss. Of a Unix URL's path the part before the first
-// colon is the socket, a colon in it is written %3A; what is behind is the path
-// of the request, / if there is none. A user and password in the URL are sent as
-// basic authentication, unless header has an Authorization. A fragment is an
-// error.
+// and http, https mean ws, wss. Of a Unix URL's path the part before the first colon is the socket, a colon in it is
+// written %3A; what is behind is the path of the request, / if there is none. A user and password in the URL are sent
+// as basic authentication, unless header has an Authorization. A fragment is an error.
 //
-// header is added to the request. It may hold whatever the handshake does not
-// own (Upgrade, Connection, Sec-WebSocket-*, and the fields of a body). A Host in
-// it is sent in place of the URL's. No Origin and no User-Agent are sent but what
-// is in header. Dial does not change it.
+// header is added to the request. It may hold whatever the handshake does not own (Upgrade, Connection,
+// Sec-WebSocket-*, and the fields of a body). A Host in it is sent in place of the URL's. No Origin and no User-Agent
+// are sent but what is in header. Dial does not change it.
 //
-// ctx and HandshakeTimeout bound the whole of Dial; the connection that it
-// returns does not depend on ctx any more. If either passes, at any stage, no
-// socket and no goroutine is left.
+// ctx and HandshakeTimeout bound the whole of Dial; the connection that it returns does not depend on ctx any more. If
+// either passes, at any stage, no socket and no goroutine is left.
 //
-// The response is the server's answer, nil if none arrived; there is one with
-// most errors too. Its body is in memory, holds at most 4 KiB, and need not be
-// closed. Redirects are not followed: they are errors, and say where to.
+// The response is the server's answer, nil if none arrived; there is one with most errors too. Its body is in memory,
+// holds at most 4 KiB, and need not be closed. Redirects are not followed: they are errors, and say where to.
 //
-// A mistake in the arguments or in the Dialer is an error of no certain type.
-// Everything later is a [*HandshakeError]: it unwraps to the error of the
-// network, to that of ctx, or to one that is [os.ErrDeadlineExceeded] if
+// A mistake in the arguments or in the Dialer is an error of no certain type. Everything later is a [*HandshakeError]:
+// it unwraps to the error of the network, to that of ctx, or to one that is [os.ErrDeadlineExceeded] if
 // HandshakeTimeout has passed.
 func (d *Dialer) Dial(ctx context.Context, url string, header http.Header) (*Conn, *http.Response, error) {
 	t, err := parseTarget(url)
@@ -149,8 +133,8 @@ func (d *Dialer) dial(ctx context.Context, t *target, tlsConfig *tls.Config, req
 	if herr != nil {
 		return nil, nil, herr
 	}
-	// When ctx ends the socket is closed, and with it ends whatever waits for
-	// it. Closing works with every net.Conn, deadlines do not.
+	// When ctx ends the socket is closed, and with it ends whatever waits for it. Closing works with every net.Conn,
+	// deadlines do not.
 	cut := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(cut)
@@ -195,8 +179,7 @@ func (d *Dialer) connect(ctx context.Context, t *target) (net.Conn, *HandshakeEr
 	return nc, nil
 }
 
-// shake does all that comes once there is a connection. It returns the
-// connection for what follows, also with an error.
+// shake does all that comes once there is a connection. It returns the connection for what follows, also with an error.
 func (d *Dialer) shake(ctx context.Context, raw net.Conn, t *target, tlsConfig *tls.Config, req *upgradeRequest) (nc net.Conn, a answer, err *HandshakeError) {
 	nc = raw
 	if t.secure {
@@ -236,8 +219,7 @@ func (d *Dialer) tlsConfig(t *target) (*tls.Config, error) {
 	return c, nil
 }
 
-// secure does the TLS handshake over raw. It returns the connection also with
-// an error.
+// secure does the TLS handshake over raw. It returns the connection also with an error.
 func secure(ctx context.Context, raw net.Conn, c *tls.Config) (net.Conn, *HandshakeError) {
 	nc := tls.Client(raw, c)
 	err := nc.HandshakeContext(ctx)
@@ -252,11 +234,10 @@ func secure(ctx context.Context, raw net.Conn, c *tls.Config) (net.Conn, *Handsh
 	return nc, failStage(ctx, "tls", reason, err)
 }
 
-// failStage makes the error for a stage that did not come to its end. If time
-// was up the error beneath says so, instead of what the closed socket said.
+// failStage makes the error for a stage that did not come to its end. If time was up the error beneath says so, instead
+// of what the closed socket said.
 func failStage(ctx context.Context, check, reason string, err error) *HandshakeError {
-	// A dialer sets the deadline of ctx for itself, and can be the first to
-	// notice that it has passed.
+	// A dialer sets the deadline of ctx for itself, and can be the first to notice that it has passed.
 	var timeout interface{ Timeout() bool }
 	if deadline, ok := ctx.Deadline(); ok && errors.As(err, &timeout) && timeout.Timeout() && !time.Now().Before(deadline) {
 		<-ctx.Done()

@@ -32,8 +32,8 @@ func newUpgradeRequest(t *target, header http.Header, subprotocols []string, ran
 		return nil, fmt.Errorf("websocket: no random bytes for the key: %w", err)
 	}
 	var b strings.Builder
-	// RFC 6455, section 4.1, items 2 to 7 and 9. The names are spelled as in the
-	// RFC, for servers that compare them byte by byte.
+	// RFC 6455, section 4.1, items 2 to 7 and 9. The names are spelled as in the RFC, for servers that compare them
+	// byte by byte.
 	b.WriteString("GET " + t.resource + " HTTP/1.1\r\n" +
 		"Host: " + host + "\r\n" +
 		"Upgrade: websocket\r\n" +
@@ -56,8 +56,7 @@ func newUpgradeRequest(t *target, header http.Header, subprotocols []string, ran
 	}, nil
 }
 
-// checkSubprotocolOffer judges Dialer.Subprotocols.
-// RFC 6455, section 4.1, item 10: each is a token, and unique.
+// checkSubprotocolOffer judges Dialer.Subprotocols. RFC 6455, section 4.1, item 10: each is a token, and unique.
 func checkSubprotocolOffer(subprotocols []string) error {
 	for _, p := range subprotocols {
 		if !isToken(p) {
@@ -70,8 +69,8 @@ func checkSubprotocolOffer(subprotocols []string) error {
 	return nil
 }
 
-// ownHeader returns the Host and the fields that the request carries beyond
-// those of the handshake: the caller's, and what the URL's user makes.
+// ownHeader returns the Host and the fields that the request carries beyond those of the handshake: the caller's, and
+// what the URL's user makes.
 func ownHeader(t *target, header http.Header) (host string, own http.Header, err error) {
 	own = http.Header{}
 	for name, values := range header {
@@ -128,8 +127,8 @@ func checkOwnField(name string, values []string) error {
 	return nil
 }
 
-// isFieldValue tells whether s can be a field's value. RFC 9110, section 5.5: no
-// control characters but the tab; a line break would begin another field.
+// isFieldValue tells whether s can be a field's value. RFC 9110, section 5.5: no control characters but the tab; a line
+// break would begin another field.
 func isFieldValue(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' && c != '\t' || c == 0x7f {

@@ -15,15 +15,14 @@ import (
 const (
 	// maxErrorBody is how much of a refusal's body is kept.
 	maxErrorBody = 4 << 10
-	// maxErrorBodyInput is how many bytes are read to get at it: chunks may
-	// have a lot around them.
+	// maxErrorBodyInput is how many bytes are read to get at it: chunks may have a lot around them.
 	maxErrorBodyInput = 64 << 10
 	// maxInterim is how many interim responses may come before the answer.
 	maxInterim = 10
 )
 
-// An answer is what the server said to the request. There may be a response
-// with an error, the rest is only there without one.
+// An answer is what the server said to the request. There may be a response with an error, the rest is only there
+// without one.
 type answer struct {
 	res         *http.Response // nil if none arrived; its body is in memory
 	subprotocol string         // the server's choice
@@ -63,8 +62,7 @@ func readHeader(in *bufio.Reader, req *http.Request) (*http.Response, error) {
 		if err != nil {
 			return nil, err
 		}
-		// RFC 9110, section 15.2: a client reads interim responses, expected or
-		// not, and goes on. 101 is final.
+		// RFC 9110, section 15.2: a client reads interim responses, expected or not, and goes on. 101 is final.
 		if res.StatusCode/100 != 1 || res.StatusCode == http.StatusSwitchingProtocols {
 			return res, nil
 		}
@@ -74,16 +72,14 @@ func readHeader(in *bufio.Reader, req *http.Request) (*http.Response, error) {
 
 // judgeAnswer judges a 101.
 func judgeAnswer(res *http.Response, req *upgradeRequest) (subprotocol string, err *HandshakeError) {
-	// RFC 9110, section 15.2: HTTP/1.0 has no 101; and what follows one of HTTP/2
-	// would not be in this form.
+	// RFC 9110, section 15.2: HTTP/1.0 has no 101; and what follows one of HTTP/2 would not be in this form.
 	if res.ProtoMajor != 1 || res.ProtoMinor < 1 {
 		return "", refuse("http-version", res.StatusCode, "the server answered 101 over HTTP/%d.%d; the handshake needs HTTP/1.1", res.ProtoMajor, res.ProtoMinor)
 	}
 	return checkResponse(res.StatusCode, res.Header, req.key, req.subprotocols)
 }
 
-// refuseAnswer makes the error for an answer other than 101, and puts the
-// beginning of the body into memory.
+// refuseAnswer makes the error for an answer other than 101, and puts the beginning of the body into memory.
 func refuseAnswer(ctx context.Context, res *http.Response, req *upgradeRequest) *HandshakeError {
 	_, herr := checkResponse(res.StatusCode, res.Header, req.key, req.subprotocols)
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxErrorBody))

@@ -120,8 +120,7 @@ func (t *target) setHost(host, port, defaultPort string) error {
 	return nil
 }
 
-// resourceName makes what stands in the request line. RFC 6455, section 3: the
-// path, / if it is empty, and the query.
+// resourceName makes what stands in the request line. RFC 6455, section 3: the path, / if it is empty, and the query.
 func resourceName(escapedPath string, u *url.URL) string {
 	if escapedPath == "" {
 		escapedPath = "/"

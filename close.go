@@ -76,8 +76,8 @@ func (c CloseCode) onWire() bool {
 // maxCloseReason is how many bytes of reason fit beside the code. RFC 6455, sections 5.5 and 5.5.1.
 const maxCloseReason = maxControlPayload - 2
 
-// A CloseError is the peer's Close: what it sent to end the connection. It is neither [net.ErrClosed] nor [io.EOF]:
-// a Close with code 1000 is an orderly end, and only the application knows which codes it expects.
+// A CloseError is the peer's Close: what it sent to end the connection. It is neither [net.ErrClosed] nor [io.EOF]: a
+// Close with code 1000 is an orderly end, and only the application knows which codes it expects.
 type CloseError struct {
 	Code   CloseCode // CloseNoStatus if the Close frame held none
 	Reason string    // valid UTF-8 of at most 123 bytes, often empty; text from the peer, not to be trusted
@@ -92,8 +92,8 @@ func (e *CloseError) Error() string {
 	return s
 }
 
-// A ProtocolError is a rule that the peer broke, or a limit of ours that it passed. Code is what the peer is told in our
-// Close frame: 1002, 1007, 1008 or 1009. RFC 6455, section 7.1.7 ("Fail the WebSocket Connection").
+// A ProtocolError is a rule that the peer broke, or a limit of ours that it passed. Code is what the peer is told in
+// our Close frame: 1002, 1007, 1008 or 1009. RFC 6455, section 7.1.7 ("Fail the WebSocket Connection").
 type ProtocolError struct {
 	Code   CloseCode
 	Reason string // what was wrong; also the reason in our Close frame
@@ -113,8 +113,8 @@ func violation(reason string) *ProtocolError {
 	return &ProtocolError{Code: CloseProtocolError, Reason: reason}
 }
 
-// appendClosePayload appends the payload of a Close frame. RFC 6455, section 5.5.1: nothing, or two bytes of code and then the
-// reason. CloseNoStatus stands for nothing. A reason that is too long is cut between two characters.
+// appendClosePayload appends the payload of a Close frame. RFC 6455, section 5.5.1: nothing, or two bytes of code and
+// then the reason. CloseNoStatus stands for nothing. A reason that is too long is cut between two characters.
 func appendClosePayload(dst []byte, code CloseCode, reason string) []byte {
 	if code == CloseNoStatus {
 		return dst

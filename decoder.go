@@ -33,8 +33,8 @@ const (
 	eventClose
 )
 
-// An event is one thing that the peer's bytes meant. payload lies in the buffer that was decoded, unmasked in place, and
-// is valid until that buffer is touched again.
+// An event is one thing that the peer's bytes meant. payload lies in the buffer that was decoded, unmasked in place,
+// and is valid until that buffer is touched again.
 type event struct {
 	kind    eventKind
 	msgType MessageType
@@ -50,8 +50,8 @@ type event struct {
 // counts bytes; this one it meets.
 const maxFragments = 1 << 17
 
-// A decoder turns the peer's bytes into events and refuses what RFC 6455 forbids, at the earliest byte that shows it. The
-// zero value is a server's decoder without limits.
+// A decoder turns the peer's bytes into events and refuses what RFC 6455 forbids, at the earliest byte that shows it.
+// The zero value is a server's decoder without limits.
 type decoder struct {
 	role      role
 	limit     uint64 // of a message's bytes; 0: none
@@ -77,8 +77,8 @@ type decoder struct {
 }
 
 // next decodes the beginning of buf and returns the event it found, if any, and how many bytes it used up. With
-// eventNone those bytes that were not used up are the start of a frame: next wants them again, with more behind them. buf needs
-// room for a whole control frame, header included. Payloads are unmasked in place.
+// eventNone those bytes that were not used up are the start of a frame: next wants them again, with more behind them.
+// buf needs room for a whole control frame, header included. Payloads are unmasked in place.
 func (d *decoder) next(buf []byte) (ev event, n int, err error) {
 	for {
 		switch {
@@ -165,15 +165,15 @@ func (d *decoder) header(b []byte) (h Header, size int) {
 	return h, size
 }
 
-// checkLimits judges a data frame's declared length before a byte of its payload is stored. RFC 6455, section 10.4:
-// an endpoint guards itself against oversized frames and messages.
+// checkLimits judges a data frame's declared length before a byte of its payload is stored. RFC 6455, section 10.4: an
+// endpoint guards itself against oversized frames and messages.
 func (d *decoder) checkLimits(h Header) *ProtocolError {
 	size, frames := d.size, d.frames
 	if !d.inside {
 		size, frames = 0, 0
 	}
-	// size never passes limit, so the subtraction cannot wrap; without a limit size stays under 2^64 since a length
-	// is under 2^63 and a message of two such frames never arrives.
+	// size never passes limit, so the subtraction cannot wrap; without a limit size stays under 2^64 since a length is
+	// under 2^63 and a message of two such frames never arrives.
 	if d.limit > 0 && h.Length > d.limit-size {
 		return &ProtocolError{
 			Code:   CloseMessageTooBig,

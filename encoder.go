@@ -7,8 +7,8 @@ import (
 	"hawser.example/websocket/internal/utf8x"
 )
 
-// This file is the sending half of the protocol: messages in, frames out. Like the decoder it does no I/O; whoever holds
-// the connection's write lock owns it. It refuses to write what RFC 6455 forbids. RFC 6455, sections 5 and 6.1.
+// This file is the sending half of the protocol: messages in, frames out. Like the decoder it does no I/O; whoever
+// holds the connection's write lock owns it. It refuses to write what RFC 6455 forbids. RFC 6455, sections 5 and 6.1.
 
 var (
 	// ErrInvalidUTF8 is returned for outgoing text that is not UTF-8. Nothing was sent and the connection stays usable,
@@ -150,8 +150,8 @@ func checkClose(code CloseCode, reason string) error {
 	return nil
 }
 
-// appendFrame appends a frame with p as its payload, masked if we are the client. RFC 6455, section 5.1: a client masks all frames, a
-// server none.
+// appendFrame appends a frame with p as its payload, masked if we are the client. RFC 6455, section 5.1: a client masks
+// all frames, a server none.
 func (e *encoder) appendFrame(dst []byte, op Opcode, fin bool, p []byte) []byte {
 	h := Header{Fin: fin, Opcode: op, Length: uint64(len(p))}
 	if e.role == clientRole {
@@ -178,8 +178,8 @@ type PreparedMessage struct {
 	payload []byte // lies in frame
 }
 
-// NewPreparedMessage prepares p as a message of type t. It copies p. It returns [ErrMessageType] or [ErrInvalidUTF8] for
-// what no connection could send.
+// NewPreparedMessage prepares p as a message of type t. It copies p. It returns [ErrMessageType] or [ErrInvalidUTF8]
+// for what no connection could send.
 func NewPreparedMessage(t MessageType, p []byte) (*PreparedMessage, error) {
 	var e encoder
 	frame, err := e.appendMessage(make([]byte, 0, frameSize(len(p))), t, p)

@@ -25,8 +25,8 @@ import (
 // The first error that ends a connection is returned from then on.
 
 var (
-	// ErrConcurrentRead is returned to the second of two goroutines that read from one connection at the same time. The first is
-	// not disturbed.
+	// ErrConcurrentRead is returned to the second of two goroutines that read from one connection at the same time. The
+	// first is not disturbed.
 	ErrConcurrentRead = errors.New("websocket: another goroutine is reading from this connection; only one may at a time")
 
 	errWriterClosed = errors.New("websocket: write to a message that was already closed")

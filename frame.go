@@ -51,8 +51,8 @@ func (op Opcode) String() string {
 	return "opcode " + strconv.Itoa(int(op))
 }
 
-// isControl reports whether op is a control opcode, reserved ones included: its highest bit says so.
-// RFC 6455, section 5.5.
+// isControl reports whether op is a control opcode, reserved ones included: its highest bit says so. RFC 6455, section
+// 5.5.
 func (op Opcode) isControl() bool { return op&0x8 != 0 }
 
 // isReserved reports whether RFC 6455 gives op no meaning. Section 5.2: %x3-7 and %xB-F are reserved.
@@ -105,8 +105,8 @@ type Header struct {
 }
 
 // ParseHeader reads a header from the beginning of b and returns it with its size in bytes. If b is too short to hold
-// the whole header it returns n == 0, and then only the fields of the bytes that are there are set. It never judges: reserved bits and opcodes,
-// lengths in a longer form than needed and lengths over 2^63 are returned as they are.
+// the whole header it returns n == 0, and then only the fields of the bytes that are there are set. It never judges:
+// reserved bits and opcodes, lengths in a longer form than needed and lengths over 2^63 are returned as they are.
 func ParseHeader(b []byte) (h Header, n int) {
 	if len(b) < 2 {
 		return h, 0
@@ -220,8 +220,8 @@ type frameState struct {
 // checkByte0 judges a header's first byte: reserved bits, opcode, fragmentation.
 func checkByte0(h Header, s frameState) *ProtocolError {
 	switch {
-	// RFC 6455, section 5.2: RSV bits "MUST be 0 unless an extension is negotiated that defines meanings for
-	// non-zero values", else the receiver fails the connection.
+	// RFC 6455, section 5.2: RSV bits "MUST be 0 unless an extension is negotiated that defines meanings for non-zero
+	// values", else the receiver fails the connection.
 	case h.RSV2 || h.RSV3:
 		return violation("RSV2 or RSV3 is set, and no extension uses them")
 	case h.RSV1 && !s.rsv1Used:

@@ -11,10 +11,9 @@ import (
 	"strings"
 )
 
-// The rules of the opening handshake, RFC 6455, section 4. Everything here is a
-// pure function over the parts of a request or a response, so that it holds for
-// whatever carried them. The list grammar is in headerlist.go, origins are in
-// origin.go.
+// The rules of the opening handshake, RFC 6455, section 4. Everything here is a pure function over the parts of a
+// request or a response, so that it holds for whatever carried them. The list grammar is in headerlist.go, origins are
+// in origin.go.
 
 // Names of header fields, spelled as http.Header stores them.
 const (
@@ -25,28 +24,23 @@ const (
 	headerVersion    = "Sec-Websocket-Version"
 )
 
-// protocolVersion is the only value of Sec-WebSocket-Version this package
-// speaks. RFC 6455, section 4.1, item 9.
+// protocolVersion is the only value of Sec-WebSocket-Version this package speaks. RFC 6455, section 4.1, item 9.
 const protocolVersion = "13"
 
-// acceptGUID is what a server appends to the key before it hashes it.
-// RFC 6455, section 1.3.
+// acceptGUID is what a server appends to the key before it hashes it. RFC 6455, section 1.3.
 const acceptGUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 // A HandshakeError says why an opening handshake failed, on either side.
 //
-// On the server it is a refusal: the request broke a rule, and Status and
-// Header are what the client is to be answered. On the client it is whatever
-// kept [Dialer.Dial] from getting a connection, from a name that is not known to
-// an answer that is not a WebSocket handshake.
+// On the server it is a refusal: the request broke a rule, and Status and Header are what the client is to be answered.
+// On the client it is whatever kept [Dialer.Dial] from getting a connection, from a name that is not known to an answer
+// that is not a WebSocket handshake.
 //
-// A HandshakeError is not changed once it was returned. It may hold text the
-// peer chose, but outside Body and Err only quoted, cut to a short length and in
-// ASCII: Error and Reason can go into a log, Reason into a response too. It is a
+// A HandshakeError is not changed once it was returned. It may hold text the peer chose, but outside Body and Err only
+// quoted, cut to a short length and in ASCII: Error and Reason can go into a log, Reason into a response too. It is a
 // [net.Error].
 type HandshakeError struct {
-	// Check names the rule that failed, in a word that does not change
-	// between versions of this package:
+	// Check names the rule that failed, in a word that does not change between versions of this package:
 	//
 	//	server  "http-version", "method", "upgrade", "connection", "version",
 	//	        "key", "subprotocol", "extensions", "body", "origin"
@@ -58,30 +52,25 @@ type HandshakeError struct {
 	// The Upgrader adds names of its own for what it needs beyond the request.
 	Check string
 
-	// Status is the HTTP status: on the server the one to answer with, on the
-	// client the one the server sent, or 0 if no answer arrived.
+	// Status is the HTTP status: on the server the one to answer with, on the client the one the server sent, or 0 if
+	// no answer arrived.
 	Status int
 
 	// Reason says what was wrong and, where that is known, what to do.
 	Reason string
 
-	// Header, on the server, holds the fields that belong to an answer with
-	// this Status: Allow with 405; Upgrade, Connection and
-	// Sec-WebSocket-Version with 426. It is nil when there are none, and on
-	// the client.
+	// Header, on the server, holds the fields that belong to an answer with this Status: Allow with 405; Upgrade,
+	// Connection and Sec-WebSocket-Version with 426. It is nil when there are none, and on the client.
 	Header http.Header
 
-	// Body, on the client, is the beginning of the body that came with an
-	// answer other than 101: at most 4 KiB.
+	// Body, on the client, is the beginning of the body that came with an answer other than 101: at most 4 KiB.
 	Body []byte
 
-	// Err is the error beneath, if there is one: of the network, or of the
-	// context that ended.
+	// Err is the error beneath, if there is one: of the network, or of the context that ended.
 	Err error
 }
 
-// Error returns the reason with the failed check, the beginning of the body and
-// the error beneath.
+// Error returns the reason with the failed check, the beginning of the body and the error beneath.
 func (e *HandshakeError) Error() string {
 	s := "websocket: handshake failed (" + e.Check + "): " + e.Reason
 	if len(e.Body) > 0 {
@@ -96,8 +85,8 @@ func (e *HandshakeError) Error() string {
 // Unwrap returns Err.
 func (e *HandshakeError) Unwrap() error { return e.Err }
 
-// Timeout reports whether the handshake failed because a time limit passed: that
-// of the Dialer, of the context, or of the network.
+// Timeout reports whether the handshake failed because a time limit passed: that of the Dialer, of the context, or of
+// the network.
 func (e *HandshakeError) Timeout() bool {
 	var t interface{ Timeout() bool }
 	return errors.As(e.Err, &t) && t.Timeout()
@@ -106,8 +95,7 @@ func (e *HandshakeError) Timeout() bool {
 // Temporary returns false, nothing is known about that. [net.Error] asks for it.
 func (e *HandshakeError) Temporary() bool { return false }
 
-// refuse makes a HandshakeError. Whatever of the peer stands in the reason has
-// been through quote.
+// refuse makes a HandshakeError. Whatever of the peer stands in the reason has been through quote.
 func refuse(check string, status int, format string, args ...any) *HandshakeError {
 	return &HandshakeError{Check: check, Status: status, Reason: fmt.Sprintf(format, args...)}
 }
@@ -124,8 +112,8 @@ func (e *HandshakeError) with(name, value string) *HandshakeError {
 // maxQuoted is how many bytes of the peer's text an error repeats.
 const maxQuoted = 96
 
-// quote returns s in quotes and in printable ASCII, cut to maxQuoted bytes: in
-// this form text of the peer may stand in an error, a log or a response.
+// quote returns s in quotes and in printable ASCII, cut to maxQuoted bytes: in this form text of the peer may stand in
+// an error, a log or a response.
 func quote(s string) string {
 	if len(s) > maxQuoted {
 		return strconv.QuoteToASCII(s[:maxQuoted]) + "..."
@@ -133,15 +121,13 @@ func quote(s string) string {
 	return strconv.QuoteToASCII(s)
 }
 
-// acceptKey returns the Sec-WebSocket-Accept that answers key.
-// RFC 6455, section 4.2.2, item 5, number 4.
+// acceptKey returns the Sec-WebSocket-Accept that answers key. RFC 6455, section 4.2.2, item 5, number 4.
 func acceptKey(key string) string {
 	sum := sha1.Sum([]byte(key + acceptGUID))
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// newKey returns a Sec-WebSocket-Key made of 16 bytes of random.
-// RFC 6455, section 4.1, item 7.
+// newKey returns a Sec-WebSocket-Key made of 16 bytes of random. RFC 6455, section 4.1, item 7.
 func newKey(random io.Reader) (string, error) {
 	var nonce [16]byte
 	if _, err := io.ReadFull(random, nonce[:]); err != nil {
@@ -150,9 +136,8 @@ func newKey(random io.Reader) (string, error) {
 	return base64.StdEncoding.EncodeToString(nonce[:]), nil
 }
 
-// isKey tells whether key is base64 of 16 bytes. The four bits of the last
-// character that carry nothing may be set (RFC 4648, section 3.5, leaves that
-// to the decoder).
+// isKey tells whether key is base64 of 16 bytes. The four bits of the last character that carry nothing may be set (RFC
+// 4648, section 3.5, leaves that to the decoder).
 func isKey(key string) bool {
 	var nonce [18]byte
 	if len(key) != base64.StdEncoding.EncodedLen(16) {
@@ -162,10 +147,9 @@ func isKey(key string) bool {
 	return err == nil && n == 16
 }
 
-// IsUpgrade tells whether r asks for a WebSocket: a GET of HTTP/1.1 whose
-// Upgrade and Connection fields say so. It is meant for routing, where one path
-// serves a page and a WebSocket. A request for which it is true can still be
-// refused by [Upgrader.Upgrade], for instance for its version or its origin.
+// IsUpgrade tells whether r asks for a WebSocket: a GET of HTTP/1.1 whose Upgrade and Connection fields say so. It is
+// meant for routing, where one path serves a page and a WebSocket. A request for which it is true can still be refused
+// by [Upgrader.Upgrade], for instance for its version or its origin.
 func IsUpgrade(r *http.Request) bool {
 	protocols, _ := parseProtocols(r.Header["Upgrade"])
 	options, _ := parseTokens(r.Header["Connection"])
@@ -178,10 +162,9 @@ func hasBody(r *http.Request) bool {
 	return r.ContentLength != 0 || len(r.TransferEncoding) > 0
 }
 
-// checkRequest applies the rules of RFC 6455, section 4.2.1, to a request, but
-// for the origin (see checkOrigin), and returns its key. The rule that tells
-// the client most stands first: a page visited with a browser hears that this
-// is a WebSocket, an old client hears which version is spoken.
+// checkRequest applies the rules of RFC 6455, section 4.2.1, to a request, but for the origin (see checkOrigin), and
+// returns its key. The rule that tells the client most stands first: a page visited with a browser hears that this is a
+// WebSocket, an old client hears which version is spoken.
 func checkRequest(method string, protoMajor, protoMinor int, h http.Header, hasBody bool) (key string, err *HandshakeError) {
 	if err := checkRequestLine(method, protoMajor, protoMinor); err != nil {
 		return "", err
@@ -199,9 +182,8 @@ func checkRequest(method string, protoMajor, protoMinor int, h http.Header, hasB
 	if err := checkOffers(h); err != nil {
 		return "", err
 	}
-	// RFC 6455, section 4.1: what follows the header is the first frame. A body
-	// would stand in its place, and whoever reads the request differently (a
-	// proxy) would see another request in it.
+	// RFC 6455, section 4.1: what follows the header is the first frame. A body would stand in its place, and whoever
+	// reads the request differently (a proxy) would see another request in it.
 	if hasBody {
 		return "", refuse("body", http.StatusBadRequest,
 			"the request has a body; a WebSocket handshake has none: send neither Content-Length nor Transfer-Encoding")
@@ -211,8 +193,8 @@ func checkRequest(method string, protoMajor, protoMinor int, h http.Header, hasB
 
 // checkRequestLine judges method and protocol version.
 func checkRequestLine(method string, protoMajor, protoMinor int) *HandshakeError {
-	// RFC 9113, section 8.6, and RFC 9114, section 4.5: there is no Upgrade in
-	// HTTP/2 and HTTP/3; RFC 8441 and RFC 9220 have another handshake for them.
+	// RFC 9113, section 8.6, and RFC 9114, section 4.5: there is no Upgrade in HTTP/2 and HTTP/3; RFC 8441 and RFC 9220
+	// have another handshake for them.
 	if protoMajor > 1 {
 		return refuse("http-version", http.StatusHTTPVersionNotSupported,
 			"the request came over HTTP/%d, which has no Upgrade; this handshake needs HTTP/1.1: "+
@@ -256,8 +238,8 @@ func checkUpgrade(h http.Header) *HandshakeError {
 	return nil
 }
 
-// needsUpgrade makes the refusal that says what would be accepted.
-// RFC 6455, section 4.2.2, item 4, and RFC 9110, sections 7.8 and 15.5.22.
+// needsUpgrade makes the refusal that says what would be accepted. RFC 6455, section 4.2.2, item 4, and RFC 9110,
+// sections 7.8 and 15.5.22.
 func needsUpgrade(check, reason string) *HandshakeError {
 	return refuse(check, http.StatusUpgradeRequired, "%s", reason).
 		with("Upgrade", "websocket").
@@ -309,8 +291,8 @@ func checkKey(values []string) (string, *HandshakeError) {
 	return key, nil
 }
 
-// checkOffers judges the form of what the client offers; what it means is up to
-// selectSubprotocol and to the negotiation of extensions.
+// checkOffers judges the form of what the client offers; what it means is up to selectSubprotocol and to the
+// negotiation of extensions.
 func checkOffers(h http.Header) *HandshakeError {
 	if values := h[headerProtocol]; len(values) > 0 {
 		protocols, ok := parseTokens(values)
@@ -325,8 +307,7 @@ func checkOffers(h http.Header) *HandshakeError {
 		}
 	}
 	if values := h[headerExtensions]; len(values) > 0 {
-		// RFC 6455, section 9.1: a list that does not follow the grammar fails
-		// the connection.
+		// RFC 6455, section 9.1: a list that does not follow the grammar fails the connection.
 		if _, ok := parseExtensions(values); !ok {
 			return refuse("extensions", http.StatusBadRequest,
 				"the Sec-WebSocket-Extensions field %s is not a list of extensions", quote(strings.Join(values, ", ")))
@@ -347,14 +328,12 @@ func firstDouble(list []string) (string, bool) {
 	return "", false
 }
 
-// trimOWS removes the white space that does not belong to a field's value.
-// RFC 9110, section 5.5.
+// trimOWS removes the white space that does not belong to a field's value. RFC 9110, section 5.5.
 func trimOWS(s string) string { return strings.Trim(s, " \t") }
 
-// selectSubprotocol returns the first subprotocol of the client's offer that is
-// among ours, or "" if there is none: then the handshake goes on without one.
-// RFC 6455, section 4.2.2, item 5, number 5: the client's order is its preference. Names
-// are compared byte by byte.
+// selectSubprotocol returns the first subprotocol of the client's offer that is among ours, or "" if there is none:
+// then the handshake goes on without one. RFC 6455, section 4.2.2, item 5, number 5: the client's order is its
+// preference. Names are compared byte by byte.
 func selectSubprotocol(offered http.Header, ours []string) string {
 	protocols, _ := parseTokens(offered[headerProtocol])
 	for _, p := range protocols {
@@ -367,10 +346,9 @@ func selectSubprotocol(offered http.Header, ours []string) string {
 	return ""
 }
 
-// checkResponse applies the rules of RFC 6455, section 4.1 (what the client
-// does with the server's answer), and returns the subprotocol the server chose,
-// or "". key is the key of the request, offered the subprotocols in it. No
-// extension is offered yet, so none may be in the answer.
+// checkResponse applies the rules of RFC 6455, section 4.1 (what the client does with the server's answer), and returns
+// the subprotocol the server chose, or "". key is the key of the request, offered the subprotocols in it. No extension
+// is offered yet, so none may be in the answer.
 func checkResponse(status int, h http.Header, key string, offered []string) (subprotocol string, err *HandshakeError) {
 	// RFC 6455, section 4.1, response item 1.
 	if status != http.StatusSwitchingProtocols {
@@ -407,8 +385,7 @@ func refuseStatus(status int, h http.Header) *HandshakeError {
 	return refuse("status", status, "%s", s)
 }
 
-// checkAccept judges the values of Sec-WebSocket-Accept.
-// RFC 6455, section 4.1, response item 4, and section 11.3.3.
+// checkAccept judges the values of Sec-WebSocket-Accept. RFC 6455, section 4.1, response item 4, and section 11.3.3.
 func checkAccept(values []string, key string) *HandshakeError {
 	switch {
 	case len(values) == 0:
@@ -427,8 +404,7 @@ func checkSubprotocol(values, offered []string) (string, *HandshakeError) {
 	if len(values) == 0 {
 		return "", nil
 	}
-	// RFC 6455, section 11.3.4: not more than once in a response; section
-	// 4.2.2: and then it is one subprotocol.
+	// RFC 6455, section 11.3.4: not more than once in a response; section 4.2.2: and then it is one subprotocol.
 	protocols, ok := parseTokens(values)
 	if !ok || len(values) > 1 || len(protocols) > 1 {
 		return "", refuse("subprotocol", http.StatusSwitchingProtocols,

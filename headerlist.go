@@ -10,38 +10,36 @@ import "strings"
 //	protocol   = token [ "/" token ]                                 RFC 9110, section 7.8
 //	extension  = token *( ";" token [ "=" ( token / quoted ) ] )     RFC 6455, section 9.1
 //
-// A field that is repeated is one list (RFC 9110, section 5.3), so every parser
-// here takes all values of a field. Elements may be empty, but no element spans
-// two values.
+// A field that is repeated is one list (RFC 9110, section 5.3), so every parser here takes all values of a field.
+// Elements may be empty, but no element spans two values.
 
-// extension is one element of a Sec-WebSocket-Extensions list, in the order in
-// which it was sent. RFC 6455, section 9.1.
+// extension is one element of a Sec-WebSocket-Extensions list, in the order in which it was sent. RFC 6455, section
+// 9.1.
 type extension struct {
 	name   string
 	params []extParam
 }
 
-// extParam is one parameter of an extension. hasValue tells "name" and
-// "name=value" apart; value is already free of quotes and escapes.
+// extParam is one parameter of an extension. hasValue tells "name" and "name=value" apart; value is already free of
+// quotes and escapes.
 type extParam struct {
 	name, value string
 	hasValue    bool
 }
 
-// parseTokens reads values as one list of tokens. ok is false when anything in
-// it is not a token, or when it holds no element at all.
+// parseTokens reads values as one list of tokens. ok is false when anything in it is not a token, or when it holds no
+// element at all.
 func parseTokens(values []string) (tokens []string, ok bool) {
 	return parseList(values, (*fieldScanner).token)
 }
 
-// parseProtocols reads values as the list of an Upgrade field, whose elements
-// may carry a version behind a slash.
+// parseProtocols reads values as the list of an Upgrade field, whose elements may carry a version behind a slash.
 func parseProtocols(values []string) (protocols []string, ok bool) {
 	return parseList(values, (*fieldScanner).protocol)
 }
 
-// parseExtensions reads values as the list of a Sec-WebSocket-Extensions field.
-// An extension may be named more than once: each is an offer of its own.
+// parseExtensions reads values as the list of a Sec-WebSocket-Extensions field. An extension may be named more than
+// once: each is an offer of its own.
 func parseExtensions(values []string) (extensions []extension, ok bool) {
 	return parseList(values, (*fieldScanner).extension)
 }
@@ -79,8 +77,8 @@ func hasToken(list []string, token string) bool {
 	return false
 }
 
-// fieldScanner reads a field value from its front. What has been read is gone
-// from rest; a method that returns false may have read a part.
+// fieldScanner reads a field value from its front. What has been read is gone from rest; a method that returns false
+// may have read a part.
 type fieldScanner struct{ rest string }
 
 func (s *fieldScanner) skipOWS() { s.rest = strings.TrimLeft(s.rest, " \t") }
@@ -158,8 +156,8 @@ func (s *fieldScanner) quoted() (string, bool) {
 			return string(value), len(value) > 0
 		}
 		s.take('\\')
-		// RFC 6455, section 9.1: without its quotes and escapes the value must
-		// still be a token. (An escape behind which nothing comes ends here too.)
+		// RFC 6455, section 9.1: without its quotes and escapes the value must still be a token. (An escape behind
+		// which nothing comes ends here too.)
 		if s.rest == "" || !isTokenByte(s.rest[0]) {
 			return "", false
 		}

@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// This file holds liveness: keepalive, which the waiting reader does itself with its read deadline, without a
-// goroutine or timer of its own, and Ping. RFC 6455, sections 5.5.2 and 5.5.3.
+// This file holds liveness: keepalive, which the waiting reader does itself with its read deadline, without a goroutine
+// or timer of its own, and Ping. RFC 6455, sections 5.5.2 and 5.5.3.
 
 // Keepalive says how a connection notices that the peer is gone. Servers have it on by default, clients off.
 //
-// It works while a read waits (or after [Conn.Drain], or in [Conn.Serve]): after Interval without a received byte the peer is pinged, after
-// Timeout more without one the read fails with a timeout. Any byte counts, and input that has not been read yet counts
-// too.
+// It works while a read waits (or after [Conn.Drain], or in [Conn.Serve]): after Interval without a received byte the
+// peer is pinged, after Timeout more without one the read fails with a timeout. Any byte counts, and input that has not
+// been read yet counts too.
 type Keepalive struct {
 	Interval time.Duration // 0: 30 s for servers, off for clients; negative: off
 	Timeout  time.Duration // 0: 30 s; negative: as 0
@@ -49,8 +49,8 @@ type aliveState struct {
 	left     time.Time // when the reader stopped waiting
 }
 
-// lastLookTime is how long before death the wait is begun anew. A read whose deadline has passed does not look for input
-// before it fails, as when the process was asleep meanwhile; one that begins does.
+// lastLookTime is how long before death the wait is begun anew. A read whose deadline has passed does not look for
+// input before it fails, as when the process was asleep meanwhile; one that begins does.
 const lastLookTime = time.Millisecond
 
 // startWait is called before a read waits.
@@ -189,8 +189,8 @@ func (s *pingState) remove(done chan time.Duration) {
 	s.forget(func(w pingWaiter) bool { return w.done == done })
 }
 
-// answer takes a Pong's payload and stores the round trip of the Ping that it answers in latest. RFC 6455, section 5.5.3: a peer may
-// answer only the latest of several Pings, so a Pong answers the earlier ones too.
+// answer takes a Pong's payload and stores the round trip of the Ping that it answers in latest. RFC 6455, section
+// 5.5.3: a peer may answer only the latest of several Pings, so a Pong answers the earlier ones too.
 func (s *pingState) answer(p []byte, latest *counter) {
 	if len(p) != len(pingPayload{}) {
 		return // not one of ours: an unsolicited Pong
@@ -228,9 +228,9 @@ func (s *pingState) failAll() {
 	s.waiting = nil
 }
 
-// Ping sends a Ping, waits for the Pong and returns the time between the two. Somebody has to read meanwhile: the Pong is
-// noticed by the goroutine that reads. When ctx gives up before the Pong is here Ping returns its error; the connection stays as it is. Any
-// number of goroutines may call it.
+// Ping sends a Ping, waits for the Pong and returns the time between the two. Somebody has to read meanwhile: the Pong
+// is noticed by the goroutine that reads. When ctx gives up before the Pong is here Ping returns its error; the
+// connection stays as it is. Any number of goroutines may call it.
 func (c *Conn) Ping(ctx context.Context) (rtt time.Duration, err error) {
 	if err := ctx.Err(); err != nil {
 		return 0, &contextError{"Ping gave up before it was sent", err}

@@ -5,13 +5,11 @@ import (
 	"math/bits"
 )
 
-// Mask applies the masking of RFC 6455, section 5.3, to p in place: every byte
-// is XORed with the byte of key that its place in the payload selects. Doing
-// it twice with the same key and place restores p.
+// Mask applies the masking of RFC 6455, section 5.3, to p in place: every byte is XORed with the byte of key that its
+// place in the payload selects. Doing it twice with the same key and place restores p.
 //
-// pos is the place of p[0] in the payload, so that a payload can be masked
-// piece by piece; only its two low bits count. Mask returns the pos, 0 to 3,
-// for the piece that follows.
+// pos is the place of p[0] in the payload, so that a payload can be masked piece by piece; only its two low bits count.
+// Mask returns the pos, 0 to 3, for the piece that follows.
 //
 //	pos := Mask(first, key, 0)
 //	Mask(second, key, pos)
@@ -20,8 +18,8 @@ func Mask(p []byte, key [4]byte, pos int) int {
 	// With the key rotated to where p begins, its first byte is for p[0].
 	k := bits.RotateLeft32(binary.LittleEndian.Uint32(key[:]), -8*(pos&3))
 	wide := uint64(k)<<32 | uint64(k)
-	// Unrolled like this, plain words were faster at every length than
-	// crypto/subtle.XORBytes with a block that repeats the key.
+	// Unrolled like this, plain words were faster at every length than crypto/subtle.XORBytes with a block that repeats
+	// the key.
 	for len(p) >= 64 {
 		w := p[:64:64]
 		binary.LittleEndian.PutUint64(w, binary.LittleEndian.Uint64(w)^wide)

@@ -8,24 +8,22 @@ import (
 	"strings"
 )
 
-// Origins: which pages may open a WebSocket. RFC 6455, section 10.2. A browser
-// sends cookies with every handshake and asks no server before it does, so a
-// server that accepts any origin lends its users' sessions to every page they
+// Origins: which pages may open a WebSocket. RFC 6455, section 10.2. A browser sends cookies with every handshake and
+// asks no server before it does, so a server that accepts any origin lends its users' sessions to every page they
 // visit.
 
-// origin is a parsed Origin, Host or origin pattern. Scheme and host are in
-// lower case, an IPv6 address has its shortest form without brackets, and port
-// is "" where the scheme's default port stands or was left out.
+// origin is a parsed Origin, Host or origin pattern. Scheme and host are in lower case, an IPv6 address has its
+// shortest form without brackets, and port is "" where the scheme's default port stands or was left out.
 type origin struct {
 	scheme, host, port string
 }
 
-// defaultPorts are the ports that go without saying, and so the schemes that a
-// page or client of this very host can have.
+// defaultPorts are the ports that go without saying, and so the schemes that a page or client of this very host can
+// have.
 var defaultPorts = map[string]string{"http": "80", "https": "443", "ws": "80", "wss": "443"}
 
-// checkOrigin decides whether a request with these Origin fields may open a
-// connection to host, the request's Host. It may when
+// checkOrigin decides whether a request with these Origin fields may open a connection to host, the request's Host. It
+// may when
 //
 //   - there is no Origin: the client is not a browser;
 //   - the Origin's host and port are those of Host;
@@ -56,9 +54,8 @@ func checkOrigin(origins []string, host string, patterns []string) *HandshakeErr
 			"else the server has to list the origin", quote(trimOWS(origins[0])), quote(host))
 }
 
-// soleOrigin returns what all origins say. RFC 6454, section 7.3: a request has
-// one Origin field. Equal ones do no harm; from different ones we could only
-// guess, and the guess of a proxy could be another.
+// soleOrigin returns what all origins say. RFC 6454, section 7.3: a request has one Origin field. Equal ones do no
+// harm; from different ones we could only guess, and the guess of a proxy could be another.
 func soleOrigin(origins []string) (origin, *HandshakeError) {
 	var sole origin
 	for i, value := range origins {
@@ -76,18 +73,16 @@ func soleOrigin(origins []string) (origin, *HandshakeError) {
 	return sole, nil
 }
 
-// sameHost tells whether o is the origin of a page that host itself served. The
-// scheme cannot be compared, since a proxy may have ended TLS; a Host without a
-// port has the default port of the origin's scheme.
+// sameHost tells whether o is the origin of a page that host itself served. The scheme cannot be compared, since a
+// proxy may have ended TLS; a Host without a port has the default port of the origin's scheme.
 func sameHost(o origin, host string) bool {
 	h, port, ok := parseHostPort(host)
 	return ok && defaultPorts[o.scheme] != "" && h == o.host && normalPort(o.scheme, port) == o.port
 }
 
-// parseOrigin reads a serialized origin. RFC 6454, section 6.2. A single slash
-// at its end is forgiven, some clients that are no browsers send it. The origin
-// null, which says that the browser keeps it secret (a sandboxed frame, a local
-// file), has no fields set: it equals no host, and anybody can have it.
+// parseOrigin reads a serialized origin. RFC 6454, section 6.2. A single slash at its end is forgiven, some clients
+// that are no browsers send it. The origin null, which says that the browser keeps it secret (a sandboxed frame, a
+// local file), has no fields set: it equals no host, and anybody can have it.
 func parseOrigin(s string) (o origin, ok bool) {
 	if s == "null" {
 		return origin{}, true
@@ -126,8 +121,8 @@ func isScheme(s string) bool {
 	return s != ""
 }
 
-// parseHostPort splits host[:port]. The port is "" or a number without leading
-// zeros, the host a name in lower case or an IP address in its usual form.
+// parseHostPort splits host[:port]. The port is "" or a number without leading zeros, the host a name in lower case or
+// an IP address in its usual form.
 func parseHostPort(s string) (host, port string, ok bool) {
 	if strings.HasPrefix(s, "[") {
 		end := strings.IndexByte(s, ']')
@@ -165,8 +160,8 @@ func parsePort(s string) (port string, ok bool) {
 	return strconv.FormatUint(n, 10), err == nil
 }
 
-// isHostName tells whether s can be the name of a host, an IPv4 address
-// included: what DNS and browsers have in names, and no more.
+// isHostName tells whether s can be the name of a host, an IPv4 address included: what DNS and browsers have in names,
+// and no more.
 func isHostName(s string) bool {
 	for i := range len(s) {
 		c := s[i]
@@ -177,9 +172,8 @@ func isHostName(s string) bool {
 	return s != ""
 }
 
-// CheckOriginPattern returns an error that says what is wrong with pattern, or
-// nil if it may stand in the Origins of an [Upgrader]. A server calls it when it
-// starts, so that a slip of the pen is noticed there and not at the first
+// CheckOriginPattern returns an error that says what is wrong with pattern, or nil if it may stand in the Origins of an
+// [Upgrader]. A server calls it when it starts, so that a slip of the pen is noticed there and not at the first
 // handshake.
 //
 // A pattern is one of
@@ -196,17 +190,16 @@ func isHostName(s string) bool {
 //	*                               every origin that has a host
 //	null                            the origin null
 //
-// Schemes and hosts are compared without regard to case, ports as numbers, and
-// https://h equals https://h:443. Names outside ASCII are written as browsers
-// send them, with xn--. The origin null, which every sandboxed frame and many a
+// Schemes and hosts are compared without regard to case, ports as numbers, and https://h equals https://h:443. Names
+// outside ASCII are written as browsers send them, with xn--. The origin null, which every sandboxed frame and many a
 // local file has, is matched by the pattern null alone.
 func CheckOriginPattern(pattern string) error {
 	_, err := parseOriginPattern(pattern)
 	return err
 }
 
-// originPattern is a parsed pattern: an origin with places left open. That for
-// null is its zero value, as the origin null is.
+// originPattern is a parsed pattern: an origin with places left open. That for null is its zero value, as the origin
+// null is.
 type originPattern struct {
 	origin       // scheme "" stands for every scheme
 	anyHost bool // every host that ends in origin.host, which is "" or begins with a dot
@@ -264,8 +257,8 @@ func (p originPattern) match(o origin) bool {
 	if p == (originPattern{}) {
 		return o == (origin{})
 	}
-	// The origin null has no host, and so is matched by no other pattern: only
-	// one with a scheme, such as file://, has none either.
+	// The origin null has no host, and so is matched by no other pattern: only one with a scheme, such as file://, has
+	// none either.
 	return (p.scheme == "" || p.scheme == o.scheme) && p.matchHost(o.host) && p.matchPort(o)
 }
 

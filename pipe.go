@@ -24,13 +24,14 @@ type PipeSide struct {
 }
 
 // Pipe returns the two ends of a WebSocket connection in memory, after the opening handshake. It is meant for tests of
-// code that uses a [Conn]: no port, no HTTP, no certificate, and everything above the transport is real, from masking to
-// the closing handshake. nil options are all defaults.
+// code that uses a [Conn]: no port, no HTTP, no certificate, and everything above the transport is real, from masking
+// to the closing handshake. nil options are all defaults.
 //
-// Like a socket, and unlike [net.Pipe], each direction buffers: a write returns when its bytes are in the buffer, and waits only
-// while that is full. Both ends have the concurrency rules and errors of any other Conn. Inside a [testing/synctest]
-// bubble a read or write that waits is durably blocked, so that timeouts and keepalive pass at once and to the
-// nanosecond. An idle pipe holds no goroutine; one that is dropped without a Close is left to the garbage collector.
+// Like a socket, and unlike [net.Pipe], each direction buffers: a write returns when its bytes are in the buffer, and
+// waits only while that is full. Both ends have the concurrency rules and errors of any other Conn. Inside a
+// [testing/synctest] bubble a read or write that waits is durably blocked, so that timeouts and keepalive pass at once
+// and to the nanosecond. An idle pipe holds no goroutine; one that is dropped without a Close is left to the garbage
+// collector.
 //
 // NetConn of either end has a method Reset, which makes the other end see its connection reset by the peer; see
 // [Conn.NetConn].

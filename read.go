@@ -2,19 +2,18 @@ package websocket
 
 import (
 	"context"
-	"io"
 	"slices"
 	"time"
 )
 
-// This file is the reader: it feeds the decoder from the wire, handles control frames as they come, and puts the pieces of
-// data messages together. Everything here belongs to the goroutine that holds the read token.
+// This file is the reader: it feeds the decoder from the wire, handles control frames as they come, and puts the pieces
+// of data messages together. Everything here belongs to the goroutine that holds the read token.
 
 const (
 	// directRead is from how many missing payload bytes on the socket is read straight into the message.
 	directRead = 4 << 10
-	// growAhead is how far a message's memory may run ahead of the bytes received; more if it has received more. A peer that
-	// declares a long frame and sends nothing costs no more than this.
+	// growAhead is how far a message's memory may run ahead of the bytes received; more if it has received more. A peer
+	// that declares a long frame and sends nothing costs no more than this.
 	growAhead = 64 << 10
 )
 
@@ -51,17 +50,11 @@ func (c *Conn) stopReading() {
 	}
 }
 
-func (c *Conn) isEnded() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.ended
-}
-
-// ReadMessage returns the next data message, whole; it puts fragments together. The slice is the caller's. What is left of
-// a message that NextReader began is skipped.
+// ReadMessage returns the next data message, whole; it puts fragments together. The slice is the caller's. What is left
+// of a message that NextReader began is skipped.
 //
-// One goroutine may read at a time; another gets [ErrConcurrentRead]. Any other error ends the connection, except a read
-// deadline that passes between two messages. Errors are listed in the documentation of the package.
+// One goroutine may read at a time; another gets [ErrConcurrentRead]. Any other error ends the connection, except a
+// read deadline that passes between two messages. Errors are listed in the documentation of the package.
 func (c *Conn) ReadMessage() (MessageType, []byte, error) {
 	t, p, err := c.AppendMessage(nil)
 	if err == nil && p == nil {
@@ -71,7 +64,8 @@ func (c *Conn) ReadMessage() (MessageType, []byte, error) {
 }
 
 // AppendMessage is [Conn.ReadMessage] into memory of the caller's: it appends the message to dst and returns the longer
-// slice. It allocates only when dst has no room. After an error dst is returned as it was; the bytes behind it may have changed.
+// slice. It allocates only when dst has no room. After an error dst is returned as it was; the bytes behind it may have
+// changed.
 func (c *Conn) AppendMessage(dst []byte) (MessageType, []byte, error) {
 	if err := c.startReading(); err != nil {
 		return 0, dst, err
@@ -102,9 +96,9 @@ func (c *Conn) ReadContext(ctx context.Context) (MessageType, []byte, error) {
 	return t, p, err
 }
 
-// SetReadDeadline sets until when reads may wait for bytes; the zero time means forever. A deadline that passes between two messages
-// leaves the connection usable, in the middle of one it ends it. It may be called from any goroutine and moves a read
-// that waits already.
+// SetReadDeadline sets until when reads may wait for bytes; the zero time means forever. A deadline that passes between
+// two messages leaves the connection usable, in the middle of one it ends it. It may be called from any goroutine and
+// moves a read that waits already.
 func (c *Conn) SetReadDeadline(t time.Time) error { return c.rdl.setUser(t) }
 
 // SetReadLimit sets how many bytes a message may have, from the next message on. A longer one fails the connection with
@@ -224,7 +218,8 @@ func (c *Conn) receiveFrames() error {
 	return err
 }
 
-// receive waits for bytes and reads them into p, or into the read buffer if p is nil. It takes keepalive's steps. Its error is what the reader returns.
+// receive waits for bytes and reads them into p, or into the read buffer if p is nil. It takes keepalive's steps. Its
+// error is what the reader returns.
 func (c *Conn) receive(p []byte) (n int, err error) {
 	c.startWait()
 	for {
@@ -285,177 +280,4 @@ func (c *Conn) readTimeout() error {
 		return c.abandon(mid, ClosePolicyViolation, "message was not finished in time")
 	}
 	return between
-}
-
-// skipMessage throws away what is left of the message that NextReader began.
-func (c *Conn) skipMessage() error {
-	for c.message != nil {
-		ev, err := c.nextData()
-		if err != nil {
-			return err
-		}
-		c.countSkipped(ev)
-		if ev.last {
-			c.counters.bytesIn.Add(int64(c.message.size))
-			c.message = nil
-		}
-	}
-	return nil
-}
-
-// NextReader waits for the next data message and returns its type and a reader of its payload, which may have any size
-// within the read limit and need not fit into memory. The reader is valid until the next call of NextReader, ReadMessage or one of its kin, which
-// skips what was not read. It returns io.EOF at the end of the message, never for the end of the connection. The rules of [Conn.ReadMessage] hold for both.
-func (c *Conn) NextReader() (MessageType, io.Reader, error) {
-	if err := c.startReading(); err != nil {
-		return 0, nil, err
-	}
-	defer c.stopReading()
-	t, err := c.awaitMessage()
-	if err != nil {
-		return 0, nil, err
-	}
-	c.message = &messageReader{c: c}
-	return t, c.message, nil
-}
-
-// awaitMessage waits for the beginning of the next message, which stays pending.
-func (c *Conn) awaitMessage() (MessageType, error) {
-	if err := c.skipMessage(); err != nil {
-		return 0, err
-	}
-	ev, err := c.nextData()
-	if err != nil {
-		return 0, err
-	}
-	c.pending = ev
-	return ev.msgType, nil
-}
-
-// A messageReader reads one message. It is c.message as long as it is valid and not at its end.
-type messageReader struct {
-	c    *Conn
-	size int
-	eof  bool
-}
-
-// Read reads payload.
-func (r *messageReader) Read(p []byte) (int, error) {
-	switch {
-	case r.eof:
-		return 0, io.EOF
-	case len(p) == 0:
-		return 0, nil
-	}
-	c := r.c
-	if err := c.startReading(); err != nil {
-		return 0, err
-	}
-	defer c.stopReading()
-	if c.message != r {
-		return 0, errStaleReader
-	}
-	for {
-		n, last, err := c.readPiece(p)
-		if err != nil {
-			return 0, err
-		}
-		r.size += n
-		if last {
-			r.eof = true
-			c.message = nil
-			c.countIn(r.size)
-		}
-		switch {
-		case n > 0:
-			return n, nil
-		case last:
-			return 0, io.EOF
-		}
-	}
-}
-
-// readPiece reads the next bytes of the current message into p. last says that they are its last ones.
-func (c *Conn) readPiece(p []byte) (n int, last bool, err error) {
-	if c.pending.kind == eventNone && c.in.len() == 0 && c.dec.body() >= directRead && len(p) >= directRead {
-		ev, n, err := c.readBody(p)
-		if err == nil && c.dying.Load() {
-			return 0, false, nil // a Close was called meanwhile; nextData finds out how it ends
-		}
-		return n, ev.last, err
-	}
-	ev, err := c.nextData()
-	if err != nil {
-		return 0, false, err
-	}
-	n = copy(p, ev.payload)
-	if n < len(ev.payload) {
-		ev.payload = ev.payload[n:]
-		c.pending = ev
-		return n, false, nil
-	}
-	return n, ev.last, nil
-}
-
-// countSkipped counts a piece of a message that is thrown away.
-func (c *Conn) countSkipped(ev event) {
-	c.counters.bytesIn.Add(int64(len(ev.payload)))
-	if ev.last {
-		c.counters.messagesIn.Add(1)
-	}
-}
-
-func (c *Conn) countIn(size int) {
-	c.counters.messagesIn.Add(1)
-	c.counters.bytesIn.Add(int64(size))
-}
-
-// Drain reads in a goroutine of its own and throws all messages away, until the connection ends. It is for owners who
-// only write: Pings get their answers, keepalive works, and the peer's Close is noticed ([Conn.Done]). Nobody else can read any more; if
-// somebody is reading already Drain does nothing.
-func (c *Conn) Drain() {
-	if c.startReading() != nil {
-		return
-	}
-	go func() {
-		c.message = nil
-		c.drain()
-		c.stopReading()
-	}()
-}
-
-// drain throws messages away until the connection ends and returns why it did.
-func (c *Conn) drain() error {
-	for {
-		ev, err := c.nextData()
-		switch {
-		case err == nil:
-			c.countSkipped(ev)
-		case c.failed() != nil:
-			return err
-		default:
-			c.rdl.setUser(time.Time{}) // a deadline of the owner's, which no longer means anything
-		}
-	}
-}
-
-// discardUntilClose reads, after our Close, until the peer's Close or the end of the connection.
-func (c *Conn) discardUntilClose() {
-	c.pending = event{}
-	for !c.isEnded() {
-		if _, err := c.nextData(); err != nil && c.closeState() != closeSent {
-			return
-		}
-	}
-}
-
-// discardUntilEOF throws input away, undecoded, until the peer closes or limit bytes have come.
-func (c *Conn) discardUntilEOF(limit int) {
-	for n := 0; n < limit; {
-		n += c.in.len()
-		c.in.consume(c.in.len())
-		if err := c.wire.fill(&c.in); err != nil && !isTimeout(err) {
-			return
-		}
-	}
 }

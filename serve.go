@@ -5,11 +5,11 @@ import (
 	"runtime/debug"
 )
 
-// A Handler is told what arrives on a connection. Its methods are called one after the other, never at the same time for one
-// connection.
+// A Handler is told what arrives on a connection. Its methods are called one after the other, never at the same time
+// for one connection.
 type Handler interface {
-	// Message is called for each data message. p is valid during the call only: it is the connection's own buffer. While
-	// Message runs nothing else is read, so that a Handler which waits holds up its peer, and nobody else.
+	// Message is called for each data message. p is valid during the call only: it is the connection's own buffer.
+	// While Message runs nothing else is read, so that a Handler which waits holds up its peer, and nobody else.
 	Message(c *Conn, t MessageType, p []byte)
 	// Closed is called once, when the connection has ended; err says why, as ReadMessage would have.
 	Closed(c *Conn, err error)
@@ -36,11 +36,11 @@ func (h HandlerFuncs) Closed(c *Conn, err error) {
 }
 
 // Serve reads until the connection has ended, hands every message to h without copying it where that is possible, and
-// returns why it ended. Nobody else may read meanwhile. Serve is the way to read that costs least: no allocation for a message that arrives
-// in one piece, and no buffer while none arrives.
+// returns why it ended. Nobody else may read meanwhile. Serve is the way to read that costs least: no allocation for a
+// message that arrives in one piece, and no buffer while none arrives.
 //
-// In a callback all methods of the connection may be called but those that read. Close and CloseWith return there when the Close is
-// sent.
+// In a callback all methods of the connection may be called but those that read. Close and CloseWith return there when
+// the Close is sent.
 func (c *Conn) Serve(h Handler) error {
 	if err := c.startReading(); err != nil {
 		if err != ErrConcurrentRead {
@@ -111,8 +111,8 @@ type PanicError struct {
 // Error says what was given to panic.
 func (e *PanicError) Error() string { return fmt.Sprintf("websocket: panic in a Handler: %v", e.Value) }
 
-// serveDetached is Serve on a goroutine that nobody waits for. Closed is called once even if Message panics. What Closed
-// panics with is lost: the connection has ended, and nobody is left to be told.
+// serveDetached is Serve on a goroutine that nobody waits for. Closed is called once even if Message panics. What
+// Closed panics with is lost: the connection has ended, and nobody is left to be told.
 func (c *Conn) serveDetached(h Handler) {
 	defer func() { recover() }()
 	err := c.startReading()

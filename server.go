@@ -11,25 +11,26 @@ import (
 	"time"
 )
 
-// This file is the server's end: Upgrader turns an HTTP request into a Conn. The rules of the handshake are in handshake.go,
-// the broadcast server on top is in hub.go. RFC 6455, section 4.2.
+// This file is the server's end: Upgrader turns an HTTP request into a Conn. The rules of the handshake are in
+// handshake.go, the broadcast server on top is in hub.go. RFC 6455, section 4.2.
 
 // DefaultUpgradeTimeout is how long writing the answer to a handshake may take.
 const DefaultUpgradeTimeout = 10 * time.Second
 
 // An Upgrader answers opening handshakes and keeps a register of the connections that came of them, so that they can be
-// shut down. The zero value is ready: same origin, no subprotocols, default limits. Its fields must not be changed after first use; its methods may be
-// called by any number of goroutines.
+// shut down. The zero value is ready: same origin, no subprotocols, default limits. Its fields must not be changed
+// after first use; its methods may be called by any number of goroutines.
 //
 // It cannot set the limits of the HTTP request itself: set ReadHeaderTimeout and MaxHeaderBytes of the [http.Server].
 type Upgrader struct {
 	// Origins are the web origins that may connect besides the server's own host. See [CheckOriginPattern] for how they
-	// are written; "*" allows all but the origin "null". A request without an Origin header does not come from a browser's page and is allowed.
+	// are written; "*" allows all but the origin "null". A request without an Origin header does not come from a
+	// browser's page and is allowed.
 	Origins []string
 	// CheckOrigin, if set, decides instead of Origins.
 	CheckOrigin func(r *http.Request) bool
-	// Subprotocols are those that the server speaks. The first of the client's that is among them is agreed on. RFC 6455,
-	// section 1.9.
+	// Subprotocols are those that the server speaks. The first of the client's that is among them is agreed on. RFC
+	// 6455, section 1.9.
 	Subprotocols []string
 
 	ReadLimit        int64         // bytes of a message received; 0: DefaultReadLimit; negative: none
@@ -47,11 +48,12 @@ type Upgrader struct {
 	shutdown bool
 }
 
-// Upgrade answers the handshake in r and returns the connection. header is added to the answer; it must not contain what the
-// handshake itself sets. If the request is refused it has been answered, and the error is a [*HandshakeError].
+// Upgrade answers the handshake in r and returns the connection. header is added to the answer; it must not contain
+// what the handshake itself sets. If the request is refused it has been answered, and the error is a [*HandshakeError].
 //
-// The connection is taken from the [http.Server] (hijacked): the handler may return, r.Context() no longer tells when the peer leaves, and Server.Shutdown does
-// not wait for it; see [Upgrader.Shutdown]. Middleware is passed by its Unwrap method.
+// The connection is taken from the [http.Server] (hijacked): the handler may return, r.Context() no longer tells when
+// the peer leaves, and Server.Shutdown does not wait for it; see [Upgrader.Shutdown]. Middleware is passed by its
+// Unwrap method.
 func (u *Upgrader) Upgrade(w http.ResponseWriter, r *http.Request, header http.Header) (*Conn, error) {
 	c, err := u.upgrade(w, r, header)
 	if err == nil {
@@ -63,9 +65,10 @@ func (u *Upgrader) Upgrade(w http.ResponseWriter, r *http.Request, header http.H
 	return nil, err
 }
 
-// Handler is a http.Handler that upgrades requests and serves the connections. For each it calls open, which returns who
-// is told what arrives, nil for nobody; r is valid during that call only. Then the connection is served on a goroutine of its own, while that of
-// net/http, and its buffers, are released. A panic in the Handler ends its connection only, and is given to Closed as a [*PanicError].
+// Handler is a http.Handler that upgrades requests and serves the connections. For each it calls open, which returns
+// who is told what arrives, nil for nobody; r is valid during that call only. Then the connection is served on a
+// goroutine of its own, while that of net/http, and its buffers, are released. A panic in the Handler ends its
+// connection only, and is given to Closed as a [*PanicError].
 func (u *Upgrader) Handler(open func(c *Conn, r *http.Request) Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, err := u.Upgrade(w, r, nil)
@@ -88,8 +91,8 @@ func (u *Upgrader) Handler(open func(c *Conn, r *http.Request) Handler) http.Han
 }
 
 // Shutdown refuses further handshakes with status 503, says goodbye to all connections with code 1001, and waits for
-// their closing handshakes. When ctx ends first it cuts what is left and returns ctx's error. [http.Server.Shutdown] does not know
-// connections that were upgraded: call both, or hand this one to RegisterOnShutdown.
+// their closing handshakes. When ctx ends first it cuts what is left and returns ctx's error. [http.Server.Shutdown]
+// does not know connections that were upgraded: call both, or hand this one to RegisterOnShutdown.
 func (u *Upgrader) Shutdown(ctx context.Context) error {
 	conns := u.stop()
 	for _, c := range conns {
@@ -254,8 +257,8 @@ func (u *Upgrader) writeAnswer(nc net.Conn, answer []byte) *HandshakeError {
 	return nil
 }
 
-// hijack takes the connection from net/http, past middleware that has an Unwrap method. If it cannot the error names the
-// type that hides it.
+// hijack takes the connection from net/http, past middleware that has an Unwrap method. If it cannot the error names
+// the type that hides it.
 func hijack(w http.ResponseWriter) (net.Conn, *bufio.Reader, *HandshakeError) {
 	nc, rw, err := http.NewResponseController(w).Hijack()
 	switch {

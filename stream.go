@@ -13,25 +13,26 @@ import (
 
 // This file makes a stream of bytes of a connection's messages, for protocols that want a net.Conn.
 
-// StreamConn returns c as a [net.Conn]: a stream of bytes, as which SSH, a database protocol or [crypto/tls] can run over a
-// WebSocket. t is the type of the messages that carry it, usually BinaryMessage.
+// StreamConn returns c as a [net.Conn]: a stream of bytes, as which SSH, a database protocol or [crypto/tls] can run
+// over a WebSocket. t is the type of the messages that carry it, usually BinaryMessage.
 //
 // Each Write sends its bytes as one message, in fragments if they are many; an empty Write sends nothing. With
-// TextMessage the bytes of each Write have to be UTF-8 ([ErrInvalidUTF8]). Read returns the payload of one message after the other:
-// it takes as little of a message as its buffer holds, waits for the next one at the end, and never returns 0 bytes
-// without an error. A message of the other type fails the connection with code 1003 (RFC 6455, section 7.4.1), and Read
-// returns a [*ProtocolError]. The read limit of c holds for each message, not for the stream.
+// TextMessage the bytes of each Write have to be UTF-8 ([ErrInvalidUTF8]). Read returns the payload of one message
+// after the other: it takes as little of a message as its buffer holds, waits for the next one at the end, and never
+// returns 0 bytes without an error. A message of the other type fails the connection with code 1003 (RFC 6455, section
+// 7.4.1), and Read returns a [*ProtocolError]. The read limit of c holds for each message, not for the stream.
 //
-// Read returns [io.EOF] when the peer has closed with code 1000 or 1001, or without a code. All other errors are those of
-// c: [*CloseError] for any other code, [io.ErrUnexpectedEOF] if the connection was lost without a Close, [net.ErrClosed] after our own.
-// Close is [Conn.Close]: the closing handshake ends both directions, and a peer that does not answer holds it up for
-// CloseTimeout at most.
+// Read returns [io.EOF] when the peer has closed with code 1000 or 1001, or without a code. All other errors are those
+// of c: [*CloseError] for any other code, [io.ErrUnexpectedEOF] if the connection was lost without a Close,
+// [net.ErrClosed] after our own. Close is [Conn.Close]: the closing handshake ends both directions, and a peer that
+// does not answer holds it up for CloseTimeout at most.
 //
-// Any number of goroutines may call any method. Deadlines are those of a net.Conn: one that has passed ends calls that wait
-// and fails later ones, with an error that is [os.ErrDeadlineExceeded], until it is moved. Nothing is lost by that, even in
-// the middle of a message, and the connection stays usable. A Write that a deadline ends returns how many of its bytes
-// will arrive; they make up its message. The exception is a transport that cannot write without waiting, which is TLS
-// everywhere and any on Windows: a write deadline that passes while such a transport waits ends the connection.
+// Any number of goroutines may call any method. Deadlines are those of a net.Conn: one that has passed ends calls that
+// wait and fails later ones, with an error that is [os.ErrDeadlineExceeded], until it is moved. Nothing is lost by
+// that, even in the middle of a message, and the connection stays usable. A Write that a deadline ends returns how many
+// of its bytes will arrive; they make up its message. The exception is a transport that cannot write without waiting,
+// which is TLS everywhere and any on Windows: a write deadline that passes while such a transport waits ends the
+// connection.
 //
 // StreamConn takes over reading: nobody else may read from c. Writing to c beside the stream puts whole messages
 // between those of Writes. As with any Conn, Pings are answered, and a Close is noticed, while a Read waits.
@@ -163,8 +164,8 @@ func (s *streamConn) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// putFragments sends p as one message in fragments (RFC 6455, section 5.4). It returns how many bytes the message has. The
-// write lock is held.
+// putFragments sends p as one message in fragments (RFC 6455, section 5.4). It returns how many bytes the message has.
+// The write lock is held.
 func (s *streamConn) putFragments(ctx context.Context, p []byte) (n int, err error) {
 	c, op := s.c, Opcode(s.msgType)
 	for n < len(p) && err == nil {
@@ -299,7 +300,8 @@ func (d *streamDeadline) pass() {
 	}
 }
 
-// context returns the deadline as the Write that begins now sees it: moving it later is seen too, as long as it has not passed.
+// context returns the deadline as the Write that begins now sees it: moving it later is seen too, as long as it has not
+// passed.
 func (d *streamDeadline) context() streamContext {
 	d.mu.Lock()
 	defer d.mu.Unlock()

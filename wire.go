@@ -7,8 +7,8 @@ import (
 )
 
 // A wire is how the driver reaches the transport. There are two: sockets that can be asked whether they are ready
-// (wire_socket.go), and everything else (here). An engine that is told by the kernel which sockets are ready, or a stream of HTTP/2,
-// would be a third; the protocol core above does not see the difference.
+// (wire_socket.go), and everything else (here). An engine that is told by the kernel which sockets are ready, or a
+// stream of HTTP/2, would be a third; the protocol core above does not see the difference.
 type wire interface {
 	// fill waits for bytes and reads at least one into b, or returns an error. Only the reader calls it.
 	fill(b *readBuffer) error
@@ -44,7 +44,8 @@ type tryWriter interface {
 	TryWrite(p []byte) (int, error)
 }
 
-// A plainWire reads with Read and therefore holds a buffer while it waits: TLS, pipes, and systems without a wire of their own.
+// A plainWire reads with Read and therefore holds a buffer while it waits: TLS, pipes, and systems without a wire of
+// their own.
 type plainWire struct {
 	t   transport
 	try tryWriter // nil if t is none

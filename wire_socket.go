@@ -9,23 +9,23 @@ import (
 	"syscall"
 )
 
-// A socketWire reads a TCP or Unix socket without holding a buffer while it waits: inside one RawConn.Read callback it takes a
-// buffer, tries to read, and gives the buffer back before it lets the goroutine park.
+// A socketWire reads a TCP or Unix socket without holding a buffer while it waits: inside one RawConn.Read callback it
+// takes a buffer, tries to read, and gives the buffer back before it lets the goroutine park.
 //
 // Two traps lie here.
 //
 // First, closing a net.Conn waits until its callbacks have returned, so a Close from inside the callback waits for
-// itself. Therefore nothing but system calls runs inside: the callback takes the bytes and returns, and they are decoded
-// and handed to the application outside.
+// itself. Therefore nothing but system calls runs inside: the callback takes the bytes and returns, and they are
+// decoded and handed to the application outside.
 //
 // Second, readiness is edge-triggered: data and a FIN that arrive together raise one edge, so a loop that parks after a
-// short read never hears of the FIN. Therefore the callback parks only after a read that found nothing (EAGAIN), never after
-// one that found something.
+// short read never hears of the FIN. Therefore the callback parks only after a read that found nothing (EAGAIN), never
+// after one that found something.
 type socketWire struct {
 	raw syscall.RawConn
 
-	// Arguments and results of the two callbacks, which are made once so that a call allocates nothing. The first group belongs
-	// to the reader, the second to the holder of the write lock.
+	// Arguments and results of the two callbacks, which are made once so that a call allocates nothing. The first group
+	// belongs to the reader, the second to the holder of the write lock.
 	readable func(fd uintptr) bool
 	into     *readBuffer
 	rn       int

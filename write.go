@@ -2,12 +2,11 @@ package websocket
 
 import (
 	"context"
-	"io"
 	"time"
 )
 
-// This file is the writer: messages become frames in the buffer c.out, which leaves in one system call if the socket takes
-// it. Everything here belongs to whoever holds the write lock.
+// This file is the writer: messages become frames in the buffer c.out, which leaves in one system call if the socket
+// takes it. Everything here belongs to whoever holds the write lock.
 //
 // The usual write does not wait: the socket takes everything at once, and no deadline is set. Only what it does not
 // take is written with a deadline.
@@ -25,14 +24,15 @@ const (
 // interleaved. p is neither changed nor kept. Text has to be UTF-8 ([ErrInvalidUTF8], nothing is sent).
 //
 // When it returns nil the message was handed to the transport, or is about to be: while complete frames of the peer
-// wait in the read buffer, replies collect and leave together, after a millisecond at the latest ([Conn.Flush] hastens them).
-// It waits for a peer that is slow, at most WriteTimeout for each 64 KiB; then the connection is ended. A NextWriter that is open holds it up.
+// wait in the read buffer, replies collect and leave together, after a millisecond at the latest ([Conn.Flush] hastens
+// them). It waits for a peer that is slow, at most WriteTimeout for each 64 KiB; then the connection is ended. A
+// NextWriter that is open holds it up.
 func (c *Conn) WriteMessage(t MessageType, p []byte) error {
 	return c.writeMessage(nil, t, p)
 }
 
-// WriteContext is [Conn.WriteMessage] that gives up when ctx does. Before the message's first byte is sent that leaves the connection
-// usable; afterwards it ends it, and the error says so.
+// WriteContext is [Conn.WriteMessage] that gives up when ctx does. Before the message's first byte is sent that leaves
+// the connection usable; afterwards it ends it, and the error says so.
 func (c *Conn) WriteContext(ctx context.Context, t MessageType, p []byte) error {
 	if err := ctx.Err(); err != nil {
 		return &contextError{"write gave up before it began; nothing was sent", err}
@@ -45,8 +45,8 @@ func (c *Conn) WritePrepared(m *PreparedMessage) error {
 	return c.WriteMessage(m.msgType, m.payload)
 }
 
-// SetWriteDeadline sets until when writes may wait for the peer; the zero time means as long as WriteTimeout allows.
-// A deadline that passes before a message's first byte is sent leaves the connection usable, afterwards it ends it. It
+// SetWriteDeadline sets until when writes may wait for the peer; the zero time means as long as WriteTimeout allows. A
+// deadline that passes before a message's first byte is sent leaves the connection usable, afterwards it ends it. It
 // may be called from any goroutine and moves a write that waits already.
 func (c *Conn) SetWriteDeadline(t time.Time) error { return c.wdl.setUser(t) }
 
@@ -133,115 +133,6 @@ func (c *Conn) sendMessage(ctx context.Context, begin, size int, tail []byte) er
 	return err
 }
 
-func (c *Conn) countOut(size int) {
-	c.counters.messagesOut.Add(1)
-	c.counters.bytesOut.Add(int64(size))
-}
-
-// tryLock takes the write lock if it is free.
-func (c *Conn) tryLock() bool {
-	select {
-	case c.wlock <- struct{}{}:
-		return true
-	default:
-		return false
-	}
-}
-
-// lockWrite waits for the write lock. It fails if the connection is ending, if ctx, which may be nil, gives up, or, if
-// limited, when the owner's deadline passes.
-func (c *Conn) lockWrite(ctx context.Context, limited bool) error {
-	if !c.tryLock() {
-		if err := c.waitLock(ctx, limited); err != nil {
-			return err
-		}
-	}
-	if c.dying.Load() {
-		c.unlockWrite()
-		return c.failed()
-	}
-	if err := c.werr; err != nil {
-		c.unlockWrite()
-		return err
-	}
-	return nil
-}
-
-func (c *Conn) waitLock(ctx context.Context, limited bool) error {
-	for {
-		wait := writeWait{}
-		if limited {
-			wait = c.wdl.startWait()
-		}
-		select {
-		case c.wlock <- struct{}{}:
-			wait.stop()
-			return nil
-		case <-c.done:
-			wait.stop()
-			return c.failed()
-		case <-doneOf(ctx):
-			wait.stop()
-			return &contextError{"write gave up waiting for other writes; nothing was sent", ctx.Err()}
-		case <-wait.passed:
-			return errWriteDeadline
-		case <-wait.moved:
-			wait.stop()
-		}
-	}
-}
-
-func doneOf(ctx context.Context) <-chan struct{} {
-	if ctx == nil {
-		return nil
-	}
-	return ctx.Done()
-}
-
-// lockMessage waits for the write lock when no message is being sent in fragments.
-func (c *Conn) lockMessage(ctx context.Context) error {
-	for {
-		if err := c.lockWrite(ctx, true); err != nil {
-			return err
-		}
-		if c.stream == nil {
-			break
-		}
-		closed := c.stream.closed
-		c.unlockWrite()
-		if err := c.waitStream(ctx, closed); err != nil {
-			return err
-		}
-	}
-	if c.wdl.userPassed() {
-		c.unlockWrite()
-		return errWriteDeadline
-	}
-	return nil
-}
-
-// waitStream waits until the message that NextWriter began is over.
-func (c *Conn) waitStream(ctx context.Context, closed <-chan struct{}) error {
-	for {
-		wait := c.wdl.startWait()
-		select {
-		case <-closed:
-			wait.stop()
-			return nil
-		case <-c.done:
-			wait.stop()
-			return c.failed()
-		case <-doneOf(ctx):
-			wait.stop()
-			return &contextError{"write gave up waiting for a message that NextWriter began; nothing was sent", ctx.Err()}
-		case <-wait.passed:
-			return errWriteDeadline
-		case <-wait.moved:
-			wait.stop()
-		}
-	}
-}
-
 // reserve makes room for n bytes in the buffer, n being at most what an empty one holds. What is in the way is sent;
 // begin says for send whether the caller's message has begun.
 func (c *Conn) reserve(ctx context.Context, n, begin int) error {
@@ -269,8 +160,8 @@ func (c *Conn) collect() {
 	c.timerArmed = true
 }
 
-// unsent returns the next bytes that have to leave: what a socket did not take earlier, the buffer, then tail, which stays
-// the caller's.
+// unsent returns the next bytes that have to leave: what a socket did not take earlier, the buffer, then tail, which
+// stays the caller's.
 func (c *Conn) unsent(tail []byte) []byte {
 	switch {
 	case len(c.rest) > 0:
@@ -308,8 +199,8 @@ const (
 	notBegun = -2 // the buffer holds nothing of the message yet, only what was there before
 )
 
-// send sends everything, tail last, and waits until the peer has taken it or a time limit or ctx, which may be nil, ends
-// that.
+// send sends everything, tail last, and waits until the peer has taken it or a time limit or ctx, which may be nil,
+// ends that.
 //
 // begin is where in the buffer the caller's message begins, notBegun or hasBegun. If nothing of it has left when the
 // caller's deadline or context passes, it is taken back and the connection stays usable.
@@ -378,8 +269,8 @@ func (c *Conn) sendWaiting(ctx context.Context, begin int, tail []byte) error {
 	}
 }
 
-// writeTimedOut decides what a time limit that passed means for the caller and for the connection. It returns nil if the
-// limit was moved meanwhile and the write goes on.
+// writeTimedOut decides what a time limit that passed means for the caller and for the connection. It returns nil if
+// the limit was moved meanwhile and the write goes on.
 func (c *Conn) writeTimedOut(ctx context.Context, begin int) error {
 	var before, after error
 	switch c.wdl.expired() {
@@ -419,8 +310,8 @@ func (c *Conn) writeTimedOut(ctx context.Context, begin int) error {
 	return before
 }
 
-// writeFailed notes that the transport takes nothing any more. The reader is left alone: the peer's Close may still be in
-// what it has sent.
+// writeFailed notes that the transport takes nothing any more. The reader is left alone: the peer's Close may still be
+// in what it has sent.
 func (c *Conn) writeFailed(err error) error {
 	if c.werr == nil {
 		c.werr = &lostError{"while we were sending", err}
@@ -430,127 +321,4 @@ func (c *Conn) writeFailed(err error) error {
 		return cause
 	}
 	return c.werr
-}
-
-// NextWriter begins a message of type t that is sent in fragments as it is written, of at most 16 KiB each; one that
-// stays smaller is sent as one frame. The message is complete when the writer is closed; until then other messages wait, Pings and
-// Pongs do not. The writer is for one goroutine. Text has to be UTF-8; if it turns out not to be when a part has been sent already, the connection fails.
-func (c *Conn) NextWriter(t MessageType) (io.WriteCloser, error) {
-	if err := c.lockMessage(nil); err != nil {
-		return nil, err
-	}
-	defer c.unlockWrite()
-	if err := c.enc.beginMessage(t); err != nil {
-		return nil, err
-	}
-	c.stream = &messageWriter{c: c, closed: make(chan struct{})}
-	return c.stream, nil
-}
-
-// A messageWriter sends one message. RFC 6455, section 5.4.
-type messageWriter struct {
-	c      *Conn
-	buf    *buffer // what was written and not sent yet; nil if that is nothing
-	size   int
-	err    error         // what Write and Close return from now on
-	closed chan struct{} // closed when the message is over
-}
-
-// Write adds p to the message.
-func (w *messageWriter) Write(p []byte) (int, error) {
-	written := 0
-	for len(p) > 0 && w.err == nil {
-		if w.buf == nil {
-			w.buf = getBuffer(mediumPool)
-		}
-		n := min(collectLimit-len(w.buf.b), len(p))
-		w.buf.b = append(w.buf.b, p[:n]...)
-		p = p[n:]
-		written += n
-		if len(w.buf.b) == collectLimit && len(p) > 0 {
-			w.sendFragment(false)
-		}
-	}
-	return written, w.err
-}
-
-// Close sends the last fragment.
-func (w *messageWriter) Close() error {
-	if w.err != nil {
-		return w.err
-	}
-	w.sendFragment(true)
-	if w.err == nil {
-		w.err = errWriterClosed
-		return nil
-	}
-	return w.err
-}
-
-// sendFragment sends what was written. After an error, or the last fragment, the message is over.
-func (w *messageWriter) sendFragment(fin bool) {
-	c := w.c
-	if w.err = c.lockWrite(nil, false); w.err != nil {
-		w.over()
-		return
-	}
-	if w.err = w.putFragment(fin); w.err != nil || fin {
-		c.stream = nil
-		w.over()
-		c.queued.Store(true) // messages that a Hub queued meanwhile
-	}
-	c.unlockWrite()
-	if w.err != nil && w.err == ErrInvalidUTF8 && w.size > 0 {
-		c.abandon(w.err, CloseInternalError, "message could not be finished")
-	}
-}
-
-// putFragment appends the fragment and sends it. The write lock is held.
-func (w *messageWriter) putFragment(fin bool) error {
-	c := w.c
-	var p []byte
-	if w.buf != nil {
-		p = w.buf.b
-	}
-	begin := notBegun
-	if w.size > 0 {
-		begin = hasBegun
-	}
-	if err := c.reserve(nil, frameSize(len(p)), begin); err != nil {
-		c.enc.giveUpMessage()
-		return err
-	}
-	if begin == notBegun {
-		begin = len(c.out.b)
-	}
-	out, err := c.enc.appendFragment(c.out.b, p, fin)
-	if err != nil {
-		c.enc.giveUpMessage()
-		if len(c.unsent(nil)) == 0 {
-			c.allSent()
-		}
-		return err
-	}
-	c.out.b = out
-	w.size += len(p)
-	if w.buf != nil {
-		w.buf.b = w.buf.b[:0]
-	}
-	err = c.send(nil, begin, nil)
-	switch {
-	case err == nil && fin:
-		c.countOut(w.size)
-	case err != nil && begin != hasBegun:
-		c.enc.inside = false // the fragment was taken back, if the connection is still there to tell
-	}
-	return err
-}
-
-// over gives back what the writer holds and lets other messages go on.
-func (w *messageWriter) over() {
-	if w.buf != nil {
-		w.buf.free()
-		w.buf = nil
-	}
-	close(w.closed)
 }

@@ -1,15 +1,13 @@
 package websocket
 
 import (
-	"cmp"
-	"slices"
 	"sync"
-	"time"
 )
 
-// This file holds what waits to be sent while someone else holds the write lock, or while the socket takes nothing: answers to
-// Pings and the messages of a Hub. Whoever puts something in does not wait. Whoever releases the write lock takes it
-// out; if the socket takes nothing, a goroutine is started that waits for it, and there is never more than one.
+// This file holds what waits to be sent while someone else holds the write lock, or while the socket takes nothing:
+// answers to Pings and the messages of a Hub. Whoever puts something in does not wait. Whoever releases the write lock
+// takes it out; if the socket takes nothing, a goroutine is started that waits for it, and there is never more than
+// one.
 //
 // Lock order: the write lock, then Conn.mu or writeQueue.mu. No mutex is held while anything waits.
 
@@ -34,8 +32,8 @@ func (q *writeQueue) size() int {
 	return q.bytes + len(q.controls)
 }
 
-// addControl queues a control frame and returns how many Pongs had to go for it. Pings that the peer does not take go too:
-// its answer to the latest one answers them all.
+// addControl queues a control frame and returns how many Pongs had to go for it. Pings that the peer does not take go
+// too: its answer to the latest one answers them all.
 func (q *writeQueue) addControl(op Opcode, p []byte) (lost int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -189,176 +187,4 @@ func (c *Conn) fits(n int) bool {
 		c.out = getBuffer(mediumPool)
 	}
 	return cap(c.out.b)-len(c.out.b) >= frameSize(n)
-}
-
-// takeShared puts a message of a Hub behind what waits, and reports whether there was room. A frame that is larger than
-// the buffer is not copied: it goes as it is, as the first of what waits.
-func (c *Conn) takeShared(m *PreparedMessage) bool {
-	switch {
-	case c.fits(len(m.payload)):
-		c.out.b = c.enc.appendFrame(c.out.b, Opcode(m.msgType), true, m.payload)
-	case len(c.rest) > 0 || len(c.out.b) > 0:
-		return false
-	case c.role == serverRole:
-		c.rest = m.frame
-	default:
-		c.rest = c.enc.appendFrame(nil, Opcode(m.msgType), true, m.payload)
-	}
-	c.countOut(len(m.payload))
-	return true
-}
-
-// sendClose sends what is owed and then our Close. It waits, but not beyond the end of the connection, which its caller has
-// bounded. RFC 6455, section 5.5.1.
-func (c *Conn) sendClose(code CloseCode, reason string) error {
-	defer close(c.closeOut) // nobody else gets here: startClose and the close table see to that
-	select {
-	case c.wlock <- struct{}{}:
-	case <-c.done:
-		return c.failed()
-	}
-	defer c.unlockWrite()
-	c.wdl.setOurs(true)
-	defer c.wdl.setOurs(false)
-	for again := true; again && c.werr == nil; {
-		again, _ = c.takeQueued()
-		if err := c.send(nil, hasBegun, nil); err != nil {
-			return cmp.Or(c.werr, err)
-		}
-	}
-	if c.werr != nil {
-		return c.werr
-	}
-	if err := c.appendClose(code, reason); err != nil {
-		return err
-	}
-	err := c.send(nil, hasBegun, nil)
-	return cmp.Or(c.werr, err)
-}
-
-// appendClose puts our Close behind what waits. The write lock is held.
-func (c *Conn) appendClose(code CloseCode, reason string) error {
-	if !c.fits(maxControlPayload) {
-		own := &buffer{b: make([]byte, 0, len(c.out.b)+frameSize(maxControlPayload)), pool: mediumPool}
-		own.b = append(own.b, c.out.b...)
-		c.out = own
-	}
-	out, err := c.enc.appendClose(c.out.b, code, reason)
-	c.out.b = out
-	return err
-}
-
-// sendShared sends the messages of a Hub without waiting. What the socket does not take is queued up to limit bytes;
-// beyond that policy decides. It returns how many messages were dropped.
-func (c *Conn) sendShared(b sharedBatch, limit int, policy Overflow) (dropped int) {
-	if c.dying.Load() {
-		return 0 // it is not a subscriber any more
-	}
-	if c.tryLock() {
-		if c.canPassThrough() {
-			c.passThrough(b)
-			c.unlockWrite()
-			return 0
-		}
-		c.unlockWrite()
-	}
-	dropped, full := c.queue.addShared(b.messages, limit, policy)
-	c.counters.dropped.Add(int64(dropped))
-	if full {
-		cause := &closedError{CloseTryAgainLater, "too slow: messages were dropped"}
-		if c.startClose(cause) {
-			go c.finishClose(c.overflowTimeout(), cause)
-		}
-		return dropped
-	}
-	c.wakeWriter()
-	return dropped
-}
-
-// overflowTimeout is how long a peer that was too slow has for the closing handshake: as long as for taking a message.
-func (c *Conn) overflowTimeout() time.Duration {
-	if c.writeTimeout > 0 {
-		return c.writeTimeout
-	}
-	return c.closeTimeout
-}
-
-// canPassThrough reports whether shared frames may go straight to the socket: nothing waits before them. The write lock
-// is held.
-func (c *Conn) canPassThrough() bool {
-	return c.role == serverRole && c.stream == nil && c.werr == nil && !c.enc.closed &&
-		!c.queued.Load() && len(c.unsent(nil)) == 0 && c.wire.canTry()
-}
-
-// passThrough gives b to the socket. What it does not take of the frame that has begun becomes rest, the frames behind
-// that are queued. The write lock is held.
-func (c *Conn) passThrough(b sharedBatch) {
-	n, err := c.wire.tryWrite(b.bytes)
-	if err != nil {
-		c.writeFailed(err)
-		return
-	}
-	for i, m := range b.messages {
-		if n < len(m.frame) {
-			c.rest = m.frame[n:]
-			c.stuck = true
-			c.countOut(len(m.payload))
-			c.queue.requeue(b.messages[i+1:])
-			c.queued.Store(true)
-			return
-		}
-		n -= len(m.frame)
-		c.countOut(len(m.payload))
-	}
-}
-
-// requeue puts messages in front of those that wait: they were published earlier. They were on their way already, so no
-// limit applies.
-func (q *writeQueue) requeue(messages []*PreparedMessage) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	for _, m := range messages {
-		q.bytes += len(m.frame)
-	}
-	q.shared = append(slices.Clone(messages), q.shared...)
-}
-
-// addShared queues messages. full says that the queue overflowed and the connection is to be closed; it takes nothing more then.
-func (q *writeQueue) addShared(messages []*PreparedMessage, limit int, policy Overflow) (dropped int, full bool) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.closed {
-		return len(messages), false
-	}
-	for i, m := range messages {
-		q.shared = append(q.shared, m)
-		q.bytes += len(m.frame)
-		if q.bytes <= limit || len(q.shared) == 1 {
-			continue
-		}
-		switch policy {
-		case OverflowDropOldest:
-			for q.bytes > limit && len(q.shared) > 1 {
-				q.dropFirst()
-				dropped++
-			}
-		case OverflowLatest:
-			for len(q.shared) > 1 {
-				q.dropFirst()
-				dropped++
-			}
-		default:
-			dropped += len(q.shared) + len(messages[i+1:])
-			q.shared, q.bytes, q.closed = nil, 0, true
-			return dropped, true
-		}
-	}
-	return dropped, false
-}
-
-// dropFirst removes the message that has waited longest. mu is held.
-func (q *writeQueue) dropFirst() {
-	q.bytes -= len(q.shared[0].frame)
-	q.shared[0] = nil
-	q.shared = q.shared[1:]
 }

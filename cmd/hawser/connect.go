@@ -179,8 +179,8 @@ func (t *terminal) send(c *websocket.Conn, messages []string) error {
 	}
 }
 
-// sendFailed reports whether sending ended with an error, and says so. That the connection has ended is the receiver's to
-// say.
+// sendFailed reports whether sending ended with an error, and says so. That the connection has ended is the receiver's
+// to say.
 func (t *terminal) sendFailed(c *websocket.Conn, err error) bool {
 	if err == nil {
 		return false

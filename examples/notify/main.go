@@ -1,5 +1,5 @@
-// Notify is message notification in one small program: a web service that keeps its WebSocket clients and broadcasts JSON
-// to all of them, a Go client that sends into it, and a browser page that shows what comes.
+// Notify is message notification in one small program: a web service that keeps its WebSocket clients and broadcasts
+// JSON to all of them, a Go client that sends into it, and a browser page that shows what comes.
 //
 //	go run ./examples/notify                       # then open http://127.0.0.1:8090/
 //	go run ./examples/notify -send "good morning"  # in a second terminal

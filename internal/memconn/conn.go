@@ -1,14 +1,12 @@
-// Package memconn connects two ends in memory, with the behaviour of a TCP
-// connection where it matters to a protocol: both directions are buffered, a
-// full buffer blocks the writer, one direction can be closed while the other
-// goes on, deadlines wake blocked calls, and a connection can be reset.
+// Package memconn connects two ends in memory, with the behaviour of a TCP connection where it matters to a protocol:
+// both directions are buffered, a full buffer blocks the writer, one direction can be closed while the other goes on,
+// deadlines wake blocked calls, and a connection can be reset.
 //
-// Unlike [net.Pipe], a Write returns as soon as its bytes are in the peer's
-// buffer. Inside a [testing/synctest] bubble a blocked Read or Write is durably
-// blocked, so fake time advances over it.
+// Unlike [net.Pipe], a Write returns as soon as its bytes are in the peer's buffer. Inside a [testing/synctest] bubble
+// a blocked Read or Write is durably blocked, so fake time advances over it.
 //
-// An idle connection costs a few hundred bytes: buffers appear with the first
-// byte and go when the last one has been read.
+// An idle connection costs a few hundred bytes: buffers appear with the first byte and go when the last one has been
+// read.
 package memconn
 
 import (
@@ -16,26 +14,22 @@ import (
 	"time"
 )
 
-// DefaultSize is the number of bytes that each direction buffers, if [Pair] is
-// not told otherwise.
+// DefaultSize is the number of bytes that each direction buffers, if [Pair] is not told otherwise.
 const DefaultSize = 64 << 10
 
-// Conn is one end of a connection in memory. It is a [net.Conn], and any number
-// of goroutines may use it at the same time.
+// Conn is one end of a connection in memory. It is a [net.Conn], and any number of goroutines may use it at the same
+// time.
 //
-// Errors are those of a TCP connection, wrapped in a [*net.OpError]:
-// [net.ErrClosed] after the own Close, [os.ErrDeadlineExceeded] after a
-// deadline, [syscall.EPIPE] for a Write that the peer will never read,
-// [syscall.ECONNRESET] after the peer's Reset. At the end of the stream Read
-// returns [io.EOF] itself.
+// Errors are those of a TCP connection, wrapped in a [*net.OpError]: [net.ErrClosed] after the own Close,
+// [os.ErrDeadlineExceeded] after a deadline, [syscall.EPIPE] for a Write that the peer will never read,
+// [syscall.ECONNRESET] after the peer's Reset. At the end of the stream Read returns [io.EOF] itself.
 type Conn struct {
 	in, out *half
 }
 
 var _ net.Conn = (*Conn)(nil)
 
-// Pair returns two connected ends. Each direction buffers up to size bytes; 0 or
-// less means [DefaultSize].
+// Pair returns two connected ends. Each direction buffers up to size bytes; 0 or less means [DefaultSize].
 func Pair(size int) (a, b *Conn) {
 	if size <= 0 {
 		size = DefaultSize
@@ -59,34 +53,32 @@ func (c *Conn) Read(p []byte) (int, error) {
 	return n, opError("read", err)
 }
 
-// Write hands p to the peer's buffer, and blocks while that is full. Writes of
-// several goroutines do not mix. After an error n bytes have been taken.
+// Write hands p to the peer's buffer, and blocks while that is full. Writes of several goroutines do not mix. After an
+// error n bytes have been taken.
 func (c *Conn) Write(p []byte) (n int, err error) {
 	n, err = c.out.write(p, true)
 	return n, opError("write", err)
 }
 
-// TryWrite is a Write that never blocks: it hands over what fits, which may be
-// nothing, and returns how much that was. A full buffer is no error.
+// TryWrite is a Write that never blocks: it hands over what fits, which may be nothing, and returns how much that was.
+// A full buffer is no error.
 func (c *Conn) TryWrite(p []byte) (n int, err error) {
 	n, err = c.out.write(p, false)
 	return n, opError("write", err)
 }
 
-// CloseWrite ends the outgoing direction: the peer reads what is still buffered
-// and then [io.EOF]. Reading goes on.
+// CloseWrite ends the outgoing direction: the peer reads what is still buffered and then [io.EOF]. Reading goes on.
 func (c *Conn) CloseWrite() error { return opError("close", c.out.shutWriter()) }
 
-// Close ends both directions. The peer reads what is still buffered and then
-// [io.EOF]; what it sends from now on, or has sent and was not read, is lost.
-// Blocked calls return. A second Close returns [net.ErrClosed].
+// Close ends both directions. The peer reads what is still buffered and then [io.EOF]; what it sends from now on, or
+// has sent and was not read, is lost. Blocked calls return. A second Close returns [net.ErrClosed].
 func (c *Conn) Close() error {
 	c.out.closeWriter()
 	return opError("close", c.in.closeReader())
 }
 
-// Reset closes this end as a TCP reset does: buffered bytes are lost in both
-// directions, and the peer's calls fail with [syscall.ECONNRESET] at once.
+// Reset closes this end as a TCP reset does: buffered bytes are lost in both directions, and the peer's calls fail with
+// [syscall.ECONNRESET] at once.
 func (c *Conn) Reset() {
 	c.out.closeWriter()
 	c.in.closeReader()
@@ -100,9 +92,8 @@ func (c *Conn) SetDeadline(t time.Time) error {
 	return c.SetReadDeadline(t)
 }
 
-// SetReadDeadline makes present and future Reads fail once t has passed, with an
-// error for which Timeout reports true. The zero time means no deadline, and
-// makes the connection usable again after one has passed.
+// SetReadDeadline makes present and future Reads fail once t has passed, with an error for which Timeout reports true.
+// The zero time means no deadline, and makes the connection usable again after one has passed.
 func (c *Conn) SetReadDeadline(t time.Time) error {
 	return opError("set", c.in.setReadDeadline(t))
 }

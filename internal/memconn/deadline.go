@@ -2,9 +2,8 @@ package memconn
 
 import "time"
 
-// deadline is a point in time after which calls fail. The clock decides whether
-// it has passed; the timer only wakes those who wait, so a late or needless
-// timer does no harm.
+// deadline is a point in time after which calls fail. The clock decides whether it has passed; the timer only wakes
+// those who wait, so a late or needless timer does no harm.
 type deadline struct {
 	wake  func()
 	at    time.Time // zero: none
@@ -20,8 +19,8 @@ func (d *deadline) set(t time.Time) {
 		d.at = t
 		return
 	}
-	// Counted from now, the deadline has a monotonic reading, as the timer has:
-	// a step of the wall clock cannot make the two disagree.
+	// Counted from now, the deadline has a monotonic reading, as the timer has: a step of the wall clock cannot make
+	// the two disagree.
 	now := time.Now()
 	left := t.Sub(now)
 	d.at = now.Add(left)

@@ -11,8 +11,8 @@ import (
 
 // half is one direction of a connection, from its writer to its reader.
 //
-// All waiting is on changed, which gives up mu: sync.Cond is durably blocking
-// inside a synctest bubble. Every change of a field below wakes all waiters.
+// All waiting is on changed, which gives up mu: sync.Cond is durably blocking inside a synctest bubble. Every change of
+// a field below wakes all waiters.
 type half struct {
 	limit int // how many bytes may wait in data
 
@@ -76,8 +76,7 @@ func (h *half) readError() error {
 	return nil
 }
 
-// write hands over p: all of it, waiting for room, or without waiting as much as
-// there is room for now.
+// write hands over p: all of it, waiting for room, or without waiting as much as there is room for now.
 func (h *half) write(p []byte, wait bool) (n int, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

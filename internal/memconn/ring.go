@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// ring is a queue of bytes. Its memory comes with the first byte, grows with
-// what is queued and not before, and goes when the last byte is taken.
+// ring is a queue of bytes. Its memory comes with the first byte, grows with what is queued and not before, and goes
+// when the last byte is taken.
 type ring struct {
 	mem   *block // nil while the ring is empty
 	first int    // index in mem of the oldest byte
@@ -56,8 +56,8 @@ func (r *ring) drop() {
 	*r = ring{}
 }
 
-// Blocks of 2^minBlock to 2^maxBlock bytes are pooled, so that a conversation of
-// short messages does not allocate for each of them.
+// Blocks of 2^minBlock to 2^maxBlock bytes are pooled, so that a conversation of short messages does not allocate for
+// each of them.
 const (
 	minBlock = 9
 	maxBlock = 16

@@ -69,8 +69,8 @@ func newEpoch() string {
 // ServeHTTP answers a request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
 
-// Shutdown tells all subscribers to come back later (code 1012), spread over a few seconds if there are many, and waits until
-// they have gone; when ctx ends first it cuts them off and returns its error. Nothing can be published any more.
+// Shutdown tells all subscribers to come back later (code 1012), spread over a few seconds if there are many, and waits
+// until they have gone; when ctx ends first it cuts them off and returns its error. Nothing can be published any more.
 func (s *Server) Shutdown(ctx context.Context) error {
 	// The second is for connections that were upgraded but not subscribed yet.
 	return errors.Join(s.hub.Shutdown(ctx), s.upgrader.Shutdown(ctx))

@@ -1,33 +1,29 @@
 // Package utf8x validates UTF-8 that arrives in pieces.
 //
-// RFC 6455, section 8.1, makes a text message that is not UTF-8 fail the
-// connection. A message may be cut anywhere, also inside a character: between
-// frames and between reads. A [Validator] carries the state over such cuts, in
-// one byte, and reports the first byte that no continuation can make valid, so
-// that a bad message fails before the rest of it has arrived.
+// RFC 6455, section 8.1, makes a text message that is not UTF-8 fail the connection. A message may be cut anywhere,
+// also inside a character: between frames and between reads. A [Validator] carries the state over such cuts, in one
+// byte, and reports the first byte that no continuation can make valid, so that a bad message fails before the rest of
+// it has arrived.
 package utf8x
 
 import "encoding/binary"
 
 // Validator checks one stream of UTF-8. The zero value is ready for use.
 //
-// It is a single byte, holds no pointer and may be copied: the copy goes on
-// from where the original was.
+// It is a single byte, holds no pointer and may be copied: the copy goes on from where the original was.
 type Validator struct {
 	state uint8
 }
 
-// Feed takes the next bytes of the stream. It returns false if they contain a
-// byte that cannot continue what came before, that is, if the stream up to and
-// including that byte is not the beginning of any valid UTF-8 text. From then
+// Feed takes the next bytes of the stream. It returns false if they contain a byte that cannot continue what came
+// before, that is, if the stream up to and including that byte is not the beginning of any valid UTF-8 text. From then
 // on Feed returns false until [Validator.Reset].
 func (v *Validator) Feed(p []byte) bool {
 	v.state = run(v.state, p)
 	return v.state != stateReject
 }
 
-// Complete reports whether the stream may end here: everything fed so far was
-// valid, and the last character is whole.
+// Complete reports whether the stream may end here: everything fed so far was valid, and the last character is whole.
 func (v *Validator) Complete() bool { return v.state == stateAccept }
 
 // Reset makes the Validator ready for a new stream.
@@ -36,8 +32,8 @@ func (v *Validator) Reset() { v.state = stateAccept }
 // Valid reports whether the whole of p is valid UTF-8.
 func Valid(p []byte) bool { return run(stateAccept, p) == stateAccept }
 
-// The states say which bytes may come next. Each value is a multiple of
-// stateBits, because it is a shift distance: see transitions.
+// The states say which bytes may come next. Each value is a multiple of stateBits, because it is a shift distance: see
+// transitions.
 const (
 	stateAccept = stateBits * iota // between characters
 	stateReject                    // never left again
@@ -53,10 +49,9 @@ const (
 	stateMask = 1<<stateBits - 1
 )
 
-// transitions holds one row for each byte value. A row holds the next state
-// for every present state, six bits each: row >> state. So the next row can be
-// loaded while the shift of the one before is still under way, and no branch
-// depends on the text.
+// transitions holds one row for each byte value. A row holds the next state for every present state, six bits each: row
+// >> state. So the next row can be loaded while the shift of the one before is still under way, and no branch depends
+// on the text.
 var transitions = buildTransitions()
 
 func buildTransitions() (rows [256]uint64) {
@@ -151,8 +146,7 @@ func run(from uint8, p []byte) uint8 {
 	return uint8(state & stateMask)
 }
 
-// asciiWords returns how many bytes at the start of p, in whole words of eight,
-// are ASCII.
+// asciiWords returns how many bytes at the start of p, in whole words of eight, are ASCII.
 func asciiWords(p []byte) (n int) {
 	const high = 0x8080808080808080
 	for ; len(p)-n >= 32; n += 32 {

@@ -13,14 +13,12 @@ import (
 // patience is how long NoLeaks waits for what is ending anyway.
 var patience = 5 * time.Second
 
-// NoLeaks makes t fail if, when it is over, a goroutine or a descriptor is left
-// that was not there when NoLeaks was called. What ends within a few seconds is
-// not counted. Call it first, so that it looks last; t must not run in parallel
-// with other tests.
+// NoLeaks makes t fail if, when it is over, a goroutine or a descriptor is left that was not there when NoLeaks was
+// called. What ends within a few seconds is not counted. Call it first, so that it looks last; t must not run in
+// parallel with other tests.
 //
-// Goroutines are told apart by their numbers, descriptors by what they lead to,
-// so that what ended meanwhile does not make up for what is left. Descriptors
-// are seen where /proc/self/fd is.
+// Goroutines are told apart by their numbers, descriptors by what they lead to, so that what ended meanwhile does not
+// make up for what is left. Descriptors are seen where /proc/self/fd is.
 func NoLeaks(t testing.TB) {
 	t.Helper()
 	goroutines, files := goroutines(), files()
@@ -39,8 +37,7 @@ func NoLeaks(t testing.TB) {
 	})
 }
 
-// goroutines returns the stacks of all goroutines by their headings' first two
-// words, "goroutine 17".
+// goroutines returns the stacks of all goroutines by their headings' first two words, "goroutine 17".
 func goroutines() map[string]string {
 	buf := make([]byte, 64<<10)
 	n := runtime.Stack(buf, true)
@@ -65,8 +62,8 @@ func goroutinesBut(old map[string]string) (left []string) {
 	return left
 }
 
-// files returns what the descriptors of this process lead to. The runtime's own,
-// which appear when they are first needed, have no name but anon_inode.
+// files returns what the descriptors of this process lead to. The runtime's own, which appear when they are first
+// needed, have no name but anon_inode.
 func files() map[string]bool {
 	const dir = "/proc/self/fd"
 	targets := map[string]bool{}

@@ -1,0 +1,63 @@
+package websocket
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// Stats is what a connection has done so far. The counts are of messages and their payloads, after the handshake.
+type Stats struct {
+	MessagesIn  int64 // whole messages received
+	MessagesOut int64 // messages accepted for sending
+	BytesIn     int64 // payload bytes of messages received
+	BytesOut    int64 // payload bytes of messages accepted for sending
+	PingsIn     int64 // Pings received
+	PongsLost   int64 // Pings left unanswered because the peer did not read the answers to later ones
+	Dropped     int64 // messages that a Hub dropped because the peer was too slow
+	Queued      int64 // bytes that wait for the peer to take them
+
+	RTT time.Duration // of the latest Ping that was answered, 0 if none was
+}
+
+// A counter may be changed and read by any goroutine.
+type counter = atomic.Int64
+
+type counters struct {
+	messagesIn, messagesOut counter
+	bytesIn, bytesOut       counter
+	pingsIn, pongsLost      counter
+	dropped, rtt            counter
+}
+
+// Stats returns a snapshot. It may be called from any goroutine, also after the connection has ended.
+func (c *Conn) Stats() Stats {
+	return Stats{
+		MessagesIn:  c.counters.messagesIn.Load(),
+		MessagesOut: c.counters.messagesOut.Load(),
+		BytesIn:     c.counters.bytesIn.Load(),
+		BytesOut:    c.counters.bytesOut.Load(),
+		PingsIn:     c.counters.pingsIn.Load(),
+		PongsLost:   c.counters.pongsLost.Load(),
+		Dropped:     c.counters.dropped.Load(),
+		Queued:      int64(c.queue.size()),
+		RTT:         time.Duration(c.counters.rtt.Load()),
+	}
+}
+
+// countSkipped counts a piece of a message that is thrown away.
+func (c *Conn) countSkipped(ev event) {
+	c.counters.bytesIn.Add(int64(len(ev.payload)))
+	if ev.last {
+		c.counters.messagesIn.Add(1)
+	}
+}
+
+func (c *Conn) countIn(size int) {
+	c.counters.messagesIn.Add(1)
+	c.counters.bytesIn.Add(int64(size))
+}
+
+func (c *Conn) countOut(size int) {
+	c.counters.messagesOut.Add(1)
+	c.counters.bytesOut.Add(int64(size))
+}
