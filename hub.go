@@ -191,7 +191,7 @@ func (h *Hub) Shutdown(ctx context.Context) error {
 	h.mu.Unlock()
 	var conns []*Conn
 	for i := range h.shards {
-		h.write(&h.shards[i])
+		h.settle(&h.shards[i])
 		conns = append(conns, h.shards[i].all()...)
 	}
 	if len(conns) == 0 {

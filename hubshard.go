@@ -134,9 +134,8 @@ func (h *Hub) write(s *hubShard) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.writing {
-		s.written.L = &s.mu
 		for s.logged > maxShardLog && s.writing {
-			s.written.Wait()
+			s.awaitPass()
 		}
 		return
 	}
@@ -148,7 +147,17 @@ func (h *Hub) write(s *hubShard) {
 		}
 		h.pass(s)
 	}
-	s.writing = false
+	s.stopWriting()
+}
+
+// settle writes what is in the log and waits for a writer that is at work.
+func (h *Hub) settle(s *hubShard) {
+	h.write(s)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.writing {
+		s.awaitPass()
+	}
 }
 
 // continueWriting is the rest of a publisher's writing that has taken long enough.
@@ -158,7 +167,19 @@ func (h *Hub) continueWriting(s *hubShard) {
 	for len(s.log) > 0 {
 		h.pass(s)
 	}
+	s.stopWriting()
+}
+
+// stopWriting leaves the shard idle. mu is held.
+func (s *hubShard) stopWriting() {
 	s.writing = false
+	s.written.Broadcast()
+}
+
+// awaitPass waits for the end of the writer's pass. mu is held.
+func (s *hubShard) awaitPass() {
+	s.written.L = &s.mu
+	s.written.Wait()
 }
 
 // pass takes the log and sends it. mu is held, but not while anything is sent.
