@@ -22,14 +22,15 @@ const pipeIdle = time.Second
 var connectVerb = verb{
 	name:    "connect",
 	args:    "URL",
+	maxArgs: 1,
 	summary: "a WebSocket client: a prompt on a terminal, a filter in a pipe",
 	help: `
-Lines from standard input are sent as text messages; each message that arrives is written to standard output, followed by
-a newline. In a pipe standard output holds nothing else; all else goes to standard error. On a terminal control
+Lines from standard input are sent as text messages; each message that arrives is written to standard output, followed
+by a newline. In a pipe standard output holds nothing else; all else goes to standard error. On a terminal control
 characters are shown escaped and binary messages in hex.
 
-After the end of the input it goes on reading until the server closes, until -n messages have come, until none has come for -w,
-or until Ctrl-C. Then it closes the connection and awaits the server's answer.
+After the end of the input it goes on reading until the server closes, until -n messages have come, until none has come
+for -w, or until Ctrl-C. Then it closes the connection and awaits the server's answer.
 
 Exit code: 0 after a normal close, 1 if the connection ended otherwise, 2 for a wrong command line, 3 if there was no
 connection or the handshake failed.
@@ -42,14 +43,13 @@ Examples:
 	setup: func(fs *flag.FlagSet) func([]string, streams) int {
 		var messages stringList
 		n := fs.Int("n", 0, "end after `N` messages have come")
-		wait := fs.Duration("w", 0, "after the end of the input, end when no message has come for `DUR`, such as 500ms or 1m\n      (default 1s in a pipe, no limit on a terminal; -1s: no limit)")
+		wait := fs.Duration("w", 0, "after the end of the input, end when no message has come for `DUR`, "+
+			"such as 500ms or 1m\n(default 1s in a pipe, no limit on a terminal; -1s: no limit)")
 		fs.Var(&messages, "m", "send `MSG` instead of standard input; may be given several times")
 		return func(args []string, std streams) int {
 			switch {
 			case len(args) == 0:
 				return usageError(std, "connect", "the URL is missing, such as ws://127.0.0.1:9002/")
-			case len(args) > 1:
-				return usageError(std, "connect", "unexpected argument %q", args[1])
 			case *n < 0:
 				return usageError(std, "connect", "-n %d: the number of messages cannot be negative", *n)
 			}

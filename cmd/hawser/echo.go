@@ -33,11 +33,8 @@ Examples:
 		limit := fs.Int64("read-limit", maxEchoMessage, "refuse messages of more than `N` bytes with code 1009; -1: no limit")
 		compress := fs.Bool("compress", false, "agree to permessage-deflate (not available yet)")
 		profile := fs.String("pprof", "", "serve profiles of net/http/pprof on `HOST:PORT`")
-		return func(args []string, std streams) int {
-			switch {
-			case len(args) > 0:
-				return usageError(std, "echo", "unexpected argument %q", args[0])
-			case *compress:
+		return func(_ []string, std streams) int {
+			if *compress {
 				return usageError(std, "echo", "--compress is not available yet: this version does not speak permessage-deflate")
 			}
 			if *profile != "" {
@@ -58,7 +55,7 @@ func echo(addr string, limit int64, std streams) int {
 		OnMessage: func(c *websocket.Conn, t websocket.MessageType, p []byte) { c.WriteMessage(t, p) },
 	}
 	handler := upgrader.Handler(func(*websocket.Conn, *http.Request) websocket.Handler { return back })
-	return serveHTTP("echo", addr, handler, std, func(ctx context.Context) error { return upgrader.Shutdown(ctx) },
+	return serveHTTP("echo", addr, handler, std, upgrader.Shutdown,
 		func(addr net.Addr) string { return fmt.Sprintf("listening on ws://%s/", addr) })
 }
 
@@ -67,7 +64,8 @@ const drainTime = 10 * time.Second
 
 // serveHTTP runs h on addr until SIGINT or SIGTERM, then stops listening, calls drain, and returns the exit code. A
 // second signal ends the process at once.
-func serveHTTP(verb, addr string, h http.Handler, std streams, drain func(context.Context) error, banner func(net.Addr) string) int {
+func serveHTTP(verb, addr string, h http.Handler, std streams, drain func(context.Context) error,
+	banner func(net.Addr) string) int {
 	stop, restore := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer restore()
 	ln, err := net.Listen("tcp", addr)

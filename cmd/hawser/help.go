@@ -12,7 +12,12 @@ import (
 var helpVerb = verb{
 	name:    "help",
 	args:    "[VERB]",
+	maxArgs: 1,
 	summary: "list the verbs, or show one with its flags and examples",
+	help: `
+Examples:
+  hawser help
+  hawser help connect`,
 	setup: func(*flag.FlagSet) func([]string, streams) int {
 		return help
 	},
@@ -92,6 +97,7 @@ func (v verb) print(w io.Writer) {
 		if len(f.Name) == 1 {
 			dashes = "-"
 		}
+		text = strings.ReplaceAll(text, "\n", "\n      ")
 		fmt.Fprintf(w, "  %s\n      %s", strings.TrimSpace(dashes+f.Name+" "+kind), text)
 		if f.DefValue != "" && f.DefValue != "false" && f.DefValue != "0" && f.DefValue != "0s" {
 			fmt.Fprintf(w, " (default %s)", f.DefValue)

@@ -29,6 +29,7 @@ type streams struct {
 type verb struct {
 	name    string
 	args    string // what follows the flags, in the usage line
+	maxArgs int    // how many of them there may be
 	summary string
 	help    string // the rest of "hawser help VERB", with examples
 	// setup declares the flags and returns what runs when they are parsed.
@@ -52,16 +53,23 @@ func run(args []string, std streams) int {
 		printOverview(std.err)
 		return exitUsage
 	}
-	name := strings.TrimPrefix(strings.TrimPrefix(args[0], "-"), "-")
-	if name == "h" {
-		name = "help"
-	}
-	v, ok := findVerb(name)
+	v, ok := findVerb(verbName(args[0]))
 	if !ok {
 		fmt.Fprintf(std.err, "hawser: there is no verb %q; \"hawser help\" lists them\n", args[0])
 		return exitUsage
 	}
 	return v.run(args[1:], std)
+}
+
+// verbName returns the verb that arg names. Two have the shape of a flag as well, since many try that first.
+func verbName(arg string) string {
+	switch arg {
+	case "-h", "-help", "--help":
+		return "help"
+	case "-version", "--version":
+		return "version"
+	}
+	return arg
 }
 
 func findVerb(name string) (verb, bool) {
@@ -84,6 +92,8 @@ func (v verb) run(args []string, std streams) int {
 		return exitOK
 	case err != nil:
 		return usageError(std, v.name, "%v", err)
+	case len(rest) > v.maxArgs:
+		return usageError(std, v.name, "unexpected argument %q", rest[v.maxArgs])
 	}
 	return start(rest, std)
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"flag"
 	"fmt"
 	"net"
@@ -16,13 +15,14 @@ var serveVerb = verb{
 	name:    "serve",
 	summary: "the notification server: publish with an HTTP POST, receive over WebSocket",
 	help: `
-A client that connects to /topics/TOPIC with WebSocket receives what is published there: a POST to /topics/TOPIC sends its body to all
-of them, as a binary message if its Content-Type is application/octet-stream, else as text. The answer is
-{"id":"EPOCH-SEQ","subscribers":N}. A topic is 1 to 255 of the characters A-Z a-z 0-9 . _ -; a body is at most 1 MiB.
+A client that connects to /topics/TOPIC with WebSocket receives what is published there: a POST to /topics/TOPIC sends
+its body to all of them, as a binary message if its Content-Type is application/octet-stream, else as text. The answer
+is {"id":"EPOCH-SEQ","subscribers":N}. A topic is 1 to 255 of the characters A-Z a-z 0-9 . _ -; a body is at most 1 MiB.
 
 With --dev it serves a page for a first try at /, needs no key, and talks to this machine only. Without it publishing
-needs the key, as "Authorization: Bearer KEY"; the key may also come from the environment variable HAWSER_PUBLISH_KEY, where other users of the machine do not
-see it. On SIGTERM it stops listening and tells its clients to come back (code 1012).
+needs the key, as "Authorization: Bearer KEY"; the key may also come from the environment variable HAWSER_PUBLISH_KEY,
+where other users of the machine do not see it. On SIGTERM it stops listening and tells its clients to come back (code
+1012); a second signal ends it at once.
 
 Examples:
   hawser serve --dev
@@ -34,23 +34,22 @@ Examples:
 		key := fs.String("publish-key", "", "the `KEY` that publishers send as a bearer token")
 		dev := fs.Bool("dev", false, "first try: this machine only, no key, with a page at /")
 		var origins stringList
-		fs.Var(&origins, "origin", "allow pages of this `PATTERN` to connect, such as https://app.example.com or https://*.example.com;\n      may be given several times; pages of the server's own host always may")
-		return func(args []string, std streams) int {
-			if len(args) > 0 {
-				return usageError(std, "serve", "unexpected argument %q", args[0])
-			}
+		fs.Var(&origins, "origin", "let pages of this `PATTERN` connect, such as https://app.example.com or\n"+
+			"https://*.example.com; may be given several times; pages of the server's own host always may")
+		return func(_ []string, std streams) int {
 			if *key == "" && !*dev {
 				*key = os.Getenv("HAWSER_PUBLISH_KEY")
 			}
 			switch {
 			case *key == "" && !*dev:
-				return usageError(std, "serve", "--publish-key is missing: without it nobody could publish. For a first try use --dev")
+				return usageError(std, "serve", "--publish-key is missing: nobody could publish. For a first try use --dev")
 			case *key != "" && *dev:
 				return usageError(std, "serve", "--dev and --publish-key exclude each other: --dev needs no key")
 			case *dev && len(origins) > 0:
 				return usageError(std, "serve", "--dev and --origin exclude each other: --dev allows pages of this machine only")
 			case *dev && !isLoopback(*addr):
-				return usageError(std, "serve", "--dev serves this machine only, and --addr %q is not a loopback address; use 127.0.0.1:PORT", *addr)
+				return usageError(std, "serve", "--dev serves this machine only, and --addr %q is not a loopback address; "+
+					"use 127.0.0.1:PORT", *addr)
 			}
 			for _, o := range origins {
 				if err := websocket.CheckOriginPattern(o); err != nil {
@@ -71,7 +70,7 @@ func serve(addr string, cfg notify.Config, std streams) int {
 		}
 		return fmt.Sprintf("listening on http://%s/topics/", a)
 	}
-	return serveHTTP("serve", addr, server, std, func(ctx context.Context) error { return server.Shutdown(ctx) }, banner)
+	return serveHTTP("serve", addr, server, std, server.Shutdown, banner)
 }
 
 // isLoopback reports whether addr names this machine only.

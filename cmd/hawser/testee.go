@@ -26,10 +26,8 @@ Example:
 	setup: func(fs *flag.FlagSet) func([]string, streams) int {
 		base := fs.String("url", "", "the fuzzing server, `ws://HOST:PORT`")
 		agent := fs.String("agent", "hawser", "the `NAME` in the reports")
-		return func(args []string, std streams) int {
+		return func(_ []string, std streams) int {
 			switch {
-			case len(args) > 0:
-				return usageError(std, "testee", "unexpected argument %q", args[0])
 			case *base == "":
 				return usageError(std, "testee", "--url is missing: the fuzzing server, such as ws://127.0.0.1:9001")
 			case *agent == "":

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"flag"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestHelpListsEveryVerb: the overview is the same however it is asked for.
+func TestHelpListsEveryVerb(t *testing.T) {
+	for _, arg := range []string{"help", "--help", "-help", "-h"} {
+		code, stdout, stderr := hawser(t, arg)
+		if code != exitOK || stderr != "" {
+			t.Errorf("hawser %s: exit code %d, said %q", arg, code, stderr)
+		}
+		for _, v := range verbs {
+			if !strings.Contains(stdout, "\n  "+v.name+" ") || !strings.Contains(stdout, v.summary) {
+				t.Errorf("hawser %s prints nothing on %s:\n%s", arg, v.name, stdout)
+			}
+		}
+	}
+}
+
+// TestHelpOfAVerb: its flags, each with what it is for, and examples, the same however it is asked for.
+func TestHelpOfAVerb(t *testing.T) {
+	for _, v := range verbs {
+		t.Run(v.name, func(t *testing.T) {
+			code, stdout, stderr := hawser(t, "help", v.name)
+			if code != exitOK || stderr != "" {
+				t.Errorf("exit code %d, said %q", code, stderr)
+			}
+			if !strings.HasPrefix(stdout, v.name+": "+v.summary+"\n") || !strings.Contains(stdout, "\nUsage: hawser "+v.name) {
+				t.Errorf("printed %q", stdout)
+			}
+			fs := v.flagSet()
+			v.setup(fs)
+			fs.VisitAll(func(f *flag.Flag) {
+				if !regexp.MustCompile(`\n  --?` + f.Name + `( \S+)?\n      \w`).MatchString(stdout) {
+					t.Errorf("-%s is not explained in\n%s", f.Name, stdout)
+				}
+			})
+			if v.name != "version" && !regexp.MustCompile(`\nExamples?:\n  hawser `).MatchString(stdout) {
+				t.Errorf("no example in\n%s", stdout)
+			}
+			if _, same, _ := hawser(t, v.name, "--help"); same != stdout {
+				t.Errorf("hawser %s --help prints\n%s", v.name, same)
+			}
+		})
+	}
+}
+
+// TestHelpFitsTheScreen: no line is longer than 120 columns.
+func TestHelpFitsTheScreen(t *testing.T) {
+	var all strings.Builder
+	printOverview(&all)
+	for _, v := range verbs {
+		v.print(&all)
+	}
+	for line := range strings.Lines(all.String()) {
+		if len(strings.TrimSuffix(line, "\n")) > 120 {
+			t.Errorf("longer than 120 columns: %q", line)
+		}
+	}
+}
+
+// TestExamplesParse: what the help shows as an example is a command line that hawser takes.
+func TestExamplesParse(t *testing.T) {
+	example := regexp.MustCompile(`(?m)^  (?:[^\n]*\| )?hawser ([^|#\n]*)`)
+	for _, v := range verbs {
+		found := false
+		for _, m := range example.FindAllStringSubmatch(v.help, -1) {
+			args := strings.Fields(m[1])
+			of, ok := findVerb(args[0])
+			if !ok {
+				t.Errorf("example of %s: no verb %q", v.name, args[0])
+				continue
+			}
+			fs := of.flagSet()
+			of.setup(fs)
+			if _, err := parseAnywhere(fs, args[1:]); err != nil {
+				t.Errorf("example of %s: %q: %v", v.name, m[0], err)
+			}
+			found = found || args[0] == v.name
+		}
+		if !found && v.help != "" {
+			t.Errorf("%s: no example of its own", v.name)
+		}
+	}
+}
+
+func TestVersion(t *testing.T) {
+	for _, arg := range []string{"version", "--version"} {
+		code, stdout, stderr := hawser(t, arg)
+		if code != exitOK || stderr != "" || !regexp.MustCompile(`^hawser \S+ go1\.\S+ \w+/\w+\n$`).MatchString(stdout) {
+			t.Errorf("hawser %s: exit code %d, printed %q, said %q", arg, code, stdout, stderr)
+		}
+	}
+}
+
+// TestFlagsAndArgumentsMix: flags may stand before, between and behind the arguments.
+func TestFlagsAndArgumentsMix(t *testing.T) {
+	for _, row := range []struct{ args, rest, n string }{
+		{"", "", "0"},
+		{"a b", "a b", "0"},
+		{"-n 1 a b", "a b", "1"},
+		{"a -n 2 b", "a b", "2"},
+		{"a b --n=3", "a b", "3"},
+		{"-n 4 -n 5", "", "5"},
+		{"-n 6 -- -n 7", "-n 7", "6"},
+		{"a -- -n 8", "a -n 8", "0"},
+		{"-- --", "--", "0"},
+		{"- a", "- a", "0"},
+	} {
+		fs := verb{name: "test"}.flagSet()
+		n := fs.Int("n", 0, "")
+		rest, err := parseAnywhere(fs, strings.Fields(row.args))
+		if got := strings.Join(rest, " "); err != nil || got != row.rest || fs.Lookup("n").Value.String() != row.n {
+			t.Errorf("%q: rest %q, n %d, %v; want %q, %s", row.args, got, *n, err, row.rest, row.n)
+		}
+	}
+}
