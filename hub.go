@@ -72,7 +72,7 @@ type Receipt struct {
 
 // HubStats is a snapshot of a Hub.
 type HubStats struct {
-	Subscribers int    // connections
+	Subscribers int    // connections that have a topic
 	Topics      int    // that have a subscriber
 	Published   uint64 // messages
 	Dropped     int64  // messages, counted for each subscriber that misses one
@@ -96,7 +96,8 @@ func (h *Hub) Subscribe(c *Conn, topics ...string) error {
 	return c.endError()
 }
 
-// Unsubscribe ends c's subscription to topics, or to all if none is named. Messages published before may still arrive.
+// Unsubscribe ends c's subscription to topics. If none is named it ends all of them and c leaves the Hub, so that
+// Shutdown does not close it. Messages published before may still arrive.
 func (h *Hub) Unsubscribe(c *Conn, topics ...string) { h.shard(c).unsubscribe(c, topics) }
 
 // Serve subscribes c to topics and reads from it until it has ended, throwing away what it sends. It returns why it
@@ -168,7 +169,7 @@ func (h *Hub) Stats() HubStats {
 	for i := range h.shards {
 		s := &h.shards[i]
 		s.mu.Lock()
-		stats.Subscribers += len(s.members)
+		stats.Subscribers += s.subscribers()
 		for name := range s.topics {
 			topics[name] = struct{}{}
 		}

@@ -191,12 +191,44 @@ func TestHubSubscriptions(t *testing.T) {
 				peer.want(OpText, text)
 			}
 		}
+		wantStats(t, h, HubStats{Subscribers: 1, Topics: 1, Published: uint64(len(steps) + 1)})
 		c1.CloseNow()
 		c2.CloseNow()
 		for _, peer := range []*rawPeer{p1, p2} {
 			peer.wantEOF() // nobody got more than was due
 		}
 	})
+}
+
+// A connection without a topic is no subscriber. If it has left the Hub, Shutdown does not touch it; one that only has
+// no topic at the moment, but is served, is closed.
+func TestHubShutdownLeavesFormerSubscribersAlone(t *testing.T) {
+	tests := []struct {
+		name   string
+		leave  func(h *Hub, c *Conn)
+		closed bool
+	}{
+		{"leaves", func(h *Hub, c *Conn) { h.Unsubscribe(c) }, false},
+		{"leaves twice", func(h *Hub, c *Conn) { h.Unsubscribe(c); h.Unsubscribe(c) }, false},
+		{"ends its topics", func(h *Hub, c *Conn) { h.Unsubscribe(c, "b", "a") }, true},
+		{"comes back without a topic", func(h *Hub, c *Conn) { h.Unsubscribe(c); h.Subscribe(c) }, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := new(Hub)
+				server, client := Pipe(nil)
+				cutLater(t, server, client)
+				client.Drain()
+				h.Subscribe(server, "a", "b")
+				tt.leave(h, server)
+				wantStats(t, h, HubStats{})
+				if err := h.Shutdown(testContext(t)); err != nil || (server.failed() != nil) != tt.closed {
+					t.Errorf("Shutdown = %v, the connection: %v", err, server.failed())
+				}
+			})
+		})
+	}
 }
 
 // A connection that ends is unsubscribed, whoever ends it, and Serve says why it ended.

@@ -10,8 +10,8 @@ import (
 // A hubShard is some of the subscribers. mu guards the fields.
 type hubShard struct {
 	mu      sync.Mutex
-	written sync.Cond // signalled when a pass is over; its lock is mu
-	members map[*Conn]map[string]struct{}
+	written sync.Cond                     // signalled when a pass is over; its lock is mu
+	members map[*Conn]map[string]struct{} // their topics; nil for those that have left and may come back
 	topics  map[string]*hubTopic
 	log     []hubEntry
 	logged  int  // bytes in log
@@ -39,7 +39,7 @@ func (s *hubShard) subscribe(c *Conn, topics []string) (isNew bool) {
 		s.topics = make(map[string]*hubTopic)
 	}
 	mine, known := s.members[c]
-	if !known {
+	if mine == nil {
 		mine = make(map[string]struct{}, len(topics))
 		s.members[c] = mine
 	}
@@ -65,9 +65,11 @@ func (s *hubShard) unsubscribe(c *Conn, topics []string) {
 		for name := range mine {
 			s.leave(c, name)
 		}
-		clear(mine)
-		if c.endError() != nil {
+		switch {
+		case c.endError() != nil:
 			delete(s.members, c)
+		case mine != nil:
+			s.members[c] = nil
 		}
 		return
 	}
@@ -118,12 +120,25 @@ func (s *hubShard) count(name string) int {
 	return 0
 }
 
+// subscribers returns how many connections have a topic. mu is held.
+func (s *hubShard) subscribers() (n int) {
+	for _, mine := range s.members {
+		if len(mine) > 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// all returns the connections that have not left.
 func (s *hubShard) all() []*Conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	conns := make([]*Conn, 0, len(s.members))
-	for c := range s.members {
-		conns = append(conns, c)
+	for c, mine := range s.members {
+		if mine != nil {
+			conns = append(conns, c)
+		}
 	}
 	return conns
 }
