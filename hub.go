@@ -103,13 +103,13 @@ func (h *Hub) Unsubscribe(c *Conn, topics ...string) { h.shard(c).unsubscribe(c,
 // Serve subscribes c to topics and reads from it until it has ended, throwing away what it sends. It returns why it
 // ended.
 func (h *Hub) Serve(c *Conn, topics ...string) error {
-	if err := h.Subscribe(c, topics...); err != nil {
-		return err
-	}
 	if err := c.startReading(); err != nil {
 		return err
 	}
 	defer c.stopReading()
+	if err := h.Subscribe(c, topics...); err != nil {
+		return err
+	}
 	return c.drain()
 }
 

@@ -287,6 +287,20 @@ func TestHubForgetsConnectionsThatEnd(t *testing.T) {
 	}
 }
 
+// Serve reads. Where somebody else does it refuses, and leaves no subscription behind.
+func TestHubServeRefusesASecondReader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := new(Hub)
+		server, client := Pipe(nil)
+		cutLater(t, server, client)
+		server.Drain()
+		if err := h.Serve(server, "a"); err != ErrConcurrentRead {
+			t.Errorf("Serve returned %v", err)
+		}
+		wantStats(t, h, HubStats{})
+	})
+}
+
 // Serve of a Hub that was shut down leaves the connection as it was.
 func TestHubServeAfterShutdownLeavesTheReaderFree(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
