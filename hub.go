@@ -52,9 +52,12 @@ var ErrHubClosed = errors.New("websocket: the Hub was shut down")
 // A Hub sends what is published to a topic to all connections that subscribe to it. The zero value is ready. Its fields
 // must not be changed after first use; its methods may be called by any number of goroutines.
 type Hub struct {
-	QueueLimit int           // bytes that may wait for a subscriber; 0: DefaultQueueLimit. A single message may be larger
-	Overflow   Overflow      // what happens then
-	DrainTime  time.Duration // over which Shutdown spreads its goodbyes; 0: DefaultDrainTime; negative: none
+	// QueueLimit is how many bytes may wait for a subscriber; 0: DefaultQueueLimit; negative: any number. A single
+	// message may be larger.
+	QueueLimit int
+
+	Overflow  Overflow      // what happens then
+	DrainTime time.Duration // over which Shutdown spreads its goodbyes; 0: DefaultDrainTime; negative: none
 
 	mu     sync.Mutex
 	closed bool

@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"math"
 	"slices"
 	"sync"
 )
@@ -235,8 +236,11 @@ func (h *Hub) send(log []hubEntry) {
 
 func (h *Hub) sendTo(c *Conn, batches []sharedBatch) {
 	limit := h.QueueLimit
-	if limit == 0 {
+	switch {
+	case limit == 0:
 		limit = DefaultQueueLimit
+	case limit < 0:
+		limit = math.MaxInt
 	}
 	for _, b := range batches {
 		if dropped := c.sendShared(b, limit, h.Overflow); dropped > 0 {
