@@ -444,6 +444,7 @@ func TestHubOverflowPolicies(t *testing.T) {
 	}{
 		{"close: the queue is just full", 9 * frame, OverflowClose, 10, between(0, 9), false},
 		{"close: one byte too many", 10*frame - 1, OverflowClose, 11, []int{0}, true},
+		{"close: and more comes", 9 * frame, OverflowClose, 20, []int{0}, true},
 		{"close: one message may be larger than the queue", 10, OverflowClose, 2, between(0, 1), false},
 		{"close: two may not", 10, OverflowClose, 3, []int{0}, true},
 		{"close: no limit", -1, OverflowClose, 500, between(0, 499), false},

@@ -11,7 +11,10 @@ import (
 // beyond that policy decides. It returns how many messages were dropped.
 func (c *Conn) sendShared(b sharedBatch, limit int, policy Overflow) (dropped int) {
 	if c.dying.Load() {
-		return 0 // it is not a subscriber any more
+		// It is not a subscriber any more, unless it ends because it missed messages: then it misses these too.
+		dropped = c.queue.missed(b.messages)
+		c.counters.dropped.Add(int64(dropped))
+		return dropped
 	}
 	if c.tryLock() {
 		if c.canPassThrough() {
@@ -131,6 +134,16 @@ func (q *writeQueue) addShared(messages []*PreparedMessage, limit int, policy Ov
 		}
 	}
 	return dropped, false
+}
+
+// missed returns how many of messages count as dropped by a connection that is ending: all if it was too slow.
+func (q *writeQueue) missed(messages []*PreparedMessage) int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		return len(messages)
+	}
+	return 0
 }
 
 // dropFirst removes the message that has waited longest. mu is held.
