@@ -290,11 +290,11 @@ func FuzzEncoder(f *testing.F) {
 					}
 				}
 			case 'p':
-				if out, err = e.appendPing(out, p); err == nil {
+				if out, err = e.appendControl(out, OpPing, p); err == nil {
 					want = append(want, string(rune('A'+9))+string(p))
 				}
 			case 'P':
-				if out, err = e.appendPong(out, p); err == nil {
+				if out, err = e.appendControl(out, OpPong, p); err == nil {
 					want = append(want, string(rune('A'+10))+string(p))
 				}
 			case 'c':

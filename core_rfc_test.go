@@ -226,6 +226,7 @@ func TestSection5_4_Fragmentation(t *testing.T) {
 	checkSamples(t, []sample{
 		{name: "two fragments", frames: []sampleFrame{fr(text, "Hel"), fr(fin|cont, "lo")}, want: `text "Hello"`},
 		{name: "empty fragments", frames: []sampleFrame{fr(binry, ""), fr(cont, ""), fr(fin|cont, "")}, want: `binary ""`},
+		{name: "empty first, after a message", frames: []sampleFrame{fr(fin|text, "a"), fr(text, ""), fr(fin|cont, "b")}, want: `text "a"; text "b"`},
 		{name: "empty first and last", frames: []sampleFrame{fr(text, ""), fr(cont, "a"), fr(fin|cont, "")}, want: `text "a"`},
 		{name: "control frames in between", frames: []sampleFrame{
 			fr(text, "a"), fr(fin|ping, "1"), fr(cont, "b"), fr(fin|pong, "2"), fr(fin|cont, "c"),

@@ -48,15 +48,6 @@ func (e *encoder) appendMessage(dst []byte, t MessageType, p []byte) ([]byte, er
 	return e.appendFrame(dst, Opcode(t), true, p), nil
 }
 
-// appendMessageHeader appends the header of a message of one frame whose payload p the caller sends itself, unchanged.
-// Only a server can do that: a client's payload has to be masked.
-func (e *encoder) appendMessageHeader(dst []byte, t MessageType, p []byte) ([]byte, error) {
-	if err := e.checkMessage(t, p); err != nil {
-		return dst, err
-	}
-	return AppendHeader(dst, Header{Fin: true, Opcode: Opcode(t), Length: uint64(len(p))}), nil
-}
-
 // checkMessage judges a whole message that is to be sent.
 func (e *encoder) checkMessage(t MessageType, p []byte) error {
 	switch {
@@ -109,12 +100,7 @@ func (e *encoder) giveUpMessage() bool {
 	return true
 }
 
-// appendPing appends a Ping. RFC 6455, section 5.5.2.
-func (e *encoder) appendPing(dst, p []byte) ([]byte, error) { return e.appendControl(dst, OpPing, p) }
-
-// appendPong appends a Pong. RFC 6455, section 5.5.3.
-func (e *encoder) appendPong(dst, p []byte) ([]byte, error) { return e.appendControl(dst, OpPong, p) }
-
+// appendControl appends a Ping or a Pong. RFC 6455, sections 5.5.2 and 5.5.3.
 func (e *encoder) appendControl(dst []byte, op Opcode, p []byte) ([]byte, error) {
 	switch {
 	case e.closed:

@@ -28,8 +28,14 @@ func TestSection5_7_Examples(t *testing.T) {
 			b, _ := e.appendFragment(nil, []byte("Hel"), false)
 			return e.appendFragment(b, []byte("lo"), true)
 		}, "\x01\x03Hel\x80\x02lo"},
-		{"ping", serverRole, func(e *encoder) ([]byte, error) { return e.appendPing(nil, []byte("Hello")) }, "\x89\x05Hello"},
-		{"masked pong", clientRole, func(e *encoder) ([]byte, error) { return e.appendPong(nil, []byte("Hello")) },
+		{"three fragments", serverRole, func(e *encoder) ([]byte, error) {
+			e.beginMessage(BinaryMessage)
+			b, _ := e.appendFragment(nil, nil, false)
+			b, _ = e.appendFragment(b, []byte("a"), false)
+			return e.appendFragment(b, []byte("b"), true)
+		}, "\x02\x00\x00\x01a\x80\x01b"},
+		{"ping", serverRole, func(e *encoder) ([]byte, error) { return e.appendControl(nil, OpPing, []byte("Hello")) }, "\x89\x05Hello"},
+		{"masked pong", clientRole, func(e *encoder) ([]byte, error) { return e.appendControl(nil, OpPong, []byte("Hello")) },
 			"\x8a\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58"},
 		{"256 bytes", serverRole, func(e *encoder) ([]byte, error) { return e.appendMessage(nil, BinaryMessage, make([]byte, 256)) },
 			"\x82\x7e\x01\x00" + strings.Repeat("\x00", 256)},
@@ -45,6 +51,29 @@ func TestSection5_7_Examples(t *testing.T) {
 	}
 }
 
+// RFC 6455, section 5.2: lengths take as few bytes as they can.
+func TestSection5_2_ShortestLength(t *testing.T) {
+	for _, c := range []struct {
+		length uint64
+		size   int
+	}{{0, 2}, {125, 2}, {126, 4}, {127, 4}, {65535, 4}, {65536, 10}, {1<<63 - 1, 10}} {
+		for _, masked := range []bool{false, true} {
+			want := Header{Fin: true, Opcode: OpBinary, Length: c.length, Masked: masked}
+			size := c.size
+			if masked {
+				want.MaskKey = [4]byte{1, 2, 3, 4}
+				size += 4
+			}
+			b := AppendHeader(nil, want)
+			got, n := ParseHeader(b)
+			got.len7 = 0
+			if len(b) != size || n != size || got != want {
+				t.Errorf("%d, masked %v: % x reads %+v", c.length, masked, b, got)
+			}
+		}
+	}
+}
+
 func TestEncoderRefuses(t *testing.T) {
 	long := make([]byte, 126)
 	for _, c := range []struct {
@@ -54,8 +83,8 @@ func TestEncoderRefuses(t *testing.T) {
 	}{
 		{"text that is not UTF-8 (section 5.6)", func(e *encoder) ([]byte, error) { return e.appendMessage(nil, TextMessage, []byte("\xff")) }, ErrInvalidUTF8},
 		{"a type that does not exist", func(e *encoder) ([]byte, error) { return e.appendMessage(nil, 8, nil) }, ErrMessageType},
-		{"a ping of 126 bytes (section 5.5)", func(e *encoder) ([]byte, error) { return e.appendPing(nil, long) }, errControlSize},
-		{"a pong of 126 bytes (section 5.5)", func(e *encoder) ([]byte, error) { return e.appendPong(nil, long) }, errControlSize},
+		{"a ping of 126 bytes (section 5.5)", func(e *encoder) ([]byte, error) { return e.appendControl(nil, OpPing, long) }, errControlSize},
+		{"a pong of 126 bytes (section 5.5)", func(e *encoder) ([]byte, error) { return e.appendControl(nil, OpPong, long) }, errControlSize},
 		{"a close code that must not be sent (section 7.4)", func(e *encoder) ([]byte, error) { return e.appendClose(nil, 1006, "") }, errCloseCode},
 		{"a close reason that is not UTF-8 (section 5.5.1)", func(e *encoder) ([]byte, error) { return e.appendClose(nil, 1000, "\xff") }, errCloseReason},
 		{"a message after the Close (section 5.5.1)", func(e *encoder) ([]byte, error) {
@@ -64,7 +93,7 @@ func TestEncoderRefuses(t *testing.T) {
 		}, ErrCloseSent},
 		{"a ping after the Close", func(e *encoder) ([]byte, error) {
 			e.appendClose(nil, CloseNormal, "")
-			return e.appendPing(nil, nil)
+			return e.appendControl(nil, OpPing, nil)
 		}, ErrCloseSent},
 		{"a fragment after the Close", func(e *encoder) ([]byte, error) {
 			e.beginMessage(TextMessage)
@@ -164,7 +193,7 @@ func TestCoreDoesNotAllocate(t *testing.T) {
 	d := &decoder{role: serverRole}
 	if n := testing.AllocsPerRun(1000, func() {
 		b, _ := e.appendMessage(out[:0], TextMessage, payload)
-		b, _ = e.appendPing(b, payload[:10])
+		b, _ = e.appendControl(b, OpPing, payload[:10])
 		for len(b) > 0 {
 			_, n, err := d.next(b)
 			if err != nil {

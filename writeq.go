@@ -164,7 +164,7 @@ func (c *Conn) takeQueued() (again, flush bool) {
 		if !c.fits(len(payload)) {
 			return true, true
 		}
-		c.out.b = c.enc.appendFrame(c.out.b, Opcode(q.controls[0]), true, payload)
+		c.out.b, _ = c.enc.appendControl(c.out.b, Opcode(q.controls[0]), payload) // fits, and no Close is out: see above
 		q.controls = q.controls[2+len(payload):]
 	}
 	q.controls = nil
