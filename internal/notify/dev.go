@@ -2,7 +2,6 @@ package notify
 
 import (
 	"embed"
-	"io/fs"
 	"net"
 	"net/http"
 	"net/netip"
@@ -16,38 +15,50 @@ import (
 // something has to pass http.CrossOriginProtection.
 
 //go:embed page
-var pageFiles embed.FS
+var embedded embed.FS
 
-// page serves the embedded page: index.html at /, its parts under /page/.
-var page = servePage()
+// pageFiles are the parts of the page by their paths.
+var pageFiles = map[string]string{
+	"/":              "page/index.html",
+	"/page/page.css": "page/page.css",
+	"/page/page.js":  "page/page.js",
+}
 
-func servePage() http.Handler {
-	files, err := fs.Sub(pageFiles, "page")
-	if err != nil {
-		panic(err) // the folder is embedded
+// pagePolicy lets the page load its own parts and talk to its own server, and nothing else.
+const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; " +
+	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+// servePage answers with a part of the page.
+func servePage(w http.ResponseWriter, r *http.Request, file string) {
+	h := w.Header()
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		h.Set("Allow", "GET, HEAD")
+		answerError(w, http.StatusMethodNotAllowed, "the page takes GET only")
+		return
 	}
-	mux := http.NewServeMux()
-	mux.HandleFunc("/{$}", func(w http.ResponseWriter, r *http.Request) { http.ServeFileFS(w, r, files, "index.html") })
-	mux.Handle("/page/", http.StripPrefix("/page/", http.FileServerFS(files)))
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h := w.Header()
-		h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("Cache-Control", "no-store")
-		mux.ServeHTTP(w, r)
-	})
+	h.Set("Content-Security-Policy", pagePolicy)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cache-Control", "no-store")
+	http.ServeFileFS(w, r, embedded, file)
 }
 
 // loopbackOnly refuses requests that were not meant for this machine or come from a page that is not of this machine.
 func loopbackOnly(next http.Handler) http.Handler {
-	next = http.NewCrossOriginProtection().Handler(next)
+	protection := http.NewCrossOriginProtection()
+	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		answerError(w, http.StatusForbidden,
+			"with --dev only the server's own page may publish, and this request comes from another one")
+	}))
+	next = protection.Handler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case !isLoopbackHost(r.Host):
-			answerError(w, http.StatusForbidden, "with --dev the server answers to 127.0.0.1, [::1] and localhost only, and the Host header names something else")
+			answerError(w, http.StatusForbidden,
+				"with --dev the server answers to 127.0.0.1, [::1] and localhost only, and the Host header names something else")
 		case !fromLoopback(r):
-			answerError(w, http.StatusForbidden, "with --dev only pages of this machine may talk to the server, and the Origin header names something else")
+			answerError(w, http.StatusForbidden,
+				"with --dev only pages of this machine may talk to the server, and the Origin header names something else")
 		default:
 			next.ServeHTTP(w, r)
 		}

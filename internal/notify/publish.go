@@ -41,15 +41,17 @@ func (s *Server) publish(w http.ResponseWriter, r *http.Request, topic string) {
 	case err == nil:
 		answer(w, http.StatusOK, published{fmt.Sprintf("%s-%d", s.epoch, receipt.Seq), receipt.Subscribers})
 	case errors.Is(err, websocket.ErrInvalidUTF8):
-		answerError(w, http.StatusBadRequest, "the body is not UTF-8; binary data needs Content-Type: application/octet-stream")
+		answerError(w, http.StatusBadRequest,
+			"the body is not UTF-8; binary data needs Content-Type: application/octet-stream")
 	default:
-		answerError(w, http.StatusServiceUnavailable, "the server is shutting down")
+		answerError(w, http.StatusServiceUnavailable, shuttingDown)
 	}
 }
 
 // messageType decides between text and binary.
 func messageType(r *http.Request) websocket.MessageType {
-	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err == nil && t == "application/octet-stream" {
+	t, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")) // a mistake in the parameters does not change the type
+	if t == "application/octet-stream" {
 		return websocket.BinaryMessage
 	}
 	return websocket.TextMessage

@@ -7,6 +7,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"net/http"
+	"strings"
+	"sync/atomic"
 
 	"hawser.example/websocket"
 )
@@ -15,6 +17,8 @@ const (
 	maxBody       = 1 << 20  // bytes of a message that is published
 	maxFromClient = 64 << 10 // bytes of a message from a subscriber, all of which are thrown away
 	maxTopic      = 255      // bytes of a topic's name
+
+	shuttingDown = "the server is shutting down; try again later"
 )
 
 // Config is what a Server is told.
@@ -32,6 +36,7 @@ type Server struct {
 	handler  http.Handler
 	upgrader websocket.Upgrader
 	hub      websocket.Hub
+	closing  atomic.Bool // Shutdown was called
 }
 
 // NewServer returns a Server. Config.PublishKey must not be empty unless Config.Dev is set.
@@ -46,15 +51,10 @@ func NewServer(cfg Config) *Server {
 		upgrader: websocket.Upgrader{Origins: cfg.Origins, ReadLimit: maxFromClient},
 	}
 	s.upgrader.Error = refuseUpgrade
-	mux := http.NewServeMux()
-	mux.HandleFunc("/topics/{topic}", s.serveTopic)
-	mux.HandleFunc("/", notFound)
-	s.handler = mux
+	s.handler = http.HandlerFunc(s.route)
 	if cfg.Dev {
 		s.upgrader.CheckOrigin = fromLoopback
-		mux.Handle("GET /{$}", page)
-		mux.Handle("GET /page/", page)
-		s.handler = loopbackOnly(mux)
+		s.handler = loopbackOnly(s.handler)
 	}
 	return s
 }
@@ -72,13 +72,28 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.S
 // Shutdown tells all subscribers to come back later (code 1012), spread over a few seconds if there are many, and waits
 // until they have gone; when ctx ends first it cuts them off and returns its error. Nothing can be published any more.
 func (s *Server) Shutdown(ctx context.Context) error {
+	s.closing.Store(true)
 	// The second is for connections that were upgraded but not subscribed yet.
 	return errors.Join(s.hub.Shutdown(ctx), s.upgrader.Shutdown(ctx))
 }
 
+// route finds who answers a request. Paths are taken as they stand: what is behind /topics/ is a topic or a mistake,
+// where a http.ServeMux would redirect to another path if there are dots or slashes in it.
+func (s *Server) route(w http.ResponseWriter, r *http.Request) {
+	topic, isTopic := strings.CutPrefix(r.URL.Path, "/topics/")
+	file, isPage := pageFiles[r.URL.Path]
+	switch {
+	case isTopic:
+		s.serveTopic(w, r, topic)
+	case isPage && s.dev:
+		servePage(w, r, file)
+	default:
+		answerError(w, http.StatusNotFound, "there is nothing here; topics are at /topics/NAME")
+	}
+}
+
 // serveTopic divides what comes to a topic between publishers and subscribers.
-func (s *Server) serveTopic(w http.ResponseWriter, r *http.Request) {
-	topic := r.PathValue("topic")
+func (s *Server) serveTopic(w http.ResponseWriter, r *http.Request, topic string) {
 	switch {
 	case !validTopic(topic):
 		answerError(w, http.StatusBadRequest, "the topic has to be 1 to 255 of the characters A-Z a-z 0-9 . _ -")
@@ -88,7 +103,8 @@ func (s *Server) serveTopic(w http.ResponseWriter, r *http.Request) {
 		s.subscribe(w, r, topic)
 	default:
 		w.Header().Set("Allow", "GET, POST")
-		answerError(w, http.StatusMethodNotAllowed, "a topic takes POST to publish, and GET with a WebSocket handshake to subscribe")
+		answerError(w, http.StatusMethodNotAllowed,
+			"a topic takes POST to publish, and GET with a WebSocket handshake to subscribe")
 	}
 }
 
@@ -105,8 +121,4 @@ func validTopic(name string) bool {
 		}
 	}
 	return true
-}
-
-func notFound(w http.ResponseWriter, r *http.Request) {
-	answerError(w, http.StatusNotFound, "there is nothing here; topics are at /topics/NAME")
 }

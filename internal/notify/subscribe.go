@@ -8,6 +8,10 @@ import (
 
 // subscribe makes the request a WebSocket connection that gets what is published to topic.
 func (s *Server) subscribe(w http.ResponseWriter, r *http.Request, topic string) {
+	if s.closing.Load() {
+		answerError(w, http.StatusServiceUnavailable, shuttingDown)
+		return
+	}
 	c, err := s.upgrader.Upgrade(w, r, nil)
 	if err != nil {
 		return // it has been answered
