@@ -34,8 +34,11 @@ Examples:
 		compress := fs.Bool("compress", false, "agree to permessage-deflate (not available yet)")
 		profile := fs.String("pprof", "", "serve profiles of net/http/pprof on `HOST:PORT`")
 		return func(_ []string, std streams) int {
-			if *compress {
+			switch {
+			case *compress:
 				return usageError(std, "echo", "--compress is not available yet: this version does not speak permessage-deflate")
+			case *limit == 0:
+				return usageError(std, "echo", "--read-limit 0 would refuse every message; -1 means no limit")
 			}
 			if *profile != "" {
 				if err := serveProfiles(*profile, std); err != nil {
@@ -48,13 +51,15 @@ Examples:
 	},
 }
 
+// echoHandler sends back what it is given. An error of sending needs no handling: it ends the connection.
+var echoHandler = websocket.HandlerFuncs{
+	OnMessage: func(c *websocket.Conn, t websocket.MessageType, p []byte) { c.WriteMessage(t, p) },
+}
+
 // echo runs the echo server until it is told to stop.
 func echo(addr string, limit int64, std streams) int {
 	upgrader := websocket.Upgrader{Origins: []string{"*", "null"}, ReadLimit: limit} // null: pages of files
-	back := websocket.HandlerFuncs{
-		OnMessage: func(c *websocket.Conn, t websocket.MessageType, p []byte) { c.WriteMessage(t, p) },
-	}
-	handler := upgrader.Handler(func(*websocket.Conn, *http.Request) websocket.Handler { return back })
+	handler := upgrader.Handler(func(*websocket.Conn, *http.Request) websocket.Handler { return echoHandler })
 	return serveHTTP("echo", addr, handler, std, upgrader.Shutdown,
 		func(addr net.Addr) string { return fmt.Sprintf("listening on ws://%s/", addr) })
 }

@@ -2,14 +2,17 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"os/signal"
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"hawser.example/websocket"
 )
@@ -19,7 +22,10 @@ var testeeVerb = verb{
 	summary: "the client under test for Autobahn's fuzzing server",
 	help: `
 It asks the server for the number of cases, runs each of them as an echo client until the connection ends, however that
-happens, and has the reports written.
+happens, and has the reports written. A server that does not end a case within 10 minutes is given up.
+
+Exit code: 0 when all cases were run, whatever their verdicts, 1 if the server did not go on, 2 for a wrong command
+line, 3 if there was no connection or a handshake failed.
 
 Example:
   hawser testee --url ws://127.0.0.1:9001 --agent hawser`,
@@ -35,87 +41,118 @@ Example:
 			}
 			stop, restore := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 			defer restore()
-			t := testee{base: strings.TrimSuffix(*base, "/"), agent: *agent}
-			if err := t.run(stop, std); err != nil {
-				fmt.Fprintln(std.err, "hawser testee:", err)
-				return exitConnect
+			t := testee{
+				dialer:   websocket.Dialer{ReadLimit: maxEchoMessage},
+				base:     strings.TrimSuffix(*base, "/"),
+				agent:    *agent,
+				progress: std.err,
+				askTime:  maxAskTime,
+				caseTime: maxCaseTime,
 			}
-			return exitOK
+			return testeeResult(t.run(stop), std)
 		}
 	},
 }
 
-// A testee runs the cases of a fuzzing server.
-type testee struct {
-	dialer websocket.Dialer
-	base   string
-	agent  string
+// A server that hangs must not hang the run.
+const (
+	maxAskTime  = 2 * time.Minute  // for the number of cases, and for writing the reports
+	maxCaseTime = 10 * time.Minute // for a case: the suite's slowest give themselves 8 minutes
+)
+
+// errURL marks what is wrong with the command line's URL, as only dialling finds out.
+var errURL = errors.New("--url")
+
+// testeeResult says what ended the run, and returns the exit code.
+func testeeResult(err error, std streams) int {
+	var handshake *websocket.HandshakeError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, errURL):
+		return usageError(std, "testee", "%v", err)
+	}
+	fmt.Fprintln(std.err, "hawser testee:", err)
+	if errors.As(err, &handshake) {
+		return exitConnect
+	}
+	return exitFailed
 }
 
-func (t *testee) run(ctx context.Context, std streams) error {
-	t.dialer.ReadLimit = maxEchoMessage
+// A testee runs the cases of a fuzzing server.
+type testee struct {
+	dialer   websocket.Dialer
+	base     string // the server's URL, to which paths are appended
+	agent    string
+	progress io.Writer
+
+	askTime, caseTime time.Duration
+}
+
+// run runs all cases, and has the reports written.
+func (t *testee) run(ctx context.Context) error {
 	count, err := t.caseCount(ctx)
 	if err != nil {
-		return err
+		return fmt.Errorf("the number of cases: %w", err)
 	}
 	for n := 1; n <= count; n++ {
-		if err := t.runCase(ctx, n); err != nil {
+		// How a case's connection ends is for the server to judge.
+		if err := t.visit(ctx, t.caseTime, "/runCase?case="+strconv.Itoa(n)+"&", echoHandler); err != nil {
 			return fmt.Errorf("case %d of %d: %w", n, count, err)
 		}
 		if n%50 == 0 || n == count {
-			fmt.Fprintf(std.err, "hawser testee: %d of %d cases done\n", n, count)
+			fmt.Fprintf(t.progress, "hawser testee: %d of %d cases done\n", n, count)
 		}
 	}
-	c, err := t.dial(ctx, "/updateReports")
-	if err != nil {
-		return err
+	if err := t.visit(ctx, t.askTime, "/updateReports?", websocket.HandlerFuncs{}); err != nil {
+		return fmt.Errorf("the reports: %w", err)
 	}
-	readAll(c)
 	return nil
 }
 
 // caseCount asks how many cases there are.
 func (t *testee) caseCount(ctx context.Context) (int, error) {
-	c, err := t.dial(ctx, "/getCaseCount")
-	if err != nil {
+	var answer string
+	var answered bool
+	var end error
+	err := t.visit(ctx, t.askTime, "/getCaseCount?", websocket.HandlerFuncs{
+		OnMessage: func(c *websocket.Conn, _ websocket.MessageType, p []byte) {
+			answer, answered = string(p), true
+			c.Close() // whether the server does or not
+		},
+		OnClosed: func(_ *websocket.Conn, err error) { end = err },
+	})
+	switch {
+	case err != nil:
 		return 0, err
+	case !answered:
+		return 0, fmt.Errorf("no answer: %w", end)
 	}
-	_, p, err := c.ReadContext(ctx)
-	if err != nil {
-		return 0, fmt.Errorf("the number of cases: %w", err)
+	count, err := strconv.Atoi(strings.TrimSpace(answer))
+	if err != nil || count < 0 {
+		return 0, fmt.Errorf("the server answered %.40q, which is no number", answer)
 	}
-	readAll(c)
-	return strconv.Atoi(strings.TrimSpace(string(p)))
+	return count, nil
 }
 
-// runCase echoes until the connection ends. How it ends is for the server to judge.
-func (t *testee) runCase(ctx context.Context, n int) error {
-	c, err := t.dial(ctx, "/runCase?case="+strconv.Itoa(n))
-	if err != nil {
+// visit connects to a path of the server, to which it adds the agent's name, and hands what comes to h until the
+// connection has ended. It fails if that takes longer than limit, or ctx ends.
+func (t *testee) visit(ctx context.Context, limit time.Duration, path string, h websocket.Handler) error {
+	tooLong := fmt.Errorf("the server did not end the connection within %v", limit)
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, tooLong)
+	defer cancel()
+	c, _, err := t.dialer.Dial(ctx, t.base+path+"agent="+url.QueryEscape(t.agent), nil)
+	var handshake *websocket.HandshakeError
+	switch {
+	case err == nil:
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case errors.As(err, &handshake):
 		return err
+	default:
+		return fmt.Errorf("%w: %w", errURL, err)
 	}
 	defer context.AfterFunc(ctx, func() { c.CloseNow() })()
-	c.Serve(websocket.HandlerFuncs{
-		OnMessage: func(c *websocket.Conn, t websocket.MessageType, p []byte) { c.WriteMessage(t, p) },
-	})
-	return ctx.Err()
-}
-
-// dial connects to a path of the server, with the agent as a parameter.
-func (t *testee) dial(ctx context.Context, path string) (*websocket.Conn, error) {
-	sep := "?"
-	if strings.Contains(path, "?") {
-		sep = "&"
-	}
-	c, _, err := t.dialer.Dial(ctx, t.base+path+sep+"agent="+url.QueryEscape(t.agent), nil)
-	return c, err
-}
-
-// readAll reads until the server has closed.
-func readAll(c *websocket.Conn) {
-	for {
-		if _, _, err := c.ReadMessage(); err != nil {
-			return
-		}
-	}
+	c.Serve(h)
+	return context.Cause(ctx)
 }
