@@ -53,13 +53,15 @@
 //	close.go                 close codes, the closing handshake         section 7
 //	decoder.go encoder.go    the protocol, without any I/O              sections 5, 6
 //	wire.go buffer.go        sockets and borrowed memory
-//	read.go write.go         the two halves of a Conn
-//	writeq.go                what waits for a socket
+//	read.go nextreader.go    receiving; drain.go throws away
+//	write.go nextwriter.go   sending; writelock.go says who may
+//	writeq.go sharedq.go     what waits for a socket
+//	ending.go                how a connection ends                      section 7
 //	keepalive.go deadline.go time
-//	conn.go serve.go         the connection as a whole
+//	conn.go serve.go         the connection as a whole; stats.go counts
 //	handshake.go origin.go   the rules of the opening handshake         section 4
 //	headerlist.go            the lists in its header fields             RFC 9110, section 5.6
 //	server.go client.go      Upgrader and Dialer (client*.go: its URL, request, answer)
-//	hub.go                   Hub
+//	hub.go hubshard.go       Hub
 //	pipe.go stream.go        Pipe and StreamConn
 package websocket
