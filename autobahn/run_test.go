@@ -1,0 +1,529 @@
+//go:build unix
+
+package autobahn
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// patience bounds what a run of the script may take; it takes a second or two.
+const patience = 2 * time.Minute
+
+// When this binary is called docker it is the fake of fakedocker_test.go.
+func TestMain(m *testing.M) {
+	if filepath.Base(os.Args[0]) == "docker" {
+		os.Exit(fakeDocker(os.Args[1:]))
+	}
+	os.Exit(run(m))
+}
+
+// programs has the binaries that run.sh builds. Building them takes longer than all else it does here, so that most
+// tests have them built once.
+var programs string
+
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "hawser-autobahn-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	programs = dir
+	return m.Run()
+}
+
+var buildPrograms = sync.OnceValues(func() ([]byte, error) {
+	cmd := exec.Command("go", "build", "-o", programs+"/", "../cmd/hawser", "./internal/runsh")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	return cmd.CombinedOutput()
+})
+
+// tools are all that run.sh may use, besides docker.
+var tools = []string{"bash", "dirname", "go", "mkdir", "mktemp", "rm", "sed", "sleep", "tail", "uname"}
+
+// A bench is where a test runs the script: a directory with the only commands on PATH, one with the state of the fake,
+// and one for the reports.
+type bench struct {
+	t            *testing.T
+	bin, reports string
+	state        state
+	env          []string
+}
+
+func newBench(t *testing.T) *bench {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "") // t.TempDir is too long for the path of a socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	b := &bench{t: t, bin: filepath.Join(dir, "bin"), reports: filepath.Join(dir, "reports")}
+	b.state = state(filepath.Join(dir, "s"))
+	for _, d := range []string{b.bin, string(b.state)} {
+		if err := os.Mkdir(d, 0o777); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tool := range tools {
+		path, err := exec.LookPath(tool)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.link(path, tool)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.link(self, "docker")
+	b.state.write("index.json", report(passing()))
+	return b
+}
+
+// newQuickBench returns a bench where "go build" copies binaries that have been built before.
+func newQuickBench(t *testing.T) *bench {
+	t.Helper()
+	if said, err := buildPrograms(); err != nil {
+		t.Fatalf("%v\n%s", err, said)
+	}
+	b := newBench(t)
+	cp, err := exec.LookPath("cp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.script("go", fmt.Sprintf(`[[ "$1 $2" == "build -o" ]] && exec %s %s/* "$3"`, cp, programs))
+	return b
+}
+
+// link puts a command on PATH.
+func (b *bench) link(path, name string) {
+	b.t.Helper()
+	if err := os.Symlink(path, filepath.Join(b.bin, name)); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// remove takes a command off PATH.
+func (b *bench) remove(name string) {
+	b.t.Helper()
+	if err := os.Remove(filepath.Join(b.bin, name)); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// script puts a shell script on PATH, in place of what has its name.
+func (b *bench) script(name, text string) {
+	b.t.Helper()
+	b.remove(name)
+	text = "#!" + filepath.Join(b.bin, "bash") + "\n" + text + "\n"
+	if err := os.WriteFile(filepath.Join(b.bin, name), []byte(text), 0o777); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// report returns the index.json of cases.
+func report(cases map[string]grade) any {
+	results := map[string]any{}
+	for id, g := range cases {
+		results[id] = map[string]any{
+			"behavior": g.behavior, "behaviorClose": g.close, "duration": 1, "remoteCloseCode": nil,
+			"reportfile": "hawser_case_" + strings.ReplaceAll(id, ".", "_") + ".json",
+		}
+	}
+	return map[string]any{"hawser": results}
+}
+
+// A grade is a case's in a report.
+type grade struct{ behavior, close string }
+
+// passing returns 301 cases, as many as the specs select, with the best grades.
+func passing() map[string]grade {
+	cases := map[string]grade{}
+	counts := map[string]int{"1": 16, "2": 11, "3": 7, "4": 10, "5": 20, "6": 145, "7": 37, "9": 54, "10": 1}
+	for category, n := range counts {
+		for i := range n {
+			cases[fmt.Sprintf("%s.%d", category, i+1)] = grade{"OK", "OK"}
+		}
+	}
+	return cases
+}
+
+// An outcome is what came of a run.
+type outcome struct {
+	code           int
+	stdout, stderr string
+}
+
+// start starts the script, and returns how to wait for its outcome. Waiting fails the test if the script leaves a
+// process: each of them holds the pipe that it inherits here.
+func (b *bench) start(args ...string) (*exec.Cmd, func() outcome) {
+	b.t.Helper()
+	alive, inherited, err := os.Pipe()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	var stdout, stderr bytes.Buffer
+	cmd := exec.Command(filepath.Join(b.bin, "bash"), append([]string{"run.sh"}, args...)...)
+	cmd.Env = slices.DeleteFunc(os.Environ(), func(e string) bool {
+		return regexp.MustCompile(`^(PATH|DOCKER|AUTOBAHN_.*)=`).MatchString(e)
+	})
+	cmd.Env = append(cmd.Env, "PATH="+b.bin, "AUTOBAHN_REPORTS="+b.reports, "FAKE_DOCKER_STATE="+string(b.state))
+	cmd.Env = append(cmd.Env, b.env...)
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	cmd.ExtraFiles = []*os.File{inherited}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.WaitDelay = patience
+	if err := cmd.Start(); err != nil {
+		b.t.Fatal(err)
+	}
+	inherited.Close()
+	b.t.Cleanup(func() {
+		syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+		alive.Close()
+	})
+	return cmd, func() outcome {
+		b.t.Helper()
+		timer := time.AfterFunc(patience, func() { syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
+		defer timer.Stop()
+		if err := cmd.Wait(); err != nil && !errors.As(err, new(*exec.ExitError)) {
+			b.t.Fatal(err)
+		}
+		alive.SetReadDeadline(time.Now().Add(time.Second))
+		if _, err := alive.Read(make([]byte, 1)); errors.Is(err, os.ErrDeadlineExceeded) {
+			b.t.Error("the script has left a process")
+		}
+		b.leavesNoFiles()
+		return outcome{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
+	}
+}
+
+// run runs the script to its end.
+func (b *bench) run(args ...string) outcome {
+	b.t.Helper()
+	_, wait := b.start(args...)
+	return wait()
+}
+
+// leavesNoFiles checks that nothing but reports is in the directory of reports.
+func (b *bench) leavesNoFiles() {
+	b.t.Helper()
+	entries, err := os.ReadDir(b.reports)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		b.t.Fatal(err)
+	}
+	for _, e := range entries {
+		if e.Name() != "servers" && e.Name() != "clients" {
+			b.t.Errorf("the script has left %s", e.Name())
+		}
+	}
+}
+
+// want fails the test unless a run ended with code and said each of the texts.
+func (o outcome) want(t *testing.T, code int, texts ...string) {
+	t.Helper()
+	said := o.stdout + o.stderr
+	if o.code != code {
+		t.Errorf("exit code %d, want %d", o.code, code)
+	}
+	for _, text := range texts {
+		if !strings.Contains(said, text) {
+			t.Errorf("the script did not say %q", text)
+		}
+	}
+	if t.Failed() {
+		t.Logf("it said:\n%s\nand on stderr:\n%s", o.stdout, o.stderr)
+	}
+}
+
+// wantOneLine fails the test unless all that a run said is one line on stderr, with text in it.
+func (o outcome) wantOneLine(t *testing.T, text string) {
+	t.Helper()
+	line, rest, _ := strings.Cut(o.stderr, "\n")
+	if o.stdout != "" || rest != "" || !strings.Contains(line, text) {
+		t.Errorf("stdout %q, stderr %q; want one line on stderr that says %q", o.stdout, o.stderr, text)
+	}
+}
+
+// The suite's containers get the specs, a place for the reports and this machine's network, and no more.
+func TestBothModesRunInContainersOfTheSuite(t *testing.T) {
+	for _, tt := range []struct {
+		system  string
+		network map[string][]string // by mode of the suite; %s is the port
+		url     map[string]string
+	}{
+		{
+			"Linux",
+			map[string][]string{"fuzzingclient": {"--network", "host"}, "fuzzingserver": {"--network", "host"}},
+			map[string]string{"fuzzingclient": "ws://127.0.0.1:%s", "fuzzingserver": "ws://127.0.0.1:%s"},
+		},
+		{
+			"Darwin",
+			map[string][]string{"fuzzingclient": nil, "fuzzingserver": {"--publish", "127.0.0.1:%[1]s:%[1]s"}},
+			map[string]string{"fuzzingclient": "ws://host.docker.internal:%s", "fuzzingserver": "ws://127.0.0.1:%s"},
+		},
+	} {
+		t.Run(tt.system, func(t *testing.T) {
+			b := newBench(t)
+			b.script("uname", "echo "+tt.system)
+			b.run("both").want(t, 0, "passed", "hawser: 301 cases (behavior: 301 OK), 0 not passed",
+				filepath.Join(b.reports, "servers", "index.html"), filepath.Join(b.reports, "clients", "index.html"))
+
+			runs := b.runs()
+			if len(runs) != 2 || runs[0].role != "fuzzingclient" || runs[1].role != "fuzzingserver" {
+				t.Fatalf("docker run was called with %v, want one fuzzingclient, then one fuzzingserver", b.state.calls(t))
+			}
+			for _, run := range runs {
+				url := b.specURL(run)
+				port := url[strings.LastIndex(url, ":")+1:]
+				if want := fmt.Sprintf(tt.url[run.role], port); url != want {
+					t.Errorf("%s: the spec's server is at %q, want %q", run.role, url, want)
+				}
+				run.wantFlags(t, tt.network[run.role], port)
+			}
+			if !b.state.has("echoed") {
+				t.Error("the suite had nothing echoed by the server that the spec names")
+			}
+			if got := b.state.read(t, "cases"); got != "301" {
+				t.Errorf("the suite saw the client in %s cases, want 301", got)
+			}
+		})
+	}
+}
+
+// A dockerRun is one "docker run".
+type dockerRun struct {
+	role    string // of the suite: what --mode is
+	flags   []string
+	command []string // the image and what follows
+}
+
+const image = "crossbario/autobahn-testsuite"
+
+// runs returns the calls of "docker run".
+func (b *bench) runs() (runs []dockerRun) {
+	b.t.Helper()
+	for _, args := range b.state.calls(b.t) {
+		if args[0] != "run" {
+			continue
+		}
+		at := slices.Index(args, image)
+		if at < 0 || len(args) < at+6 {
+			b.t.Fatalf("docker %q does not run %s", args, image)
+		}
+		runs = append(runs, dockerRun{args[at+3], args[1:at], args[at:]})
+	}
+	return runs
+}
+
+// wantFlags checks a container: network, mounts, and that it does not outlive its run.
+func (r dockerRun) wantFlags(t *testing.T, network []string, port string) {
+	t.Helper()
+	want := []string{"--rm", "--name", r.flags[2]}
+	for _, n := range network {
+		if strings.Contains(n, "%") {
+			n = fmt.Sprintf(n, port)
+		}
+		want = append(want, n)
+	}
+	mounts := mountsOf(r.flags)
+	want = append(want, "--mount", "type=bind,source="+mounts["/config"]+",target=/config,readonly")
+	want = append(want, "--mount", "type=bind,source="+mounts["/reports"]+",target=/reports")
+	if !slices.Equal(r.flags, want) {
+		t.Errorf("%s: flags %q,\nwant %q", r.role, r.flags, want)
+	}
+	command := []string{image, "wstest", "--mode", r.role, "--spec", "/config/" + r.role + ".json"}
+	if r.role == "fuzzingserver" {
+		command = append(command, "--webport", "0")
+	}
+	if !slices.Equal(r.command, command) {
+		t.Errorf("%s: command %q,\nwant %q", r.role, r.command, command)
+	}
+}
+
+// specURL compares the spec of a run with the one in config, and returns the URL that was put into it.
+func (b *bench) specURL(r dockerRun) string {
+	b.t.Helper()
+	var url string
+	take := func(spec map[string]any) map[string]any {
+		target := spec
+		if servers, ok := spec["servers"].([]any); ok {
+			target = servers[0].(map[string]any)
+		}
+		url, _ = target["url"].(string)
+		delete(target, "url")
+		return spec
+	}
+	committed, err := os.ReadFile(filepath.Join("config", r.role+".json"))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	want := take(decode(b.t, committed))
+	got := take(decode(b.t, []byte(b.state.read(b.t, r.role+".json"))))
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		b.t.Errorf("the spec of the run is %v, want %v", got, want)
+	}
+	return url
+}
+
+func decode(t *testing.T, p []byte) (v map[string]any) {
+	t.Helper()
+	if err := json.Unmarshal(p, &v); err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// The specs leave out what needs compression, and nothing else.
+func TestSpecsSelectAllButCompression(t *testing.T) {
+	for role, out := range map[string]string{"fuzzingclient": "/reports/servers", "fuzzingserver": "/reports/clients"} {
+		p, err := os.ReadFile(filepath.Join("config", role+".json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		spec := decode(t, p)
+		want := map[string]any{"cases": []any{"*"}, "exclude-cases": []any{"12.*", "13.*"}, "outdir": out}
+		for key, value := range want {
+			if fmt.Sprint(spec[key]) != fmt.Sprint(value) {
+				t.Errorf("%s: %s is %v, want %v", role, key, spec[key], value)
+			}
+		}
+	}
+}
+
+func TestOneModeRunsAlone(t *testing.T) {
+	for mode, role := range map[string]string{"server": "fuzzingclient", "client": "fuzzingserver"} {
+		t.Run(mode, func(t *testing.T) {
+			b := newQuickBench(t)
+			b.run(mode).want(t, 0, "passed")
+			if runs := b.runs(); len(runs) != 1 || runs[0].role != role {
+				t.Errorf("docker run was called with %v, want %s alone", b.state.calls(t), role)
+			}
+		})
+	}
+}
+
+// A failure in one mode is a failure, and does not keep the other from its turn.
+func TestFailureInTheFirstModeIsNotForgotten(t *testing.T) {
+	b := newQuickBench(t)
+	cases := passing()
+	cases["1.1"] = grade{"FAILED", "WRONG CODE"}
+	b.state.write("index.json", report(cases))
+	b.state.write("then.json", report(passing()))
+	b.run("both").want(t, 1,
+		"case 1.1 ", "behavior FAILED, close WRONG CODE", "hawser_case_1_1.html", "301 cases", "\nFAILED\n")
+	if n := len(b.runs()); n != 2 {
+		t.Errorf("%d runs, want 2", n)
+	}
+}
+
+func TestNothingToJudgeIsExitCode2(t *testing.T) {
+	for name, tt := range map[string]struct {
+		prepare func(*bench)
+		args    []string
+		says    string
+	}{
+		"no docker":       {func(b *bench) { b.remove("docker") }, nil, `there is no "docker" on PATH`},
+		"no other docker": {func(b *bench) { b.env = append(b.env, "DOCKER=podman") }, nil, `there is no "podman" on PATH`},
+		"no engine":       {func(b *bench) { b.state.write("info fails", true) }, nil, `"docker info" fails`},
+		"no go":           {func(b *bench) { b.remove("go") }, nil, `there is no "go" on PATH`},
+		"unknown mode":    {func(*bench) {}, []string{"servers"}, "usage: autobahn/run.sh [server|client|both]"},
+		"two modes":       {func(*bench) {}, []string{"server", "client"}, "usage: autobahn/run.sh [server|client|both]"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newQuickBench(t)
+			tt.prepare(b)
+			o := b.run(tt.args...)
+			o.want(t, 2)
+			o.wantOneLine(t, tt.says)
+		})
+	}
+}
+
+// What goes wrong in the middle is told together with what the suite said.
+func TestSuiteThatDoesNotRunIsExitCode2(t *testing.T) {
+	for name, tt := range map[string]struct {
+		fault string
+		mode  string
+		says  []string
+	}{
+		"no image": {"pull fails", "server", []string{"there is no image " + image}},
+		"ends badly as client": {"run fails", "server",
+			[]string{"the fake does not run", "the suite ended with code 125", "wstest.log"}},
+		"ends before it is a server": {"run fails", "client",
+			[]string{"the fake does not run", "the suite has ended before it was asked anything"}},
+		"writes no report": {"no report", "server", []string{"there is no report to judge"}},
+		"does not stop":    {"stop fails", "client", []string{"does not stop"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newQuickBench(t)
+			b.state.write(tt.fault, true)
+			b.run(tt.mode).want(t, 2, tt.says...)
+		})
+	}
+}
+
+// A report of an earlier run is not judged again.
+func TestOldReportIsNotJudged(t *testing.T) {
+	b := newQuickBench(t)
+	b.run("server").want(t, 0)
+	b.state.write("no report", true)
+	b.run("server").want(t, 2, "there is no report to judge")
+}
+
+// A client that gives up has failed, though there is no report.
+func TestClientThatGivesUpHasFailed(t *testing.T) {
+	b := newQuickBench(t)
+	b.state.write("cases end", true)
+	b.run("client").want(t, 1, "hawser testee ended with code 3", "FAILED")
+}
+
+// The image is fetched once, and may be another one, as may be the command.
+func TestEnvironmentNamesImageAndCommand(t *testing.T) {
+	b := newQuickBench(t)
+	b.link(filepath.Join(b.bin, "docker"), "podman")
+	b.script("podman", `echo "$@" >>"$FAKE_DOCKER_STATE/podman"; exec docker "${@/elsewhere\/suite:1/`+image+`}"`)
+	b.env = append(b.env, "DOCKER=podman", "AUTOBAHN_IMAGE=elsewhere/suite:1")
+	b.run("server").want(t, 0)
+	b.run("server").want(t, 0)
+	said := b.state.read(t, "podman")
+	if strings.Count(said, "run --rm") != 2 || strings.Count(said, "pull elsewhere/suite:1") != 1 {
+		t.Errorf("podman was called with:\n%s\nwant two runs and one pull of elsewhere/suite:1", said)
+	}
+}
+
+// A signal ends the run at once: container, server and client are gone with it.
+func TestSignalCleansUp(t *testing.T) {
+	for _, mode := range []string{"server", "client"} {
+		t.Run(mode, func(t *testing.T) {
+			b := newQuickBench(t)
+			running := b.state.listen(t, "running")
+			b.state.write("hangs", true)
+			cmd, wait := b.start(mode)
+			running.SetDeadline(time.Now().Add(patience))
+			c, err := running.Accept() // the suite is in the middle of a case
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			cmd.Process.Signal(syscall.SIGTERM)
+			wait().want(t, 143)
+			calls := b.state.calls(t)
+			if last := calls[len(calls)-1]; last[0] != "rm" {
+				t.Errorf("the last call was docker %q, want docker rm of the container", last)
+			}
+		})
+	}
+}
