@@ -2,12 +2,17 @@ package websocket
 
 import (
 	"bytes"
+	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -498,4 +503,573 @@ func TestHubOverflowPolicies(t *testing.T) {
 func readError(c *Conn) error {
 	_, _, err := c.ReadMessage()
 	return err
+}
+
+// A subscriber that was too slow is cut when it does not take what is owed to it.
+func TestHubCutsASubscriberThatOverflowed(t *testing.T) {
+	tests := []struct {
+		name    string
+		cfg     connConfig
+		size    int           // of each message
+		pace    time.Duration // the peer takes 64 KiB after each; 0: it takes nothing
+		overran time.Duration // when the queue overflows
+		want    time.Duration
+	}{
+		// The write that waits for the peer has its limit from its beginning.
+		{"the peer takes nothing", connConfig{}, 100, 0, 0, 10 * time.Second},
+		{"the peer has taken nothing for some time", connConfig{}, 100, 0, 4 * time.Second, 10 * time.Second},
+		{"another limit", connConfig{writeTimeout: time.Second}, 100, 0, 0, time.Second},
+		{"no limit: that of closing", connConfig{writeTimeout: -1, closeTimeout: time.Minute}, 100, 0, 0, time.Minute},
+		// A peer that takes enough to be spared by that has as long again for the frame and the closing handshake.
+		{"the peer is slow", connConfig{}, 4 << 20, 7 * time.Second, 6 * time.Second, 16 * time.Second},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := &Hub{QueueLimit: 1}
+				c, peer := subscriber(t, h, 16, tt.cfg, "a")
+				start := time.Now()
+				publish(t, h, "a", strings.Repeat("x", tt.size))
+				synctest.Wait()
+				var taking sync.WaitGroup
+				defer taking.Wait()
+				taking.Go(func() {
+					for err := error(nil); tt.pace > 0 && err == nil; {
+						time.Sleep(tt.pace)
+						_, err = io.CopyN(io.Discard, peer.nc, writeChunk)
+					}
+				})
+				time.Sleep(tt.overran)
+				publish(t, h, "a", overflowText(1))
+				publish(t, h, "a", overflowText(2))
+				if c.failed() == nil {
+					t.Error("the queue has not overflowed")
+				}
+				<-c.Done()
+				if got := time.Since(start); got != tt.want {
+					t.Errorf("it was cut after %v, want %v", got, tt.want)
+				}
+				synctest.Wait()
+				wantStats(t, h, HubStats{Published: 3, Dropped: 2})
+			})
+		})
+	}
+}
+
+// A message that NextWriter is sending is not interrupted: what is published waits until it is over.
+func TestHubMessagesWaitForNextWriter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := new(Hub)
+		c, peer := subscriber(t, h, 4096, connConfig{}, "a")
+		w, err := c.NextWriter(TextMessage)
+		if err != nil {
+			t.Fatal(err)
+		}
+		publish(t, h, "a", "1")
+		publish(t, h, "a", "2")
+		if got := c.Stats().Queued; got != 6 {
+			t.Errorf("%d bytes wait, want two frames of 3", got)
+		}
+		io.WriteString(w, "first")
+		w.Close()
+		peer.want(OpText, "first")
+		peer.want(OpText, "1")
+		peer.want(OpText, "2")
+	})
+}
+
+// Publishing does not wait for a subscriber that takes nothing, and others get their messages at once.
+func TestHubSlowSubscriberDelaysNobody(t *testing.T) {
+	for _, policy := range []Overflow{OverflowClose, OverflowDropOldest, OverflowLatest} {
+		synctest.Test(t, func(t *testing.T) {
+			h := &Hub{QueueLimit: 1000, Overflow: policy}
+			start := time.Now()
+			var fast []*rawPeer
+			for range 2 * hubShards { // some of them share their shard with the slow one
+				subscriber(t, h, 16, connConfig{}, "a")
+				_, peer := subscriber(t, h, 4096, connConfig{}, "a")
+				fast = append(fast, peer)
+			}
+			for i := range 100 {
+				publish(t, h, "a", overflowText(i))
+				for _, peer := range fast {
+					peer.want(OpText, overflowText(i))
+				}
+			}
+			if d := time.Since(start); d != 0 {
+				t.Errorf("policy %d: it took %v", policy, d)
+			}
+		})
+	}
+}
+
+// hubServer serves h's topic "a" on a real socket, whose connections take little at once. With buffers smaller than a
+// segment of the loopback the kernel itself would make the tests slow.
+func hubServer(t *testing.T, h *Hub, u *Upgrader, secure bool) (conns chan *Conn, dial func() *Conn) {
+	t.Helper()
+	conns = make(chan *Conn, 10)
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, err := u.Upgrade(w, r, nil)
+		if err != nil {
+			return
+		}
+		socketOf(c).SetWriteBuffer(32 << 10)
+		h.Subscribe(c, "a")
+		conns <- c
+		h.Serve(c)
+	}))
+	scheme := "ws://"
+	d := new(Dialer)
+	if secure {
+		scheme = "wss://"
+		srv.StartTLS()
+		d.TLSConfig = srv.Client().Transport.(*http.Transport).TLSClientConfig
+	} else {
+		srv.Start()
+	}
+	t.Cleanup(srv.Close)
+	return conns, func() *Conn {
+		t.Helper()
+		c, _, err := d.Dial(testContext(t), scheme+srv.Listener.Addr().String(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		socketOf(c).SetReadBuffer(64 << 10)
+		t.Cleanup(func() { c.CloseNow() })
+		return c
+	}
+}
+
+// socketOf returns the TCP socket of c.
+func socketOf(c *Conn) *net.TCPConn {
+	if layered, ok := c.NetConn().(*tls.Conn); ok {
+		return layered.NetConn().(*net.TCPConn)
+	}
+	return c.NetConn().(*net.TCPConn)
+}
+
+// eachSocket runs f over TCP and over TLS.
+func eachSocket(t *testing.T, f func(t *testing.T, secure bool)) {
+	for _, secure := range []bool{false, true} {
+		t.Run(map[bool]string{false: "tcp", true: "tls"}[secure], func(t *testing.T) {
+			wstest.NoLeaks(t)
+			f(t, secure)
+		})
+	}
+}
+
+// hubText is message i of the tests with real sockets. Each is large, so that a socket is soon full.
+func hubText(i int) string { return fmt.Sprintf("%d %s", i, strings.Repeat("x", 8<<10)) }
+
+// publishUntilDropped publishes until messages were dropped, and one more, and wants fast to get each of them at once.
+func publishUntilDropped(t *testing.T, h *Hub, fast *Conn) (published int) {
+	t.Helper()
+	for more := true; more; published++ {
+		more = h.Stats().Dropped == 0
+		publish(t, h, "a", hubText(published))
+		wantText(t, fast, hubText(published))
+	}
+	return published
+}
+
+// readNumbers reads messages of hubText until the one with the number last, or until c ends.
+func readNumbers(t *testing.T, c *Conn, last int) (numbers []int, err error) {
+	t.Helper()
+	for {
+		_, p, err := c.ReadMessage()
+		if err != nil {
+			return numbers, err
+		}
+		number, _, _ := strings.Cut(string(p), " ")
+		n, err := strconv.Atoi(number)
+		if err != nil || string(p) != hubText(n) {
+			t.Fatalf("a message that was not published: %.40q", p)
+		}
+		if numbers = append(numbers, n); n == last {
+			return numbers, nil
+		}
+	}
+}
+
+// A peer that does not read until its socket, and then its queue, are full, next to one that reads. What it reads then
+// is whole messages in order, up to the gap that its policy makes; all messages are received or counted.
+func TestHubSlowSocket(t *testing.T) {
+	for _, policy := range []Overflow{OverflowClose, OverflowDropOldest, OverflowLatest} {
+		t.Run(fmt.Sprint(policy), func(t *testing.T) {
+			eachSocket(t, func(t *testing.T, secure bool) {
+				h := &Hub{QueueLimit: 64 << 10, Overflow: policy}
+				conns, dial := hubServer(t, h, new(Upgrader), secure)
+				slow := dial()
+				server := <-conns
+				fast := dial()
+				<-conns
+				published := publishUntilDropped(t, h, fast)
+				numbers, err := readNumbers(t, slow, published-1)
+				if policy == OverflowClose {
+					if !isCloseCode(err, CloseTryAgainLater) {
+						t.Errorf("it was ended with %v, want a Close with 1013", err)
+					}
+					<-server.Done()
+					waitFor(t, func() bool { return h.Count("a") == 1 })
+				} else if err != nil {
+					t.Fatal(err)
+				}
+				if got, want := int64(len(numbers)), int64(published)-h.Stats().Dropped; got != want {
+					t.Errorf("%d of %d messages arrived and %d were dropped", got, published, h.Stats().Dropped)
+				}
+				gaps := 0
+				for i, n := range numbers[1:] {
+					if n <= numbers[i] {
+						t.Fatalf("message %d came behind %d", n, numbers[i])
+					}
+					if n != numbers[i]+1 {
+						gaps++
+					}
+				}
+				if numbers[0] != 0 || gaps > 1 || policy == OverflowClose && gaps > 0 {
+					t.Errorf("the messages that arrived have %d gaps: %d", gaps, numbers)
+				}
+			})
+		})
+	}
+}
+
+// A peer that never reads again is cut, and others do not notice.
+func TestHubDeadSocketIsCut(t *testing.T) {
+	eachSocket(t, func(t *testing.T, secure bool) {
+		h := &Hub{QueueLimit: 64 << 10}
+		conns, dial := hubServer(t, h, &Upgrader{WriteTimeout: 50 * time.Millisecond}, secure)
+		dial()
+		dead := <-conns
+		fast := dial()
+		<-conns
+		published := publishUntilDropped(t, h, fast)
+		<-dead.Done()
+		wantErrClosed(t, "a read", readError(dead))
+		waitFor(t, func() bool { return h.Count("a") == 1 })
+		publish(t, h, "a", hubText(published))
+		wantText(t, fast, hubText(published))
+	})
+}
+
+// goodbyes reads, for each client, when its Close with code 1012 came.
+func goodbyes(t *testing.T, clients []*Conn) func() []time.Duration {
+	start := time.Now()
+	times := make([]time.Duration, len(clients))
+	var reading sync.WaitGroup
+	for i, c := range clients {
+		reading.Go(func() {
+			if err := readError(c); !isCloseCode(err, CloseServiceRestart) {
+				t.Errorf("a client was told %v, want a Close with 1012", err)
+			}
+			times[i] = time.Since(start)
+		})
+	}
+	return func() []time.Duration {
+		reading.Wait()
+		slices.Sort(times)
+		return times
+	}
+}
+
+func TestHubShutdownSpreadsItsGoodbyes(t *testing.T) {
+	tests := []struct {
+		name      string
+		drain     time.Duration
+		n         int
+		gap, last time.Duration
+	}{
+		{"few take less", 0, 3, 10 * time.Millisecond, 30 * time.Millisecond},
+		{"many take DrainTime", 0, 1000, 5 * time.Millisecond, 5 * time.Second},
+		{"another DrainTime", time.Second, 500, 2 * time.Millisecond, time.Second},
+		{"none", -1, 50, 0, 0},
+		{"nobody", 0, 0, 0, 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := &Hub{DrainTime: tt.drain}
+				var clients []*Conn
+				for range tt.n {
+					server, client := Pipe(nil)
+					h.Subscribe(server, "a", "b")
+					clients = append(clients, client)
+				}
+				told := goodbyes(t, clients)
+				start := time.Now()
+				if err := h.Shutdown(testContext(t)); err != nil {
+					t.Error(err)
+				}
+				if d := time.Since(start); d != tt.last {
+					t.Errorf("it took %v, want %v", d, tt.last)
+				}
+				for i, d := range told() {
+					if want := tt.gap * time.Duration(i+1); d != want {
+						t.Fatalf("goodbye %d came after %v, want %v", i, d, want)
+					}
+				}
+				wantStats(t, h, HubStats{})
+			})
+		})
+	}
+}
+
+// What was published before Shutdown still arrives, also at a subscriber that is slow.
+func TestHubShutdownSaysGoodbyeBehindWhatIsQueued(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := new(Hub)
+		_, peer := subscriber(t, h, 16, connConfig{}, "a")
+		for i := range 50 {
+			publish(t, h, "a", overflowText(i))
+		}
+		down := async(func() error { return h.Shutdown(testContext(t)) })
+		time.Sleep(time.Second)
+		wantBlocked(t, "Shutdown", down)
+		for i := range 50 {
+			peer.want(OpText, overflowText(i))
+		}
+		f, err := peer.read()
+		if err != nil || f.payload != closePayload(CloseServiceRestart, drainMessage) {
+			t.Errorf("then came %v, %v, want a Close with 1012", f, err)
+		}
+		wantBlocked(t, "Shutdown, which waits for the peer's Close,", down)
+		peer.send(OpClose, closePayload(CloseServiceRestart, ""))
+		if err := <-down; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A context that ends cuts those that have not answered and those that were not told yet.
+func TestHubShutdownGivesUp(t *testing.T) {
+	const n = 100
+	for name, wait := range map[string]time.Duration{
+		"at once":                         0,
+		"while it says goodbye":           95 * time.Millisecond, // to 9 of them
+		"while it waits for their Closes": 3 * time.Second,
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := new(Hub)
+				var conns []*Conn
+				var peers []*rawPeer
+				for range n {
+					c, peer := subscriber(t, h, 4096, connConfig{}, "a")
+					conns, peers = append(conns, c), append(peers, peer)
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), wait)
+				defer cancel()
+				start := time.Now()
+				if err := h.Shutdown(ctx); err != context.DeadlineExceeded || time.Since(start) != wait {
+					t.Errorf("Shutdown = %v after %v", err, time.Since(start))
+				}
+				told := 0
+				for i, c := range conns {
+					<-c.Done()
+					if f, err := peers[i].read(); err == nil && f.Opcode == OpClose {
+						told++
+					} else if err != io.EOF {
+						t.Errorf("a peer read %v, %v", f, err)
+					}
+				}
+				if want := min(int(wait/maxGap), n); told != want {
+					t.Errorf("%d were told, want %d", told, want)
+				}
+				wantStats(t, h, HubStats{})
+			})
+		})
+	}
+}
+
+// A Hub that was shut down takes nothing and nobody any more.
+func TestHubAfterShutdown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := new(Hub)
+		server, client := Pipe(nil)
+		cutLater(t, server, client)
+		old, oldClient := Pipe(nil)
+		oldClient.Drain()
+		h.Subscribe(old, "a")
+		first := async(func() error { return h.Shutdown(t.Context()) })
+		synctest.Wait() // the first goodbye is still to come
+		for range 2 {
+			if _, err := h.Publish("a", TextMessage, nil); err != ErrHubClosed {
+				t.Errorf("Publish: %v", err)
+			}
+			if err := h.Subscribe(server, "a"); err != ErrHubClosed {
+				t.Errorf("Subscribe: %v", err)
+			}
+			h.Unsubscribe(server)
+			if err := h.Shutdown(t.Context()); err != nil {
+				t.Errorf("another Shutdown: %v", err)
+			}
+		}
+		if err := <-first; err != nil {
+			t.Errorf("Shutdown: %v", err)
+		}
+		wantStats(t, h, HubStats{})
+		if err := server.failed(); err != nil {
+			t.Errorf("a connection that was refused has ended: %v", err)
+		}
+	})
+}
+
+// Subscribing while the Hub is shut down: nobody is left in between, neither told nor refused.
+func TestHubSubscribeDuringShutdown(t *testing.T) {
+	wstest.NoLeaks(t)
+	for range 50 {
+		h := &Hub{DrainTime: -1}
+		var members sync.WaitGroup
+		for range 20 {
+			server, client := Pipe(nil)
+			client.Drain()
+			members.Go(func() {
+				if err := h.Serve(server, "a"); err == ErrHubClosed {
+					server.CloseNow()
+				}
+			})
+		}
+		if err := h.Shutdown(testContext(t)); err != nil {
+			t.Fatal(err)
+		}
+		members.Wait()
+		wantStats(t, h, HubStats{})
+	}
+}
+
+// Subscribers cost no goroutine, and publishing to those that keep up none either.
+func TestHubNeedsNoGoroutines(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := new(Hub)
+		before := runtime.NumGoroutine()
+		var peers []*rawPeer
+		for range 100 {
+			_, peer := subscriber(t, h, 4096, connConfig{}, "a")
+			peers = append(peers, peer)
+		}
+		for i := range 10 {
+			publish(t, h, "a", overflowText(i))
+		}
+		if got := runtime.NumGoroutine(); got > before { // others may have ended
+			t.Errorf("there are %d goroutines, there were %d", got, before)
+		}
+		for _, peer := range peers {
+			for i := range 10 {
+				peer.want(OpText, overflowText(i))
+			}
+		}
+	})
+}
+
+// A publisher that finds a writer far behind waits for it: that bounds what a shard's log holds.
+func TestHubPublishersWaitForAWriterFarBehind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &Hub{QueueLimit: -1}
+		c, peer := subscriber(t, h, 4096, connConfig{}, "a")
+		s := h.shard(c)
+		s.writing = true // by somebody who is held up
+		const size, publishers = 1 << 20, 6
+		text := strings.Repeat("x", size)
+		var done []<-chan error
+		for range publishers {
+			done = append(done, async(func() error {
+				_, err := h.Publish("a", TextMessage, []byte(text))
+				return err
+			}))
+			synctest.Wait()
+		}
+		for i, d := range done {
+			if (i+1)*size >= maxShardLog {
+				wantBlocked(t, fmt.Sprintf("Publish %d", i), d)
+			} else if err := <-d; err != nil {
+				t.Error(err)
+			}
+		}
+		go h.continueWriting(s)
+		for range publishers {
+			peer.want(OpText, text)
+		}
+		synctest.Wait()
+		for _, d := range done[maxShardLog/size:] {
+			if err := <-d; err != nil {
+				t.Error(err)
+			}
+		}
+		if len(s.log) > 0 || s.logged != 0 || s.writing {
+			t.Errorf("the log holds %d messages, %d bytes, writing: %v", len(s.log), s.logged, s.writing)
+		}
+	})
+}
+
+// A hubEcho is a transport that publishes whenever it is written to, so that the log never gets empty.
+type hubEcho struct {
+	net.Conn
+	h      *Hub
+	writes int
+	block  chan struct{}
+}
+
+func (e *hubEcho) TryWrite(p []byte) (int, error) {
+	e.writes++
+	if e.writes > maxPasses {
+		<-e.block
+		return len(p), nil
+	}
+	e.h.Publish("a", BinaryMessage, nil)
+	return len(p), nil
+}
+
+// A publisher does not write for others without end.
+func TestHubPublisherHandsOverEndlessWriting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := new(Hub)
+		s, _ := memconn.Pair(0)
+		e := &hubEcho{Conn: s, h: h, block: make(chan struct{})}
+		c := newConn(e, serverRole, connConfig{}, nil)
+		h.Subscribe(c, "a")
+		done := async(func() error { _, err := h.Publish("a", BinaryMessage, nil); return err })
+		synctest.Wait()
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Error(err)
+			}
+		default:
+			t.Error("Publish still writes what was published behind it")
+		}
+		close(e.block)
+		synctest.Wait()
+		if want := (HubStats{1, 1, maxPasses + 1, 0}); h.Stats() != want || e.writes != maxPasses+1 {
+			t.Errorf("%+v, %d writes, want %+v", h.Stats(), e.writes, want)
+		}
+		c.CloseNow()
+	})
+}
+
+// What waits for a subscriber that takes nothing does not grow with what is published.
+func TestHubMemoryIsBounded(t *testing.T) {
+	const limit, size = 256 << 10, 64 << 10
+	for _, policy := range []Overflow{OverflowClose, OverflowDropOldest, OverflowLatest} {
+		synctest.Test(t, func(t *testing.T) {
+			h := &Hub{QueueLimit: limit, Overflow: policy}
+			for range 10 {
+				subscriber(t, h, 16, connConfig{writeTimeout: -1}, "a")
+			}
+			p := make([]byte, size)
+			heap := func() int {
+				var stats runtime.MemStats
+				runtime.GC()
+				runtime.ReadMemStats(&stats)
+				return int(stats.HeapAlloc)
+			}
+			before := heap()
+			for range 1000 { // 62 MiB
+				h.Publish("a", BinaryMessage, p)
+			}
+			// The subscribers have their messages in common.
+			if grown := heap() - before; grown > 4*limit {
+				t.Errorf("policy %d: %d KiB more are in use, %d KiB may wait for each", policy, grown>>10, limit>>10)
+			}
+		})
+	}
 }
