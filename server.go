@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -43,9 +45,10 @@ type Upgrader struct {
 	// is safe to send. By default they are answered with that and the reason as plain text.
 	Error func(w http.ResponseWriter, r *http.Request, err *HandshakeError)
 
-	mu       sync.Mutex
-	conns    map[*Conn]struct{}
-	shutdown bool
+	mu        sync.Mutex
+	conns     map[*Conn]struct{}
+	shutdown  bool
+	upgrading sync.WaitGroup // handshakes that were begun before shutdown
 }
 
 // Upgrade answers the handshake in r and returns the connection. header is added to the answer; it must not contain
@@ -94,43 +97,61 @@ func (u *Upgrader) Handler(open func(c *Conn, r *http.Request) Handler) http.Han
 // their closing handshakes. When ctx ends first it cuts what is left and returns ctx's error. [http.Server.Shutdown]
 // does not know connections that were upgraded: call both, or hand this one to RegisterOnShutdown.
 func (u *Upgrader) Shutdown(ctx context.Context) error {
-	conns := u.stop()
-	for _, c := range conns {
-		go c.CloseWith(CloseGoingAway, "the server is shutting down")
+	for _, c := range u.stop() {
+		go c.goAway()
 	}
-	return waitEnd(ctx, conns)
+	err := u.waitUpgrading(ctx) // what comes of these handshakes says goodbye by itself
+	if left := waitEnd(ctx, u.stop()); left != nil {
+		err = left
+	}
+	return err
 }
+
+// goAway says goodbye on behalf of Shutdown.
+func (c *Conn) goAway() { c.CloseWith(CloseGoingAway, "the server is shutting down") }
 
 // stop refuses further handshakes and returns the connections there are.
 func (u *Upgrader) stop() []*Conn {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.shutdown = true
-	conns := make([]*Conn, 0, len(u.conns))
-	for c := range u.conns {
-		conns = append(conns, c)
-	}
-	return conns
+	return slices.Collect(maps.Keys(u.conns))
 }
 
-func (u *Upgrader) stopped() bool {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	return u.shutdown
+// waitUpgrading waits for the handshakes that are under way. After stop there will be no more.
+func (u *Upgrader) waitUpgrading(ctx context.Context) error {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		u.upgrading.Wait()
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
-// register adds c. It reports false if the Upgrader was shut down meanwhile.
-func (u *Upgrader) register(c *Conn) bool {
+// begin reports whether a handshake may begin, and if so has Shutdown wait for upgrading.Done.
+func (u *Upgrader) begin() bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.shutdown {
-		return false
+	if !u.shutdown {
+		u.upgrading.Add(1)
 	}
+	return !u.shutdown
+}
+
+// register adds c. It reports whether the Upgrader was shut down meanwhile.
+func (u *Upgrader) register(c *Conn) (shutdown bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
 	if u.conns == nil {
 		u.conns = make(map[*Conn]struct{})
 	}
 	u.conns[c] = struct{}{}
-	return true
+	return u.shutdown
 }
 
 func (u *Upgrader) deregister(c *Conn) {
@@ -141,9 +162,10 @@ func (u *Upgrader) deregister(c *Conn) {
 
 // upgrade checks the request, takes the connection and answers.
 func (u *Upgrader) upgrade(w http.ResponseWriter, r *http.Request, header http.Header) (*Conn, *HandshakeError) {
-	if u.stopped() {
+	if !u.begin() {
 		return nil, refuse("shutdown", http.StatusServiceUnavailable, "the server is shutting down; connect again later")
 	}
+	defer u.upgrading.Done()
 	key, err := checkRequest(r.Method, r.ProtoMajor, r.ProtoMinor, r.Header, hasBody(r))
 	if err != nil {
 		return nil, err
@@ -173,8 +195,8 @@ func (u *Upgrader) upgrade(w http.ResponseWriter, r *http.Request, header http.H
 		subprotocol:  subprotocol,
 		onEnd:        u.deregister,
 	}, peekAll(buffered))
-	if !u.register(c) {
-		go c.CloseWith(CloseGoingAway, "the server is shutting down")
+	if u.register(c) {
+		go c.goAway()
 	}
 	return c, nil
 }
