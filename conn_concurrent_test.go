@@ -110,8 +110,8 @@ func (p *crowdPeer) data(f rawFrame) error {
 	return nil
 }
 
-// 100 writers, a reader, Pings and messages from both sides and a Close, on one connection. Whatever a write accepted arrives whole,
-// in its writer's order, before the Close; what it refused does not arrive.
+// 100 writers, a reader, Pings and messages from both sides and a Close, on one connection. Whatever a write accepted
+// arrives whole, in its writer's order, before the Close; what it refused does not arrive.
 func TestManyWritersOneReaderPingsAndClose(t *testing.T) {
 	for _, moment := range []string{"at the end", "at a random moment"} {
 		t.Run(moment, func(t *testing.T) {
