@@ -29,31 +29,21 @@ type note struct {
 	Time       time.Time
 }
 
-// A service is an http.Handler: the page at /, WebSocket at /ws.
+// A service keeps its clients.
 type service struct {
 	upgrader websocket.Upgrader
-
-	mu      sync.Mutex
-	clients map[*websocket.Conn]struct{}
+	mu       sync.Mutex
+	clients  map[*websocket.Conn]bool
 }
 
-func newService() *service {
-	return &service{
-		upgrader: websocket.Upgrader{WriteTimeout: 2 * time.Second},
-		clients:  make(map[*websocket.Conn]struct{}),
-	}
-}
-
-func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	switch r.URL.Path {
-	case "/":
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		w.Write(page)
-	case "/ws":
-		s.serveClient(w, r)
-	default:
-		http.NotFound(w, r)
-	}
+// newService returns the page at / and WebSocket at /ws.
+func newService() http.Handler {
+	s := &service{clients: make(map[*websocket.Conn]bool)}
+	s.upgrader.WriteTimeout = 2 * time.Second
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { w.Write(page) })
+	mux.HandleFunc("GET /ws", s.serveClient)
+	return mux
 }
 
 // serveClient keeps a client until it goes, and broadcasts what it sends.
@@ -63,8 +53,8 @@ func (s *service) serveClient(w http.ResponseWriter, r *http.Request) {
 		return // the request has been answered
 	}
 	defer c.Close()
-	s.keep(c, true)
-	defer s.keep(c, false)
+	s.add(c)
+	defer s.remove(c)
 	for {
 		var n note
 		if err := c.ReadJSON(&n); err != nil {
@@ -75,13 +65,16 @@ func (s *service) serveClient(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// keep adds a client, or removes it.
-func (s *service) keep(c *websocket.Conn, here bool) {
+func (s *service) add(c *websocket.Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.clients[c] = struct{}{}; !here {
-		delete(s.clients, c)
-	}
+	s.clients[c] = true
+}
+
+func (s *service) remove(c *websocket.Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.clients, c)
 }
 
 // broadcast sends n to all clients, one after the other. One that takes nothing holds up the others until WriteTimeout
@@ -96,11 +89,12 @@ func (s *service) broadcast(n note) {
 
 // send is the Go client: it connects, sends one note and waits until it comes back.
 func send(ctx context.Context, url string, n note) error {
-	c, _, err := new(websocket.Dialer).Dial(ctx, url, nil)
+	c, err := websocket.Dial(ctx, url)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
+	c.SetReadDeadline(time.Now().Add(10 * time.Second))
 	return errors.Join(c.WriteJSON(n), c.ReadJSON(&n))
 }
 

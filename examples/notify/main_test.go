@@ -52,6 +52,9 @@ func TestPage(t *testing.T) {
 	if err != nil || !strings.Contains(string(body), "new WebSocket") {
 		t.Fatalf("page: %v, %q", err, body)
 	}
+	if got := r.Header.Get("Content-Type"); got != "text/html; charset=utf-8" {
+		t.Errorf("the page's type is %q", got)
+	}
 	if r, err = http.Get(server.URL + "/nothing"); err != nil || r.StatusCode != http.StatusNotFound {
 		t.Fatalf("unknown path: %v, %v", r.StatusCode, err)
 	}
