@@ -34,13 +34,22 @@ func (c *Conn) lockWrite(ctx context.Context, limited bool) error {
 }
 
 func (c *Conn) waitLock(ctx context.Context, limited bool) error {
+	return c.waitTurn(ctx, limited, c.wlock, nil, "other writes")
+}
+
+// waitTurn waits until it has put something into lock or closed is closed; either may be nil. what says what is in the
+// way.
+func (c *Conn) waitTurn(ctx context.Context, limited bool, lock chan<- struct{}, closed <-chan struct{}, what string) error {
 	for {
 		wait := writeWait{}
 		if limited {
 			wait = c.wdl.startWait()
 		}
 		select {
-		case c.wlock <- struct{}{}:
+		case lock <- struct{}{}:
+			wait.stop()
+			return nil
+		case <-closed:
 			wait.stop()
 			return nil
 		case <-c.done:
@@ -48,7 +57,7 @@ func (c *Conn) waitLock(ctx context.Context, limited bool) error {
 			return c.failed()
 		case <-doneOf(ctx):
 			wait.stop()
-			return &contextError{"write gave up waiting for other writes; nothing was sent", ctx.Err()}
+			return &contextError{"write gave up waiting for " + what + "; nothing was sent", ctx.Err()}
 		case <-wait.passed:
 			return errWriteDeadline
 		case <-wait.moved:
@@ -75,7 +84,7 @@ func (c *Conn) lockMessage(ctx context.Context) error {
 		}
 		closed := c.stream.closed
 		c.unlockWrite()
-		if err := c.waitStream(ctx, closed); err != nil {
+		if err := c.waitTurn(ctx, true, nil, closed, "a message that NextWriter began"); err != nil {
 			return err
 		}
 	}
@@ -84,26 +93,4 @@ func (c *Conn) lockMessage(ctx context.Context) error {
 		return errWriteDeadline
 	}
 	return nil
-}
-
-// waitStream waits until the message that NextWriter began is over.
-func (c *Conn) waitStream(ctx context.Context, closed <-chan struct{}) error {
-	for {
-		wait := c.wdl.startWait()
-		select {
-		case <-closed:
-			wait.stop()
-			return nil
-		case <-c.done:
-			wait.stop()
-			return c.failed()
-		case <-doneOf(ctx):
-			wait.stop()
-			return &contextError{"write gave up waiting for a message that NextWriter began; nothing was sent", ctx.Err()}
-		case <-wait.passed:
-			return errWriteDeadline
-		case <-wait.moved:
-			wait.stop()
-		}
-	}
 }
