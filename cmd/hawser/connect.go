@@ -10,11 +10,16 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
+	"unicode/utf8"
 
 	"hawser.example/websocket"
 )
+
+// errInput is what is wrong with the input, as opposed to the connection.
+var errInput = errors.New("standard input")
 
 // pipeIdle is how long a filter waits for further messages after its input has ended.
 const pipeIdle = time.Second
@@ -52,9 +57,12 @@ Examples:
 				return usageError(std, "connect", "the URL is missing, such as ws://127.0.0.1:9002/")
 			case *n < 0:
 				return usageError(std, "connect", "-n %d: the number of messages cannot be negative", *n)
+			case slices.ContainsFunc(messages, func(m string) bool { return !utf8.ValidString(m) }):
+				return usageError(std, "connect", "-m: a text message has to be UTF-8")
 			}
-			t := &terminal{std: std, count: *n, idle: *wait, prompt: isTerminal(std.in), escape: isTerminal(std.out)}
-			if t.idle == 0 && !t.prompt {
+			t := &terminal{std: std, count: *n, idle: *wait, attended: isTerminal(std.in), escape: isTerminal(std.out)}
+			t.prompt = t.attended && t.escape && len(messages) == 0
+			if t.idle == 0 && !t.attended {
 				t.idle = pipeIdle
 			}
 			return t.run(args[0], messages)
@@ -64,11 +72,12 @@ Examples:
 
 // A terminal is one run of "hawser connect".
 type terminal struct {
-	std    streams
-	count  int           // messages to come; 0: any number
-	idle   time.Duration // after the end of the input; 0 or less: no limit
-	prompt bool          // standard input is a terminal
-	escape bool          // standard output is a terminal
+	std      streams
+	count    int           // messages to come; 0: any number
+	idle     time.Duration // after the end of the input; 0 or less: no limit
+	attended bool          // standard input is a terminal
+	escape   bool          // standard output is a terminal
+	prompt   bool          // both are, and lines are asked for
 }
 
 // An arrival is a message, or the error that ended the connection.
@@ -82,16 +91,20 @@ type arrival struct {
 func (t *terminal) run(url string, messages []string) int {
 	stop, restore := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer restore()
+	context.AfterFunc(stop, restore) // a second signal ends the process at once, whatever it waits for
 	// A reader of our output that goes away shall be an error of the write, so that we say goodbye to the server.
 	signal.Ignore(syscall.SIGPIPE)
 
 	c, _, err := new(websocket.Dialer).Dial(stop, url, nil)
-	if err != nil {
+	var refused *websocket.HandshakeError
+	switch {
+	case errors.As(err, &refused):
 		fmt.Fprintln(t.std.err, "hawser connect:", err)
 		return exitConnect
-	}
-	if t.prompt {
-		fmt.Fprintf(t.std.err, "connected to %s; end with Ctrl-D or Ctrl-C\n", url)
+	case err != nil: // before there was anything to connect to
+		return usageError(t.std, "connect", "%v", err)
+	case t.attended:
+		fmt.Fprintf(t.std.err, "connected to %s; end with Ctrl-C\n", url)
 	}
 	arrivals := make(chan arrival)
 	done := make(chan struct{})
@@ -107,12 +120,11 @@ func (t *terminal) run(url string, messages []string) int {
 	for {
 		select {
 		case <-stop.Done():
-			restore() // a second signal ends the process at once
 			return t.close(c, failed)
 		case <-idleOver:
 			return t.close(c, failed)
 		case err := <-sent:
-			failed = failed || t.sendFailed(c, err)
+			failed = failed || t.sendFailed(err)
 			sent = nil
 			if t.idle > 0 {
 				idle = time.NewTimer(t.idle)
@@ -122,11 +134,11 @@ func (t *terminal) run(url string, messages []string) int {
 			if a.err != nil {
 				return t.ended(a.err, failed)
 			}
-			if idle != nil {
-				idle.Reset(t.idle)
-			}
 			if err := t.show(a); err != nil {
-				return t.close(c, failed) // nobody reads our output any more
+				return t.close(c, failed || t.showFailed(err))
+			}
+			if idle != nil {
+				idle.Reset(t.idle) // now: the time it took somebody to read our output does not count
 			}
 			if t.count--; t.count == 0 {
 				return t.close(c, failed)
@@ -161,11 +173,11 @@ func (t *terminal) send(c *websocket.Conn, messages []string) error {
 		return nil
 	}
 	lines := bufio.NewReaderSize(t.std.in, 64<<10)
-	for {
+	for n := 1; ; n++ {
 		line, err := lines.ReadBytes('\n')
 		if err == nil || len(line) > 0 {
 			line = bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r"))
-			if err := c.WriteMessage(websocket.TextMessage, line); err != nil {
+			if err := sendLine(c, line, n); err != nil {
 				return err
 			}
 			t.showPrompt()
@@ -174,22 +186,37 @@ func (t *terminal) send(c *websocket.Conn, messages []string) error {
 		case err == io.EOF:
 			return nil
 		case err != nil:
-			return fmt.Errorf("standard input: %w", err)
+			return fmt.Errorf("%w: %w", errInput, err)
 		}
 	}
 }
 
-// sendFailed reports whether sending ended with an error, and says so. That the connection has ended is the receiver's
-// to say.
-func (t *terminal) sendFailed(c *websocket.Conn, err error) bool {
-	if err == nil {
+// sendLine sends line number n of standard input.
+func sendLine(c *websocket.Conn, line []byte, n int) error {
+	err := c.WriteMessage(websocket.TextMessage, line)
+	if errors.Is(err, websocket.ErrInvalidUTF8) {
+		return fmt.Errorf("%w, line %d: %w", errInput, n, err)
+	}
+	return err
+}
+
+// sendFailed reports whether sending ended because of what was to be sent, and says so. If it ended because the
+// connection did, that is the receiver's to judge.
+func (t *terminal) sendFailed(err error) bool {
+	if !errors.Is(err, errInput) {
 		return false
 	}
-	select {
-	case <-c.Done():
-	default:
-		fmt.Fprintln(t.std.err, "hawser connect: not all was sent:", err)
+	fmt.Fprintln(t.std.err, "hawser connect: not all was sent:", err)
+	return true
+}
+
+// showFailed reports whether output that could not be written is a failure, and says so. That nobody reads it any more
+// is none: whoever did has seen enough.
+func (t *terminal) showFailed(err error) bool {
+	if errors.Is(err, syscall.EPIPE) {
+		return false
 	}
+	fmt.Fprintln(t.std.err, "hawser connect: standard output:", err)
 	return true
 }
 
@@ -208,14 +235,14 @@ func (t *terminal) show(a arrival) error {
 }
 
 func (t *terminal) showPrompt() {
-	if t.prompt && t.escape {
+	if t.prompt {
 		fmt.Fprint(t.std.out, "> ")
 	}
 }
 
 // close says goodbye.
 func (t *terminal) close(c *websocket.Conn, failed bool) int {
-	if t.prompt && t.escape {
+	if t.prompt {
 		fmt.Fprintln(t.std.out)
 	}
 	if err := c.Close(); err != nil {
@@ -230,12 +257,12 @@ func (t *terminal) close(c *websocket.Conn, failed bool) int {
 
 // ended says how the connection ended.
 func (t *terminal) ended(err error, failed bool) int {
-	if t.prompt && t.escape {
+	if t.prompt {
 		fmt.Fprintln(t.std.out)
 	}
 	var ce *websocket.CloseError
 	normal := errors.As(err, &ce) && (ce.Code == websocket.CloseNormal || ce.Code == websocket.CloseNoStatus)
-	if !normal || t.prompt {
+	if !normal || t.attended {
 		fmt.Fprintln(t.std.err, "hawser connect:", err)
 	}
 	if !normal || failed {

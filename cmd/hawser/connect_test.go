@@ -1,0 +1,574 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"hawser.example/websocket"
+)
+
+// scripted serves one connection with script and returns its URL. The test ends when the script has; then the
+// connection is cut.
+func scripted(t *testing.T, script func(c *websocket.Conn)) (url string) {
+	t.Helper()
+	over := make(chan struct{})
+	connected := make(chan struct{})
+	upgrader := websocket.Upgrader{ReadLimit: 64 << 20}
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, err := upgrader.Upgrade(w, r, nil)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		close(connected)
+		defer close(over)
+		defer c.CloseNow()
+		c.SetReadDeadline(time.Now().Add(patience))
+		script(c)
+	}))
+	t.Cleanup(func() {
+		web.Close()
+		select {
+		case <-connected:
+			<-over
+		default:
+			t.Error("nobody connected")
+		}
+	})
+	return "ws" + strings.TrimPrefix(web.URL, "http") + "/"
+}
+
+// echoAll sends back what comes, with its type, until the connection ends, and returns why it ended.
+func echoAll(c *websocket.Conn) error {
+	for {
+		mt, p, err := c.ReadMessage()
+		if err != nil {
+			return err
+		}
+		c.WriteMessage(mt, p)
+	}
+}
+
+// say sends text messages.
+func say(t *testing.T, c *websocket.Conn, messages ...string) {
+	t.Helper()
+	for _, m := range messages {
+		if err := c.WriteMessage(websocket.TextMessage, []byte(m)); err != nil {
+			t.Errorf("send %.40q: %v", m, err)
+			return
+		}
+	}
+}
+
+// wantGoodbye waits for the client's goodbye, and fails if a message or another end comes first.
+func wantGoodbye(t *testing.T, c *websocket.Conn) {
+	t.Helper()
+	_, p, err := c.ReadMessage()
+	var ce *websocket.CloseError
+	if !errors.As(err, &ce) || ce.Code != websocket.CloseNormal {
+		t.Errorf("message %.40q, error %v; want a Close with code 1000", p, err)
+	}
+}
+
+// filter runs "hawser connect ARGS" in a pipe with input to read, and checks that it goes well: nothing but want on
+// standard output, nothing on standard error, exit code 0.
+func filter(t *testing.T, input, want string, args ...string) {
+	t.Helper()
+	code, stdout, stderr := pipe(t, input, args...)
+	if code != exitOK || stdout != want || stderr != "" {
+		t.Errorf("exit code %d, printed %.80q (%d bytes), said %q; want 0, %.80q (%d bytes), nothing",
+			code, stdout, len(stdout), stderr, want, len(want))
+	}
+}
+
+// pipe runs "hawser connect ARGS" in a pipe with input to read.
+func pipe(t *testing.T, input string, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	p := start(t, append([]string{"connect"}, args...)...)
+	go func() { // what is not read is lost when the process has ended
+		io.WriteString(p.stdin, input)
+		p.stdin.Close()
+	}()
+	code = p.wait()
+	return code, p.out.String(), p.err.String()
+}
+
+func TestConnectSendsLines(t *testing.T) {
+	long := strings.Repeat("0123456789abcdef", 4<<10) // 64 KiB, the size of the buffer
+	tests := []struct {
+		rule, input string
+		want        []string
+	}{
+		{"one", "one\n", []string{"one"}},
+		{"several", "one\ntwo\nthree\n", []string{"one", "two", "three"}},
+		{"the last without its end", "one\ntwo", []string{"one", "two"}},
+		{"empty", "\n\n", []string{"", ""}},
+		{"of Windows", "one\r\n\r\ntwo\r\n", []string{"one", "", "two"}},
+		{"a carriage return inside", "o\rne\r\r\n", []string{"o\rne\r"}},
+		{"spaces around", "  one \t\n", []string{"  one \t"}},
+		{"zero bytes, and others a terminal would act on", "a\x00b\x1b[31m\n", []string{"a\x00b\x1b[31m"}},
+		{"characters beyond ASCII", "grüße 漢字 🎉\n", []string{"grüße 漢字 🎉"}},
+		{"64 KiB with its end", long[1:] + "\n", []string{long[1:]}},
+		{"64 KiB", long + "\n", []string{long}},
+		{"one byte more", long + "x\nnext\n", []string{long + "x", "next"}},
+		{"the CRLF across the buffer's end", long[1:] + "\r\nnext\r\n", []string{long[1:], "next"}},
+		{"1 MiB without its end", strings.Repeat(long, 16), []string{strings.Repeat(long, 16)}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.rule, func(t *testing.T) {
+			var got []string
+			url := scripted(t, func(c *websocket.Conn) {
+				for range tt.want {
+					mt, p, err := c.ReadMessage()
+					if err != nil || mt != websocket.TextMessage {
+						t.Errorf("%v message, error %v; want a text message", mt, err)
+						return
+					}
+					got = append(got, string(p))
+				}
+				say(t, c, "over")
+				wantGoodbye(t, c)
+			})
+			filter(t, tt.input, "over\n", "-n", "1", url)
+			if !slices.Equal(got, tt.want) {
+				t.Errorf("the server got %.80q; want %.80q", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestConnectPrintsPayloadAndNewlineOnly(t *testing.T) {
+	url := scripted(t, func(c *websocket.Conn) {
+		say(t, c, "hello", "", "two\nlines", "\x1b[31mred\r\x00", strings.Repeat("x", 1<<20))
+		for _, p := range []string{"\x00\xff\n\xfe", ""} {
+			c.WriteMessage(websocket.BinaryMessage, []byte(p))
+		}
+		c.Close()
+	})
+	filter(t, "", "hello\n\ntwo\nlines\n\x1b[31mred\r\x00\n"+strings.Repeat("x", 1<<20)+"\n\x00\xff\n\xfe\n\n", url)
+}
+
+func TestConnectSendsMessagesInsteadOfStandardInput(t *testing.T) {
+	url := scripted(t, func(c *websocket.Conn) { echoAll(c) })
+	filter(t, "not this\n", "one\n\ntwo words\n-n\n",
+		"-m", "one", "-m", "", "-m", "two words", url, "-m", "-n", "-n", "4") // flags may stand behind the URL
+}
+
+func TestConnectEndsAfterNMessages(t *testing.T) {
+	url := scripted(t, func(c *websocket.Conn) {
+		say(t, c, "1", "2", "3", "4", "5")
+		wantGoodbye(t, c)
+	})
+	p := start(t, "connect", "-n", "3", url) // and its input does not end
+	if code := p.wait(); code != exitOK || p.out.String() != "1\n2\n3\n" || p.err.String() != "" {
+		t.Errorf("exit code %d, printed %q, said %q; want 0, the first three, nothing", code, p.out, p.err)
+	}
+}
+
+// TestConnectReadsOnAfterTheEndOfItsInput: the replies to the last lines are not lost.
+func TestConnectReadsOnAfterTheEndOfItsInput(t *testing.T) {
+	t.Parallel()
+	t.Run("until the server closes", func(t *testing.T) {
+		t.Parallel()
+		url := scripted(t, func(c *websocket.Conn) {
+			c.ReadMessage()
+			<-time.After(pipeIdle + pipeIdle/2) // longer than without -w
+			say(t, c, "late")
+			c.Close()
+		})
+		filter(t, "question\n", "late\n", "-w", "-1s", url)
+	})
+	t.Run("until none has come for -w", func(t *testing.T) {
+		t.Parallel()
+		url := scripted(t, func(c *websocket.Conn) { wantGoodbye(t, c) })
+		filter(t, "", "", "-w", "1ms", url)
+	})
+	t.Run("for a second without -w", func(t *testing.T) {
+		t.Parallel()
+		url := scripted(t, func(c *websocket.Conn) {
+			began := time.Now()
+			wantGoodbye(t, c)
+			if took := time.Since(began); took < pipeIdle/2 {
+				t.Errorf("it left after %v; want about %v", took, pipeIdle)
+			}
+		})
+		filter(t, "", "", url)
+	})
+	t.Run("each message begins the time anew", func(t *testing.T) {
+		t.Parallel()
+		url := scripted(t, func(c *websocket.Conn) {
+			for range 5 {
+				say(t, c, "tick")
+				<-time.After(400 * time.Millisecond)
+			}
+			wantGoodbye(t, c)
+		})
+		filter(t, "", strings.Repeat("tick\n", 5), "-w", "1s", url)
+	})
+}
+
+// TestConnectDoesNotCountTheTimeItsOutputTakes: messages that came while nobody took the output are not lost.
+func TestConnectDoesNotCountTheTimeItsOutputTakes(t *testing.T) {
+	t.Parallel()
+	const messages, size = 5, 1 << 20
+	url := scripted(t, func(c *websocket.Conn) {
+		for range messages {
+			say(t, c, strings.Repeat("x", size))
+		}
+		wantGoodbye(t, c)
+	})
+	r, w := osPipe(t)
+	wait := startInto(t, w, "-w", "300ms", url)
+	for n := range messages {
+		<-time.After(400 * time.Millisecond)
+		if got, err := io.CopyN(io.Discard, r, size+1); err != nil {
+			t.Fatalf("%d messages and %d bytes came; want %d messages", n, got, messages)
+		}
+	}
+	if code, stderr := wait(); code != exitOK || stderr != "" {
+		t.Errorf("exit code %d, said %q; want 0, nothing", code, stderr)
+	}
+}
+
+// osPipe returns a pipe that is closed with the test.
+func osPipe(t *testing.T) (r, w *os.File) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close(); w.Close() })
+	return r, w
+}
+
+// startInto starts "hawser connect ARGS" with out itself, not a pipe to the test, as standard output, and nothing to
+// read; it closes out. wait waits for the end.
+func startInto(t *testing.T, out *os.File, args ...string) (wait func() (code int, stderr string)) {
+	t.Helper()
+	cmd := command(t, append([]string{"connect"}, args...)...)
+	var stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = out, &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	out.Close()
+	return func() (int, string) {
+		t.Helper()
+		return waitCommand(t, cmd), stderr.String()
+	}
+}
+
+// waitCommand waits for the end of a process that start did not start, and returns its exit code.
+func waitCommand(t *testing.T, cmd *exec.Cmd) int {
+	t.Helper()
+	hurry := time.AfterFunc(patience, func() { cmd.Process.Kill() })
+	defer hurry.Stop()
+	err := cmd.Wait()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return cmd.ProcessState.ExitCode()
+}
+
+func TestConnectEndsWhenNobodyReadsItsOutput(t *testing.T) {
+	url := scripted(t, func(c *websocket.Conn) {
+		say(t, c, "nobody sees this")
+		wantGoodbye(t, c)
+	})
+	r, w := osPipe(t)
+	r.Close()
+	if code, stderr := startInto(t, w, "-w", "-1s", url)(); code != exitOK || stderr != "" {
+		t.Errorf("exit code %d, said %q; want 0, nothing: whoever read has seen enough", code, stderr)
+	}
+}
+
+// TestConnectExitCodes: 0 after a normal close, 1 after any other end. What came before is printed.
+func TestConnectExitCodes(t *testing.T) {
+	closeWith := func(code websocket.CloseCode, reason string) func(*websocket.Conn) {
+		return func(c *websocket.Conn) { c.CloseWith(code, reason) }
+	}
+	raw := func(frame string) func(*websocket.Conn) {
+		return func(c *websocket.Conn) {
+			io.WriteString(c.NetConn(), frame)
+			io.Copy(io.Discard, c.NetConn())
+		}
+	}
+	tests := []struct {
+		rule string
+		end  func(*websocket.Conn)
+		code int
+		says string // a regular expression
+	}{
+		{"normal", closeWith(websocket.CloseNormal, "bye"), exitOK, `^$`},
+		{"without a code", closeWith(websocket.CloseNoStatus, ""), exitOK, `^$`},
+		{"going away", closeWith(websocket.CloseGoingAway, "bye"), exitFailed, `1001 .*"bye"\n$`},
+		{"internal error", closeWith(websocket.CloseInternalError, ""), exitFailed, `code 1011`},
+		{"restart", closeWith(websocket.CloseServiceRestart, ""), exitFailed, `code 1012`},
+		{"a code of the application", closeWith(4000, ""), exitFailed, `4000`},
+		{"a reason that would act on a terminal", closeWith(4000, "\x1b[31m\u202e\r"), exitFailed, `"\\x1b\[31m\\u202e\\r"`},
+		{"lost", func(c *websocket.Conn) { c.CloseNow() }, exitFailed, `lost`},
+		{"a frame that breaks the rules", raw("\xf1\x00"), exitFailed, `1002`},
+		{"text that is not UTF-8", raw("\x81\x01\xff"), exitFailed, `1007`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.rule, func(t *testing.T) {
+			url := scripted(t, func(c *websocket.Conn) {
+				say(t, c, "hello")
+				tt.end(c)
+			})
+			p := start(t, "connect", url) // and its input does not end
+			code := p.wait()
+			if code != tt.code || p.out.String() != "hello\n" || !regexp.MustCompile(tt.says).MatchString(p.err.String()) {
+				t.Errorf("exit code %d, printed %q, said %q; want %d, hello, %q", code, p.out, p.err, tt.code, tt.says)
+			}
+		})
+	}
+}
+
+// TestConnectLetsTheServerEndItWhileItSends: whether the end is noticed by who sends or who receives makes no
+// difference.
+func TestConnectLetsTheServerEndItWhileItSends(t *testing.T) {
+	for range 10 {
+		url := scripted(t, func(c *websocket.Conn) {
+			if _, _, err := c.ReadMessage(); err != nil {
+				t.Error(err)
+			}
+			c.Close()
+		})
+		p := start(t, "connect", url)
+		go func() {
+			for {
+				if _, err := io.WriteString(p.stdin, strings.Repeat("x\n", 1000)); err != nil {
+					return
+				}
+			}
+		}()
+		if code := p.wait(); code != exitOK || p.err.String() != "" {
+			t.Fatalf("exit code %d, said %q; want 0, nothing", code, p.err)
+		}
+	}
+}
+
+func TestConnectSaysWhatIsWrongWithItsInput(t *testing.T) {
+	url := scripted(t, func(c *websocket.Conn) { echoAll(c) })
+	code, stdout, stderr := pipe(t, "fine\n\xff\nnever sent\n", "-w", "200ms", url)
+	wrong := regexp.MustCompile(`line 2: .*UTF-8`)
+	if code != exitFailed || stdout != "fine\n" || !wrong.MatchString(stderr) {
+		t.Errorf("exit code %d, printed %q, said %q; want 1, the answer to line 1, what is wrong with line 2",
+			code, stdout, stderr)
+	}
+}
+
+func TestConnectUsage(t *testing.T) {
+	for _, tt := range []struct {
+		rule string
+		args []string
+		says string
+	}{
+		{"no URL", nil, "the URL is missing"},
+		{"no URL, with flags", []string{"-n", "1"}, "the URL is missing"},
+		{"two URLs", []string{"ws://127.0.0.1:1/", "ws://127.0.0.1:2/"}, `unexpected argument "ws://127.0.0.1:2/"`},
+		{"an unknown flag", []string{"-x", "ws://127.0.0.1:1/"}, "-x"},
+		{"a flag without its value", []string{"ws://127.0.0.1:1/", "-m"}, "-m"},
+		{"-n that is no number", []string{"-n", "x", "ws://127.0.0.1:1/"}, `"x"`},
+		{"-n below zero", []string{"-n", "-1", "ws://127.0.0.1:1/"}, "negative"},
+		{"-w that is no duration", []string{"-w", "1", "ws://127.0.0.1:1/"}, `"1"`},
+		{"-m that is no text", []string{"-m", "\xff", "ws://127.0.0.1:1/"}, "UTF-8"},
+		{"a URL of another scheme", []string{"ftp://127.0.0.1:1/"}, "ftp"},
+		{"a URL without a scheme", []string{"127.0.0.1:1"}, "malformed"},
+		{"a URL without a host", []string{"ws:///x"}, "host"},
+		{"a URL with a fragment", []string{"ws://127.0.0.1:1/#x"}, "fragment"},
+	} {
+		t.Run(tt.rule, func(t *testing.T) {
+			code, stdout, stderr := pipe(t, "", tt.args...)
+			if code != exitUsage || stdout != "" || !strings.Contains(stderr, tt.says) {
+				t.Errorf("exit code %d, printed %q, said %q; want 2, nothing, %q", code, stdout, stderr, tt.says)
+			}
+		})
+	}
+}
+
+// TestConnectThatCannot: exit code 3 if there was no connection or the handshake failed.
+func TestConnectThatCannot(t *testing.T) {
+	for _, tt := range []struct {
+		rule string
+		says string
+		on   func(w http.ResponseWriter, r *http.Request) // nil: nobody listens
+	}{
+		{"nobody listens", "refused", nil},
+		{"not a WebSocket server", "404", http.NotFound},
+		{"a body that would act on a terminal", `"\x1b[31mno`, func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusForbidden)
+			io.WriteString(w, "\x1b[31mno")
+		}},
+		{"closed without an answer", "EOF", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }},
+	} {
+		t.Run(tt.rule, func(t *testing.T) {
+			code, stdout, stderr := pipe(t, "hello\n", serveHandler(t, tt.on))
+			if code != exitConnect || stdout != "" || !strings.Contains(stderr, tt.says) || strings.Contains(stderr, "\x1b") {
+				t.Errorf("exit code %d, printed %q, said %q; want 3, nothing, %q", code, stdout, stderr, tt.says)
+			}
+		})
+	}
+}
+
+// serveHandler returns the URL of a server with handler, or of none if it is nil.
+func serveHandler(t *testing.T, handler http.HandlerFunc) (url string) {
+	t.Helper()
+	web := httptest.NewServer(handler)
+	if handler == nil {
+		web.Close()
+	} else {
+		t.Cleanup(web.Close)
+	}
+	return "ws" + strings.TrimPrefix(web.URL, "http") + "/"
+}
+
+// TestConnectAwaitsTheAnswerToItsGoodbye: the client does not end the TCP connection, and what still comes is no
+// concern of anybody.
+func TestConnectAwaitsTheAnswerToItsGoodbye(t *testing.T) {
+	for _, tt := range []struct {
+		rule, answer string
+		code         int
+	}{
+		{"answered", "\x88\x02\x03\xe8", exitOK},
+		{"answered after a message", "\x81\x04late\x88\x02\x03\xe8", exitOK},
+		{"not answered", "", exitFailed},
+	} {
+		t.Run(tt.rule, func(t *testing.T) {
+			url := scripted(t, func(c *websocket.Conn) {
+				say(t, c, "hello")
+				closeFrame := make([]byte, 8) // header, mask key, code
+				if _, err := io.ReadFull(c.NetConn(), closeFrame); err != nil || closeFrame[0] != 0x88 {
+					t.Errorf("got %x, error %v; want a Close", closeFrame, err)
+				}
+				c.NetConn().SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+				var timeout net.Error
+				n, err := c.NetConn().Read(closeFrame)
+				if !errors.As(err, &timeout) || !timeout.Timeout() {
+					t.Errorf("%d bytes more, error %v; want the client to wait", n, err)
+				}
+				io.WriteString(c.NetConn(), tt.answer)
+			})
+			code, stdout, stderr := pipe(t, "", "-n", "1", url)
+			if code != tt.code || stdout != "hello\n" || (stderr == "") != (code == exitOK) {
+				t.Errorf("exit code %d, printed %q, said %q; want %d, hello", code, stdout, stderr, tt.code)
+			}
+		})
+	}
+}
+
+func TestConnectSaysGoodbyeWhenItIsToldToStop(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		return // there is no signal to send
+	}
+	for _, s := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
+		t.Run(fmt.Sprint(s), func(t *testing.T) {
+			url := scripted(t, func(c *websocket.Conn) {
+				say(t, c, "ready")
+				wantGoodbye(t, c)
+			})
+			p := start(t, "connect", url)
+			printed(t, p, "^ready\n$")
+			p.signal(s)
+			if code := p.wait(); code != exitOK || p.err.String() != "" {
+				t.Errorf("exit code %d, said %q; want 0, nothing", code, p.err)
+			}
+		})
+	}
+}
+
+// printed waits until the standard output of p matches pattern.
+func printed(t *testing.T, p *process, pattern string) {
+	t.Helper()
+	if _, err := p.out.await(t.Context(), regexp.MustCompile(pattern), p.exited); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestConnectCanBeStoppedWhileItsOutputIsStuck: a second signal ends it at once.
+func TestConnectCanBeStoppedWhileItsOutputIsStuck(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		return // there is no signal to send
+	}
+	url := scripted(t, func(c *websocket.Conn) {
+		say(t, c, strings.Repeat("x", 1<<20)) // more than the pipe takes
+		c.ReadMessage()
+	})
+	r, w := osPipe(t)
+	cmd := command(t, "connect", url)
+	cmd.Stdout = w
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Read(make([]byte, 1)); err != nil { // it has begun to write
+		t.Fatal(err)
+	}
+	over := make(chan struct{})
+	go func() {
+		for { // when a signal has been taken nobody can see, but any number of them has to do
+			select {
+			case <-over:
+				return
+			case <-time.After(time.Millisecond):
+				cmd.Process.Signal(os.Interrupt)
+			}
+		}
+	}()
+	code := waitCommand(t, cmd)
+	close(over)
+	if code != -1 || cmd.ProcessState.Sys().(syscall.WaitStatus).Signal() != syscall.SIGINT {
+		t.Errorf("%v; want an end by the signal", cmd.ProcessState)
+	}
+}
+
+func TestEscapeMessage(t *testing.T) {
+	for _, tt := range []struct {
+		rule, text, want string
+	}{
+		{"plain", "hello", "hello"},
+		{"empty", "", ""},
+		{"line breaks and tabs stay", "a\n\tb", "a\n\tb"},
+		{"characters beyond ASCII stay", "grüße 漢字 🎉", "grüße 漢字 🎉"},
+		{"a backslash stays", `C:\x1b`, `C:\x1b`},
+		{"quotes stay", `"'`, `"'`},
+		{"colours", "\x1b[31mred\x1b[0m", `\x1b[31mred\x1b[0m`},
+		{"carriage return, bell, backspace, delete", "\r\a\b\x7f", `\r\a\b\x7f`},
+		{"zero", "a\x00b", `a\x00b`},
+		{"the controls above ASCII", "\u009b31m\u0085", `\u009b31m\u0085`},
+		{"turned around", "\u202egpj.exe", `\u202egpj.exe`},
+		{"invisible", "a\u200bb\ufeff", `a\u200bb\ufeff`},
+		{"invisible, beyond 16 bits", "\U000e0041", `\U000e0041`},
+	} {
+		t.Run(tt.rule, func(t *testing.T) {
+			if got := escapeMessage(websocket.TextMessage, []byte(tt.text)); string(got) != tt.want+"\n" {
+				t.Errorf("%q; want %q and a newline", got, tt.want)
+			}
+		})
+	}
+	for _, tt := range []struct{ payload, want string }{
+		{"", "binary, 0 bytes: \n"},
+		{"\x00\x1b\xff", "binary, 3 bytes: 001bff\n"},
+		{strings.Repeat("\xaa", 64), "binary, 64 bytes: " + strings.Repeat("aa", 64) + "\n"},
+		{strings.Repeat("\xaa", 65), "binary, 65 bytes: " + strings.Repeat("aa", 64) + "…\n"},
+	} {
+		if got := escapeMessage(websocket.BinaryMessage, []byte(tt.payload)); string(got) != tt.want {
+			t.Errorf("%d binary bytes are %q; want %q", len(tt.payload), got, tt.want)
+		}
+	}
+}
