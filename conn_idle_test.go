@@ -48,7 +48,10 @@ func TestNoBufferIsHeldBetweenCalls(t *testing.T) {
 			return nil
 		}},
 		{"WriteMessage", func(c *Conn) error { c.ReadMessage(); return c.WriteMessage(TextMessage, []byte("out")) }},
-		{"large WriteMessage", func(c *Conn) error { c.ReadMessage(); return c.WriteMessage(BinaryMessage, make([]byte, 30_000)) }},
+		{"large WriteMessage", func(c *Conn) error {
+			c.ReadMessage()
+			return c.WriteMessage(BinaryMessage, make([]byte, 30_000))
+		}},
 		{"refused WriteMessage", func(c *Conn) error {
 			c.ReadMessage()
 			if c.WriteMessage(TextMessage, []byte("\xff")) == nil {
@@ -158,7 +161,7 @@ func TestClosingFromAHandlerDoesNotDeadlock(t *testing.T) {
 		for _, behind := range []string{"", "another message"} {
 			t.Run(cl.name+" "+behind, func(t *testing.T) {
 				wstest.NoLeaks(t)
-				server, client := connPair(t, transports[0], connConfig{})
+				server, client := connPair(t, transports[0], connConfig{closeTimeout: time.Minute})
 				client.Drain()
 				called := 0
 				served := async(func() error {
