@@ -190,7 +190,7 @@ var table = []mutation{
 		"write.go", "if c.more.Load() && len(c.out.b) < collectLimit {", "if false {"},
 	{"ours, replies", "replies leave at 16 KiB", "TestRepliesLeaveAtTheirLimit",
 		"write.go", "len(c.out.b) < collectLimit {", "len(c.out.b) < 2*collectLimit {"},
-	{"ours, replies", "replies leave within a millisecond", "TestHandlerMayWaitForThePeersReaction",
+	{"ours, replies", "replies leave within a millisecond", "TestRepliesLeaveWithinAMillisecond",
 		"write.go", "time.AfterFunc(collectTime, c.flushSoon)", "time.AfterFunc(9*collectTime, c.flushSoon)"},
 	{"ours, concurrent use", "a second reader is refused", "TestSecondReaderIsRefused",
 		"read.go", "\t\treturn ErrConcurrentRead", "\t\treturn nil"},
