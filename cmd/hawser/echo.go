@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/http/pprof"
+	_ "net/http/pprof"
 	"os"
 	"os/signal"
 	"syscall"
@@ -121,13 +121,7 @@ func serveProfiles(addr string, std streams) error {
 	if err != nil {
 		return err
 	}
-	mux := http.NewServeMux()
-	mux.HandleFunc("/debug/pprof/", pprof.Index)
-	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
-	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
-	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
-	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
 	fmt.Fprintf(std.err, "hawser echo: profiles on http://%s/debug/pprof/\n", ln.Addr())
-	go newHTTPServer(mux).Serve(ln)
+	go newHTTPServer(http.DefaultServeMux).Serve(ln) // where net/http/pprof registers, and nobody else
 	return nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"syscall"
@@ -64,7 +65,8 @@ func TestEchoReadLimit(t *testing.T) {
 func TestEchoTakesLargeMessages(t *testing.T) {
 	for _, flags := range [][]string{nil, {"--read-limit", "-1"}} {
 		_, addr := startEcho(t, flags...)
-		ctx := t.Context()
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
 		d := websocket.Dialer{ReadLimit: -1}
 		c, _, err := d.Dial(ctx, "ws://"+addr, nil)
 		if err != nil {

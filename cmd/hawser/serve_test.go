@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -385,11 +386,56 @@ func TestServeDrains(t *testing.T) {
 				t.Errorf("exit code %d", code)
 			}
 			p.says(`(?m)^hawser serve: stopping$`)
-			if c, err := net.Dial("tcp", addr); err == nil {
-				c.Close()
-				t.Error("somebody still listens")
-			}
 		})
+	}
+}
+
+// awaitNobody waits until nobody listens on addr any more.
+func awaitNobody(t *testing.T, addr string) {
+	t.Helper()
+	for end := time.Now().Add(patience); ; {
+		c, err := net.Dial("tcp", addr)
+		if err != nil {
+			return
+		}
+		c.Close()
+		if time.Now().After(end) {
+			t.Fatalf("somebody still listens on %s", addr)
+		}
+	}
+}
+
+// TestServeAnswersPublishersBeforeItEnds: a request that has begun is taken in and answered, not cut.
+func TestServeAnswersPublishersBeforeItEnds(t *testing.T) {
+	p, addr := startServe(t)
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(patience))
+	answers := bufio.NewReader(c)
+	answer := func() int {
+		t.Helper()
+		res, err := http.ReadResponse(answers, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res.StatusCode
+	}
+	fmt.Fprintf(c, "POST /topics/news HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer secret\r\n"+
+		"Content-Length: 5\r\nExpect: 100-continue\r\n\r\n", addr)
+	if status := answer(); status != http.StatusContinue {
+		t.Fatalf("status %d", status)
+	}
+	p.signal(syscall.SIGTERM)
+	awaitNobody(t, addr)
+	io.WriteString(c, "hello")
+	if status := answer(); status != http.StatusOK && status != http.StatusServiceUnavailable {
+		t.Errorf("status %d; want 200, or 503 if the topics were closed already", status)
+	}
+	if code := p.wait(); code != exitOK {
+		t.Errorf("exit code %d", code)
 	}
 }
 

@@ -197,6 +197,18 @@ func TestTesteeRunsAllCases(t *testing.T) {
 	}
 }
 
+// TestTesteeTakesLargeMessages: more than the library's default of 32 MiB.
+func TestTesteeTakesLargeMessages(t *testing.T) {
+	f := newFuzzer(t, func(c *websocket.Conn) error {
+		c.SetReadLimit(-1)
+		return errors.Join(wantEcho(c, websocket.BinaryMessage, make([]byte, websocket.DefaultReadLimit+1)), c.Close())
+	})
+	if code, _, stderr := hawser(t, "testee", "--url", f.url); code != exitOK {
+		t.Errorf("exit code %d, said %q", code, stderr)
+	}
+	f.running.Wait()
+}
+
 // TestTesteeReportsProgress: after every 50 cases, and at the end.
 func TestTesteeReportsProgress(t *testing.T) {
 	cases := make([]func(*websocket.Conn) error, 101)
