@@ -64,8 +64,9 @@ func echo(addr string, limit int64, std streams) int {
 		func(addr net.Addr) string { return fmt.Sprintf("listening on ws://%s/", addr) })
 }
 
-// drainTime bounds how long a server takes to stop.
-const drainTime = 10 * time.Second
+// drainTime bounds how long a server takes to stop: the last of many subscribers gets its Close after DefaultDrainTime,
+// and then has DefaultCloseTimeout to answer.
+const drainTime = websocket.DefaultDrainTime + websocket.DefaultCloseTimeout + 2*time.Second
 
 // serveHTTP runs h on addr until SIGINT or SIGTERM, then stops listening, calls drain, and returns the exit code. A
 // second signal ends the process at once.
