@@ -265,10 +265,10 @@ func (c *Conn) end() {
 	c.mu.Unlock()
 	c.nc.Close()
 	c.pings.failAll()
-	close(c.done)
 	for _, hook := range hooks {
 		hook()
 	}
+	close(c.done) // last, so that whoever waited for it finds the connection nowhere registered any more
 }
 
 // atEnd has f called when the connection has ended, which may be now.

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"runtime"
 	"slices"
 	"strconv"
@@ -149,60 +150,67 @@ func waitFor(t *testing.T, ok func() bool) {
 	}
 }
 
-// The story of some subscriptions: what each publication reaches, and what is counted.
+// The story of some subscriptions: what each publication reaches, and what is counted. It is the same whether the two
+// connections share a shard or not.
 func TestHubSubscriptions(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := new(Hub)
-		wantStats(t, h, HubStats{})
-		if got := publish(t, h, "a", "to no one"); got != (Receipt{Seq: 1}) {
-			t.Errorf("publishing to no one: %+v", got)
-		}
-		c1, p1 := subscriber(t, h, 4096, connConfig{}, "a", "b", "a")
-		c2, p2 := subscriber(t, h, 4096, connConfig{}, "b")
-		h.Subscribe(c2, "b") // it is subscribed already
-		wantStats(t, h, HubStats{Subscribers: 2, Topics: 2, Published: 1})
+	for _, between := range []uint64{0, hubShards - 1} {
+		synctest.Test(t, func(t *testing.T) { tellSubscriptions(t, between) })
+	}
+}
 
-		steps := []struct {
-			what    func()
-			topic   string
-			reaches []*rawPeer
-		}{
-			{nil, "a", []*rawPeer{p1}},
-			{nil, "b", []*rawPeer{p1, p2}},
-			{nil, "c", nil},
-			{nil, "", nil},
-			{func() { h.Subscribe(c2, "a", "c") }, "a", []*rawPeer{p1, p2}},
-			{func() { h.Unsubscribe(c1, "b", "never subscribed") }, "b", []*rawPeer{p2}},
-			{nil, "a", []*rawPeer{p1, p2}},
-			{func() { h.Unsubscribe(c2) }, "a", []*rawPeer{p1}},
-			{nil, "b", nil},
-			{nil, "c", nil},
-			{func() { h.Subscribe(c2, "b") }, "b", []*rawPeer{p2}},
-			{func() { h.Unsubscribe(c1, "a") }, "a", nil},
+// tellSubscriptions is the story, with so many other connections made between the two.
+func tellSubscriptions(t *testing.T, between uint64) {
+	h := new(Hub)
+	wantStats(t, h, HubStats{})
+	if got := publish(t, h, "a", "to no one"); got != (Receipt{Seq: 1}) {
+		t.Errorf("publishing to no one: %+v", got)
+	}
+	c1, p1 := subscriber(t, h, 4096, connConfig{}, "a", "b", "a")
+	lastConnID.Add(between)
+	c2, p2 := subscriber(t, h, 4096, connConfig{}, "b")
+	h.Subscribe(c2, "b") // it is subscribed already
+	wantStats(t, h, HubStats{Subscribers: 2, Topics: 2, Published: 1})
+
+	steps := []struct {
+		what    func()
+		topic   string
+		reaches []*rawPeer
+	}{
+		{nil, "a", []*rawPeer{p1}},
+		{nil, "b", []*rawPeer{p1, p2}},
+		{nil, "c", nil},
+		{nil, "", nil},
+		{func() { h.Subscribe(c2, "a", "c") }, "a", []*rawPeer{p1, p2}},
+		{func() { h.Unsubscribe(c1, "b", "never subscribed") }, "b", []*rawPeer{p2}},
+		{nil, "a", []*rawPeer{p1, p2}},
+		{func() { h.Unsubscribe(c2) }, "a", []*rawPeer{p1}},
+		{nil, "b", nil},
+		{nil, "c", nil},
+		{func() { h.Subscribe(c2, "b") }, "b", []*rawPeer{p2}},
+		{func() { h.Unsubscribe(c1, "a") }, "a", nil},
+	}
+	for i, step := range steps {
+		if step.what != nil {
+			step.what()
 		}
-		for i, step := range steps {
-			if step.what != nil {
-				step.what()
-			}
-			text := fmt.Sprintf("step %d", i)
-			want := Receipt{Seq: uint64(i + 2), Subscribers: len(step.reaches)}
-			if n := h.Count(step.topic); n != want.Subscribers {
-				t.Errorf("%s: topic %q has %d subscribers, want %d", text, step.topic, n, want.Subscribers)
-			}
-			if got := publish(t, h, step.topic, text); got != want {
-				t.Errorf("%s: %+v, want %+v", text, got, want)
-			}
-			for _, peer := range step.reaches {
-				peer.want(OpText, text)
-			}
+		text := fmt.Sprintf("step %d", i)
+		want := Receipt{Seq: uint64(i + 2), Subscribers: len(step.reaches)}
+		if n := h.Count(step.topic); n != want.Subscribers {
+			t.Errorf("%s: topic %q has %d subscribers, want %d", text, step.topic, n, want.Subscribers)
 		}
-		wantStats(t, h, HubStats{Subscribers: 1, Topics: 1, Published: uint64(len(steps) + 1)})
-		c1.CloseNow()
-		c2.CloseNow()
-		for _, peer := range []*rawPeer{p1, p2} {
-			peer.wantEOF() // nobody got more than was due
+		if got := publish(t, h, step.topic, text); got != want {
+			t.Errorf("%s: %+v, want %+v", text, got, want)
 		}
-	})
+		for _, peer := range step.reaches {
+			peer.want(OpText, text)
+		}
+	}
+	wantStats(t, h, HubStats{Subscribers: 1, Topics: 1, Published: uint64(len(steps) + 1)})
+	c1.CloseNow()
+	c2.CloseNow()
+	for _, peer := range []*rawPeer{p1, p2} {
+		peer.wantEOF() // nobody got more than was due
+	}
 }
 
 // A connection without a topic is no subscriber. If it has left the Hub, Shutdown does not touch it; one that only has
@@ -279,7 +287,6 @@ func TestHubForgetsConnectionsThatEnd(t *testing.T) {
 					t.Errorf("Serve returned %v", err)
 				}
 				<-server.Done()
-				synctest.Wait()
 				wantStats(t, h, HubStats{})
 				if err := h.Subscribe(server, "a"); !tt.is(err) {
 					t.Errorf("Subscribe of a connection that has ended returned %v", err)
@@ -549,7 +556,6 @@ func TestHubCutsASubscriberThatOverflowed(t *testing.T) {
 				if got := time.Since(start); got != tt.want {
 					t.Errorf("it was cut after %v, want %v", got, tt.want)
 				}
-				synctest.Wait()
 				wantStats(t, h, HubStats{Published: 3, Dropped: 2})
 			})
 		})
@@ -575,6 +581,24 @@ func TestHubMessagesWaitForNextWriter(t *testing.T) {
 		peer.want(OpText, "first")
 		peer.want(OpText, "1")
 		peer.want(OpText, "2")
+	})
+}
+
+// Replies that collect, as more of the peer's frames are at hand, were written before what is published: they leave
+// before it, and with it.
+func TestHubMessagesLeaveBehindCollectedReplies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := new(Hub)
+		c, peer := subscriber(t, h, 4096, connConfig{}, "a")
+		c.more.Store(true) // as if the read buffer held another frame
+		c.WriteMessage(TextMessage, []byte("reply"))
+		start := time.Now()
+		publish(t, h, "a", "published")
+		peer.want(OpText, "reply")
+		peer.want(OpText, "published")
+		if d := time.Since(start); d != 0 {
+			t.Errorf("they came after %v", d)
+		}
 	})
 }
 
@@ -710,7 +734,9 @@ func TestHubSlowSocket(t *testing.T) {
 						t.Errorf("it was ended with %v, want a Close with 1013", err)
 					}
 					<-server.Done()
-					waitFor(t, func() bool { return h.Count("a") == 1 })
+					if n := h.Count("a"); n != 1 {
+						t.Errorf("%d are subscribed, want the fast one", n)
+					}
 				} else if err != nil {
 					t.Fatal(err)
 				}
@@ -746,8 +772,9 @@ func TestHubDeadSocketIsCut(t *testing.T) {
 		published := publishUntilDropped(t, h, fast)
 		<-dead.Done()
 		wantErrClosed(t, "a read", readError(dead))
-		waitFor(t, func() bool { return h.Count("a") == 1 })
-		publish(t, h, "a", hubText(published))
+		if got := publish(t, h, "a", hubText(published)); got.Subscribers != 1 {
+			t.Errorf("%d are subscribed, want the fast one", got.Subscribers)
+		}
 		wantText(t, fast, hubText(published))
 	})
 }
@@ -914,6 +941,44 @@ func TestHubAfterShutdown(t *testing.T) {
 	})
 }
 
+// When Done tells that a connection has ended, nobody counts it any more.
+func TestHubForgetsBeforeDone(t *testing.T) {
+	h := new(Hub)
+	c, _ := subscriber(t, h, 4096, connConfig{}, "a")
+	c.atEnd(func() { // behind the Hub's own
+		select {
+		case <-c.Done():
+			t.Error("Done came first")
+		default:
+		}
+		wantStats(t, h, HubStats{})
+	})
+	c.CloseNow()
+	<-c.Done()
+}
+
+// A Subscribe that has passed the Hub's door when Shutdown closes it is turned back inside.
+func TestHubSubscribeOvertakenByShutdown(t *testing.T) {
+	h := new(Hub)
+	server, client := Pipe(nil)
+	cutLater(t, server, client)
+	s := h.shard(server)
+	s.mu.Lock()
+	subscribed := async(func() error { return h.Subscribe(server, "a") })
+	waitFor(t, func() bool {
+		buf := make([]byte, 1<<20)
+		return bytes.Contains(buf[:runtime.Stack(buf, true)], []byte("(*hubShard).subscribe("))
+	})
+	h.mu.Lock()
+	h.closed = true
+	h.mu.Unlock()
+	s.mu.Unlock()
+	if err := <-subscribed; err != ErrHubClosed {
+		t.Errorf("Subscribe returned %v", err)
+	}
+	wantStats(t, h, HubStats{})
+}
+
 // Subscribing while the Hub is shut down: nobody is left in between, neither told nor refused.
 func TestHubSubscribeDuringShutdown(t *testing.T) {
 	wstest.NoLeaks(t)
@@ -999,6 +1064,43 @@ func TestHubPublishersWaitForAWriterFarBehind(t *testing.T) {
 			t.Errorf("the log holds %d messages, %d bytes, writing: %v", len(s.log), s.logged, s.writing)
 		}
 	})
+}
+
+// Messages are joined for one write up to a limit; none is split, and one that is alone is not copied.
+func TestJoinMessages(t *testing.T) {
+	tests := []struct {
+		name  string
+		sizes []int // of frames
+		want  [][]int
+	}{
+		{"none", nil, nil},
+		{"one", []int{100}, [][]int{{100}}},
+		{"some", []int{100, 200, 300}, [][]int{{100, 200, 300}}},
+		{"just to the limit", []int{joinLimit - 10, 10, 10}, [][]int{{joinLimit - 10, 10}, {10}}},
+		{"one byte beyond it", []int{joinLimit - 10, 11, 10}, [][]int{{joinLimit - 10}, {11, 10}}},
+		{"larger than it", []int{10, 2 * joinLimit, 10, 10}, [][]int{{10}, {2 * joinLimit}, {10, 10}}},
+	}
+	for _, tt := range tests {
+		var messages []*PreparedMessage
+		for i, size := range tt.sizes {
+			messages = append(messages, &PreparedMessage{frame: bytes.Repeat([]byte{byte(i)}, size)})
+		}
+		var got [][]int
+		for _, b := range joinMessages(messages) {
+			var sizes []int
+			var frames []byte
+			for _, m := range b.messages {
+				sizes, frames = append(sizes, len(m.frame)), append(frames, m.frame...)
+			}
+			if !bytes.Equal(b.bytes, frames) || len(sizes) == 1 && &b.bytes[0] != &b.messages[0].frame[0] {
+				t.Errorf("%s: the bytes of %d are not these frames, or a copy of one", tt.name, sizes)
+			}
+			got = append(got, sizes)
+		}
+		if !reflect.DeepEqual(got, tt.want) {
+			t.Errorf("%s: joined as %d, want %d", tt.name, got, tt.want)
+		}
+	}
 }
 
 // A hubEcho is a transport that publishes whenever it is written to, so that the log never gets empty.
