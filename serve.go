@@ -130,9 +130,9 @@ func (c *Conn) serveDetached(h Handler) {
 func (c *Conn) serveUnlessPanic(h Handler) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = &PanicError{v, debug.Stack()}
+			err = &PanicError{v, debug.Stack()} // also if the connection was ending already: nobody else would hear of it
 			if c.reading.CompareAndSwap(false, true) {
-				err = c.failWith(err, CloseInternalError, "internal error")
+				c.failWith(err, CloseInternalError, "internal error")
 				c.stopReading()
 			}
 			c.end()
