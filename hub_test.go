@@ -491,10 +491,15 @@ func TestHubOverflowPolicies(t *testing.T) {
 				if got := [2]int64{h.Stats().Dropped, c.Stats().Dropped}; got != [2]int64{dropped, dropped} {
 					t.Errorf("dropped, as Hub and Conn have counted: %d, want %d of %d", got, dropped, sentTo)
 				}
+				delivered := int64(len(tt.delivered))
+				if got := c.Stats(); got.MessagesOut != delivered || got.BytesOut != 100*delivered {
+					t.Errorf("the Conn has counted %d messages, %d bytes", got.MessagesOut, got.BytesOut)
+				}
 				if tt.closed {
 					peer.wantClose(CloseTryAgainLater)
 					peer.send(OpClose, closePayload(CloseTryAgainLater, ""))
 					peer.wantEOF()
+					<-c.Done()
 					wantErrClosed(t, "the owner's read", readError(c))
 					wantStats(t, h, HubStats{Published: uint64(tt.published), Dropped: dropped})
 					return
