@@ -6,7 +6,7 @@ import "time"
 // only write: Pings get their answers, keepalive works, and the peer's Close is noticed ([Conn.Done]). Nobody else can
 // read any more; if somebody is reading already Drain does nothing.
 func (c *Conn) Drain() {
-	if c.startReading() != nil {
+	if c.dying.Load() || c.startReading() != nil { // what is left of a connection that is ending is read already
 		return
 	}
 	go func() {

@@ -20,10 +20,14 @@ const (
 // startReading takes the read token. Its error is why there is nothing to read.
 func (c *Conn) startReading() error {
 	if !c.reading.CompareAndSwap(false, true) {
-		if err := c.failed(); err != nil {
-			return err
+		err := c.failed()
+		if err == nil {
+			return ErrConcurrentRead
 		}
-		return ErrConcurrentRead
+		if !c.serving.Load() { // else this may be the goroutine that has to end the connection
+			<-c.done // somebody else reads the rest of it; that is bounded
+		}
+		return err
 	}
 	if !c.dying.Load() {
 		return nil

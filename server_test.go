@@ -702,6 +702,27 @@ func memoryUpgrade(t *testing.T, u *Upgrader) (*Conn, *rawPeer) {
 	return conn, peer
 }
 
+// A handler that comes to read when its connection is being closed already waits for the end, as one that was reading
+// does: when it gives up the connection then, the closing handshake is over.
+func TestUpgraderShutdownWhileNobodyReads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var u Upgrader
+		c, peer := memoryUpgrade(t, &u)
+		down := async(func() error { return u.Shutdown(t.Context()) })
+		wantBlocked(t, "Shutdown", down)
+		handled := async(func() error {
+			defer c.CloseNow()
+			return readError(c)
+		})
+		wantBlocked(t, "the handler's read", handled)
+		peer.finish(CloseGoingAway)
+		wantErrClosed(t, "the handler's read", <-handled)
+		if err := <-down; err != nil {
+			t.Errorf("Shutdown = %v", err)
+		}
+	})
+}
+
 // A context that ends cuts those that have not answered, whether they were told or not.
 func TestUpgraderShutdownGivesUp(t *testing.T) {
 	for _, wait := range []time.Duration{0, time.Second, 4 * time.Second} {
