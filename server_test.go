@@ -723,6 +723,19 @@ func TestUpgraderShutdownWhileNobodyReads(t *testing.T) {
 	})
 }
 
+// Drain waits for nothing, also when the connection is being closed.
+func TestDrainWhileTheConnectionIsClosing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := memoryUpgrade(t, new(Upgrader))
+		wantBlocked(t, "Close", async(c.Close))
+		start := time.Now()
+		c.Drain()
+		if d := time.Since(start); d != 0 {
+			t.Errorf("Drain took %v", d)
+		}
+	})
+}
+
 // A context that ends cuts those that have not answered, whether they were told or not.
 func TestUpgraderShutdownGivesUp(t *testing.T) {
 	for _, wait := range []time.Duration{0, time.Second, 4 * time.Second} {
