@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 )
 
 const (
@@ -304,29 +303,5 @@ func TestManyReadersLoseNothing(t *testing.T) {
 				t.Errorf("message %d arrived %d times", i, n)
 			}
 		}
-	})
-}
-
-// Messages of a Hub are not put between the fragments of another message either. RFC 6455, section 5.4.
-func TestSharedFramesWaitForTheMessageOfNextWriter(t *testing.T) {
-	bubble(t, 1<<20, connConfig{}, func(t *testing.T, server, client *Conn) {
-		w, err := server.NextWriter(BinaryMessage)
-		if err != nil {
-			t.Fatal(err)
-		}
-		w.Write(make([]byte, 40_000)) // more than a fragment
-		var hub Hub
-		hub.Subscribe(server, "topic")
-		hub.Publish("topic", TextMessage, []byte("shared"))
-		client.SetReadDeadline(time.Now().Add(time.Second))
-		whole := async(func() error { _, _, err := client.ReadMessage(); return err })
-		wantBlocked(t, "the read", whole)
-		if err := w.Close(); err != nil {
-			t.Error(err)
-		}
-		if err := <-whole; err != nil {
-			t.Fatal(err)
-		}
-		wantMessages(t, client, "shared")
 	})
 }

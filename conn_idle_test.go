@@ -165,7 +165,10 @@ func TestClosingFromAHandlerDoesNotDeadlock(t *testing.T) {
 				client.Drain()
 				called := 0
 				served := async(func() error {
-					return server.Serve(HandlerFuncs{OnMessage: func(c *Conn, _ MessageType, _ []byte) { called++; cl.close(c) }})
+					return server.Serve(HandlerFuncs{OnMessage: func(c *Conn, _ MessageType, _ []byte) {
+						called++
+						cl.close(c)
+					}})
 				})
 				e := encoder{role: clientRole, keys: nextMaskKey}
 				p := e.appendFrame(nil, OpText, true, []byte("go"))

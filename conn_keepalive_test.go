@@ -38,7 +38,8 @@ func wantDead(t *testing.T, err error, start time.Time, at time.Duration) {
 	}
 	var timeout net.Error
 	if !errors.As(err, &timeout) || !timeout.Timeout() || !errors.Is(err, os.ErrDeadlineExceeded) ||
-		errors.Is(err, net.ErrClosed) || errors.Is(err, io.ErrUnexpectedEOF) || !strings.Contains(err.Error(), "Keepalive") {
+		errors.Is(err, net.ErrClosed) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		!strings.Contains(err.Error(), "Keepalive") {
 		t.Errorf("%v is not a timeout that names Keepalive", err)
 	}
 }
@@ -56,7 +57,7 @@ func TestKeepaliveIsExact(t *testing.T) {
 		{"Timeout", Keepalive{Timeout: 7 * s}, [2]time.Duration{30 * s, 0}, [2]time.Duration{7 * s, 0}},
 		{"both", Keepalive{9 * s, 2 * s}, [2]time.Duration{9 * s, 9 * s}, [2]time.Duration{2 * s, 2 * s}},
 		{"no Timeout", Keepalive{9 * s, -1}, [2]time.Duration{9 * s, 9 * s}, [2]time.Duration{30 * s, 30 * s}},
-		{"short", Keepalive{time.Microsecond, time.Microsecond}, [2]time.Duration{1000, 1000}, [2]time.Duration{1e6, 1e6}},
+		{"short", Keepalive{1000, 1000}, [2]time.Duration{1000, 1000}, [2]time.Duration{lastLookTime, lastLookTime}},
 		{"off", Keepalive{Interval: -1}, [2]time.Duration{}, [2]time.Duration{}},
 	}
 	ways := map[string]func(c *Conn) error{
@@ -112,7 +113,8 @@ func TestKeepaliveAnyByteIsLife(t *testing.T) {
 	for _, tt := range tests {
 		for _, at := range []time.Duration{29 * s, 60*s - 1} {
 			t.Run(tt.name+" "+at.String(), func(t *testing.T) {
-				rawBubble(t, 4096, connConfig{keepalive: Keepalive{30 * s, 30 * s}}, func(t *testing.T, c *Conn, peer *rawPeer) {
+				cfg := connConfig{keepalive: Keepalive{30 * s, 30 * s}}
+				rawBubble(t, 4096, cfg, func(t *testing.T, c *Conn, peer *rawPeer) {
 					payload := long
 					if tt.op != OpText {
 						payload = "short"
@@ -142,7 +144,8 @@ func TestKeepaliveAnyByteIsLife(t *testing.T) {
 
 // A peer that answers lives as long as it does.
 func TestKeepaliveGoesOn(t *testing.T) {
-	rawBubble(t, 1024, connConfig{keepalive: Keepalive{Interval: 30 * time.Second}}, func(t *testing.T, c *Conn, peer *rawPeer) {
+	cfg := connConfig{keepalive: Keepalive{Interval: 30 * time.Second}}
+	rawBubble(t, 1024, cfg, func(t *testing.T, c *Conn, peer *rawPeer) {
 		c.Drain()
 		start := time.Now()
 		for i := range 10 {
