@@ -1071,6 +1071,69 @@ func TestHubPublishersWaitForAWriterFarBehind(t *testing.T) {
 	})
 }
 
+// What was published while another was writing goes to each subscriber in one write. One who takes only a part of it
+// gets the rest in order, before what is published later; what is queued of it counts, and can overflow.
+func TestHubBatches(t *testing.T) {
+	const frame, batch = 102, 5
+	tests := []struct {
+		name      string
+		room      int // what the peer takes at once
+		stuck     bool
+		limit     int
+		delivered int // of the batch, and whether the connection then goes on
+		closed    bool
+		queued    int64 // behind it
+	}{
+		{"all at once", 4096, false, 0, batch, false, 0},
+		{"cut in the first frame", 16, false, 0, batch, false, 4 * frame},
+		{"cut between two frames", 2 * frame, false, 0, batch, false, 2 * frame},
+		{"cut in the last frame", 5*frame - 1, false, 0, batch, false, 0},
+		{"behind a message that waits", 16, true, 0, batch, false, 5 * frame},
+		{"overflows in its middle", 16, true, 2 * frame, 0, true, 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := &Hub{QueueLimit: tt.limit}
+				c, peer := subscriber(t, h, tt.room, connConfig{}, "a")
+				if tt.stuck {
+					publish(t, h, "a", "a message that waits for the peer")
+					synctest.Wait()
+				}
+				s := h.shard(c)
+				s.writing = true // by somebody who is held up
+				for i := range batch {
+					publish(t, h, "a", overflowText(i))
+				}
+				h.continueWriting(s)
+				if got := c.Stats().Queued; got != tt.queued {
+					t.Errorf("%d bytes are queued, want %d", got, tt.queued)
+				}
+				if dropped := int64(batch - tt.delivered); h.Stats().Dropped != dropped {
+					t.Errorf("%d messages were dropped, want %d", h.Stats().Dropped, dropped)
+				}
+				sent := int64(tt.delivered)
+				if tt.stuck {
+					sent++
+					peer.want(OpText, "a message that waits for the peer")
+				}
+				if tt.closed {
+					peer.wantClose(CloseTryAgainLater)
+					return
+				}
+				publish(t, h, "a", "later")
+				for i := range batch {
+					peer.want(OpText, overflowText(i))
+				}
+				peer.want(OpText, "later")
+				if got := c.Stats().MessagesOut; got != sent+1 {
+					t.Errorf("the Conn has counted %d messages, want %d", got, sent+1)
+				}
+			})
+		})
+	}
+}
+
 // Messages are joined for one write up to a limit; none is split, and one that is alone is not copied.
 func TestJoinMessages(t *testing.T) {
 	tests := []struct {

@@ -481,6 +481,18 @@ func TestUpgradeDeadlineEndsWithTheAnswer(t *testing.T) {
 	}
 }
 
+// The deadline of the answer does not end what is written later.
+func TestUpgradeDeadlineIsTakenAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, peer := memoryUpgrade(t, &Upgrader{HandshakeTimeout: time.Second})
+		time.Sleep(2 * time.Second)
+		if err := c.WriteMessage(TextMessage, []byte("later")); err != nil {
+			t.Fatal(err)
+		}
+		peer.want(OpText, "later")
+	})
+}
+
 // An unhijackable is a ResponseWriter whose connection cannot be taken.
 type unhijackable struct {
 	*httptest.ResponseRecorder
