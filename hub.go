@@ -22,9 +22,9 @@ import (
 type Overflow uint8
 
 const (
-	// OverflowClose drops what waits and closes the connection with code 1013, once the frame that has begun is
-	// through. If the peer takes nothing at all the connection is cut after its WriteTimeout. The peer can connect
-	// again and knows that it missed something.
+	// OverflowClose drops what waits and closes the connection with code 1013, once what is being written, at most a
+	// message or 16 KiB of them, is through. If the peer takes nothing at all the connection is cut after its
+	// WriteTimeout. The peer can connect again and knows that it missed something.
 	OverflowClose Overflow = iota
 	// OverflowDropOldest drops the oldest messages that wait.
 	OverflowDropOldest
@@ -202,12 +202,11 @@ func (h *Hub) Shutdown(ctx context.Context) error {
 		return nil
 	}
 	gap := min(option(h.DrainTime, DefaultDrainTime)/time.Duration(len(conns)), maxGap)
-	spread := time.NewTicker(max(gap, 1))
-	defer spread.Stop()
-	for _, c := range conns {
-		if gap > 0 {
+	start := time.Now()
+	for i, c := range conns {
+		if wait := time.Until(start.Add(gap * time.Duration(i+1))); wait > 0 {
 			select {
-			case <-spread.C:
+			case <-time.After(wait):
 			case <-ctx.Done():
 			}
 		}
