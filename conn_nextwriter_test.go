@@ -152,11 +152,17 @@ func TestNextWriterText(t *testing.T) {
 // A writer that is left open holds up messages, not the end of the connection, and holds nothing afterwards.
 func TestNextWriterLeftOpen(t *testing.T) {
 	ends := map[string]func(c *Conn, peer *rawPeer){
-		"Close": func(c *Conn, peer *rawPeer) { go peer.finish(CloseNormal); c.Close() },
+		"Close": func(c *Conn, peer *rawPeer) {
+			closed := async(c.Close)
+			peer.finish(CloseNormal)
+			<-closed
+		},
 		"the peer's Close": func(c *Conn, peer *rawPeer) {
 			peer.send(OpClose, "")
-			go func() { peer.wantClose(CloseNoStatus); peer.nc.Close() }()
-			c.ReadMessage()
+			ended := async(readOne(c))
+			peer.wantClose(CloseNoStatus)
+			peer.nc.Close()
+			<-ended
 		},
 		"CloseNow": func(c *Conn, _ *rawPeer) { c.CloseNow() },
 		"lost":     func(c *Conn, peer *rawPeer) { peer.nc.Close(); c.ReadMessage() },
