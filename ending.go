@@ -187,12 +187,17 @@ func (c *Conn) failWith(cause error, code CloseCode, reason string) error {
 // once.
 func (c *Conn) abandon(cause error, code CloseCode, reason string) error {
 	if c.startClose(cause) && c.tryLock() {
-		c.appendClose(code, reason)
-		c.sendNow(nil)
+		c.leaveClose(code, reason)
 		c.unlockWrite()
 	}
 	c.end()
 	return c.failed()
+}
+
+// leaveClose sends our Close if the socket takes it at once. The write lock is held.
+func (c *Conn) leaveClose(code CloseCode, reason string) {
+	c.appendClose(code, reason)
+	c.sendNow(nil)
 }
 
 // linger shuts down the write side and throws input away until the peer closes too, at most lingerTime and lingerBytes.

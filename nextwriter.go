@@ -72,9 +72,15 @@ func (w *messageWriter) sendFragment(fin bool) {
 		w.over()
 		c.queued.Store(true) // messages that a Hub queued meanwhile
 	}
+	// A part of the message has left, and nothing may follow it but its rest or a Close. So the connection ends before
+	// the others who wait get the lock.
+	unfinished := w.err == ErrInvalidUTF8 && w.size > 0 && c.startClose(w.err)
+	if unfinished {
+		c.leaveClose(CloseInternalError, "message could not be finished")
+	}
 	c.unlockWrite()
-	if w.err != nil && w.err == ErrInvalidUTF8 && w.size > 0 {
-		c.abandon(w.err, CloseInternalError, "message could not be finished")
+	if unfinished {
+		c.end()
 	}
 }
 
