@@ -332,6 +332,10 @@ func (w *wstest) server(ctx context.Context) error {
 		return err
 	}
 	w.count = len(index["hawser"])
+	if w.has("does not listen") {
+		<-ctx.Done()
+		return nil
+	}
 	ln, err := net.Listen("tcp", u.Host)
 	if err != nil {
 		return err

@@ -117,7 +117,7 @@ test_server() {
   "$tmp/hawser" echo --addr 127.0.0.1:0 2>"$tmp/echo.log" &
   echo_server=$!
   while [[ -z $port ]]; do
-    kill -0 "$echo_server" 2>/dev/null || die "hawser echo has ended: $(cat "$tmp/echo.log")"
+    kill -0 "$echo_server" 2>/dev/null || die "hawser echo has ended: $(<"$tmp/echo.log")"
     port=$(sed -n 's|.*listening on ws://127\.0\.0\.1:\([0-9][0-9]*\)/.*|\1|p' "$tmp/echo.log")
     sleep 0.1
   done

@@ -3,7 +3,6 @@
 package autobahn
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -45,6 +44,23 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
+// lookAtSources looks at what the tests run but do not import: go test repeats an old result unless a file has changed
+// that a test has looked at itself.
+func lookAtSources(t *testing.T) {
+	t.Helper()
+	for _, pattern := range []string{"run.sh", "internal/runsh/*.go", "../cmd/hawser/*.go"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%s: %d files, error %v", pattern, len(files), err)
+		}
+		for _, file := range files {
+			if _, err := os.Stat(file); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
 var buildPrograms = sync.OnceValues(func() ([]byte, error) {
 	cmd := exec.Command("go", "build", "-o", programs+"/", "../cmd/hawser", "./internal/runsh")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
@@ -65,6 +81,7 @@ type bench struct {
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
+	lookAtSources(t)
 	dir, err := os.MkdirTemp("", "") // t.TempDir is too long for the path of a socket
 	if err != nil {
 		t.Fatal(err)
@@ -78,11 +95,7 @@ func newBench(t *testing.T) *bench {
 		}
 	}
 	for _, tool := range tools {
-		path, err := exec.LookPath(tool)
-		if err != nil {
-			t.Fatal(err)
-		}
-		b.link(path, tool)
+		b.link(b.lookPath(tool), tool)
 	}
 	self, err := os.Executable()
 	if err != nil {
@@ -100,12 +113,19 @@ func newQuickBench(t *testing.T) *bench {
 		t.Fatalf("%v\n%s", err, said)
 	}
 	b := newBench(t)
-	cp, err := exec.LookPath("cp")
-	if err != nil {
-		t.Fatal(err)
-	}
-	b.script("go", fmt.Sprintf(`[[ "$1 $2" == "build -o" ]] && exec %s %s/* "$3"`, cp, programs))
+	cp := b.lookPath("cp")
+	b.script("go", fmt.Sprintf(`[[ "$CGO_ENABLED $1 $2" == "0 build -o" ]] && exec %s %s/* "$3"`, cp, programs))
 	return b
+}
+
+// lookPath returns where the machine has a command.
+func (b *bench) lookPath(name string) string {
+	b.t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return path
 }
 
 // link puts a command on PATH.
@@ -124,10 +144,10 @@ func (b *bench) remove(name string) {
 	}
 }
 
-// script puts a shell script on PATH, in place of what has its name.
+// script puts a shell script on PATH, in place of what may have its name.
 func (b *bench) script(name, text string) {
 	b.t.Helper()
-	b.remove(name)
+	os.Remove(filepath.Join(b.bin, name))
 	text = "#!" + filepath.Join(b.bin, "bash") + "\n" + text + "\n"
 	if err := os.WriteFile(filepath.Join(b.bin, name), []byte(text), 0o777); err != nil {
 		b.t.Fatal(err)
@@ -175,7 +195,8 @@ func (b *bench) start(args ...string) (*exec.Cmd, func() outcome) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	var stdout, stderr bytes.Buffer
+	// Files, since for the end of a pipe Wait would wait until the last process that may write to it has ended.
+	stdout, stderr := b.create("stdout"), b.create("stderr")
 	cmd := exec.Command(filepath.Join(b.bin, "bash"), append([]string{"run.sh"}, args...)...)
 	cmd.Env = slices.DeleteFunc(os.Environ(), func(e string) bool {
 		return regexp.MustCompile(`^(PATH|DOCKER|AUTOBAHN_.*)=`).MatchString(e)
@@ -183,10 +204,9 @@ func (b *bench) start(args ...string) (*exec.Cmd, func() outcome) {
 	cmd.Env = append(cmd.Env, "PATH="+b.bin, "AUTOBAHN_REPORTS="+b.reports, "FAKE_DOCKER_STATE="+string(b.state))
 	cmd.Env = append(cmd.Env, "GORACE=atexit_sleep_ms=0") // or each call of the fake takes a second under -race
 	cmd.Env = append(cmd.Env, b.env...)
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	cmd.Stdout, cmd.Stderr = stdout, stderr
 	cmd.ExtraFiles = []*os.File{inherited}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.WaitDelay = patience
 	if err := cmd.Start(); err != nil {
 		b.t.Fatal(err)
 	}
@@ -202,13 +222,41 @@ func (b *bench) start(args ...string) (*exec.Cmd, func() outcome) {
 		if err := cmd.Wait(); err != nil && !errors.As(err, new(*exec.ExitError)) {
 			b.t.Fatal(err)
 		}
-		alive.SetReadDeadline(time.Now().Add(time.Second))
-		if _, err := alive.Read(make([]byte, 1)); errors.Is(err, os.ErrDeadlineExceeded) {
+		if !atEnd(b.t, alive) {
 			b.t.Error("the script has left a process")
 		}
 		b.leavesNoFiles()
-		return outcome{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
+		return outcome{cmd.ProcessState.ExitCode(), b.state.read(b.t, "stdout"), b.state.read(b.t, "stderr")}
 	}
+}
+
+// create makes an empty file in the directory of the state.
+func (b *bench) create(name string) *os.File {
+	b.t.Helper()
+	f, err := os.Create(b.state.path(name))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.t.Cleanup(func() { f.Close() })
+	return f
+}
+
+// atEnd reports whether everybody has closed the other end of a pipe, to which nobody writes. It does not wait.
+func atEnd(t *testing.T, pipe *os.File) bool {
+	t.Helper()
+	conn, err := pipe.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var readErr error
+	err = conn.Read(func(fd uintptr) bool {
+		_, readErr = syscall.Read(int(fd), make([]byte, 1))
+		return true
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return readErr == nil
 }
 
 // run runs the script to its end.
@@ -476,6 +524,38 @@ func TestSuiteThatDoesNotRunIsExitCode2(t *testing.T) {
 	}
 }
 
+// A suite that never answers is given up, after a time that passes at once here.
+func TestSuiteThatDoesNotAnswerIsExitCode2(t *testing.T) {
+	b := newQuickBench(t)
+	b.script("sleep", "")
+	b.state.write("does not listen", true)
+	b.run("client").want(t, 2, "the suite does not answer")
+}
+
+func TestProgramsThatDoNotRunAreExitCode2(t *testing.T) {
+	b := newQuickBench(t)
+	b.script("go", "exit 1")
+	b.run("server").want(t, 2, "hawser was not built")
+	b.script("go", `for program in hawser runsh; do ln -s "$(command -v broken)" "$3/$program"; done`)
+	b.link(b.lookPath("ln"), "ln")
+	b.script("broken", "echo 'all ports are taken' >&2; exit 1")
+	b.run("server").want(t, 2, "hawser echo has ended: all ports are taken")
+}
+
+// A server that takes its time to stop is waited for.
+func TestServerThatStopsSlowlyIsNotLeft(t *testing.T) {
+	b := newQuickBench(t)
+	b.link(b.lookPath("ln"), "ln")
+	b.link(filepath.Join(programs, "runsh"), "real-runsh")
+	b.script("go", `ln -s "$(command -v slow)" "$3/hawser"; ln -s "$(command -v real-runsh)" "$3/runsh"`)
+	b.script("slow", `echo 'listening on ws://127.0.0.1:1/' >&2
+sleep 100 &
+trap "kill $!; sleep 0.5; exit" TERM
+wait`)
+	b.state.write("run fails", true)
+	b.run("server").want(t, 2, "the suite ended with code 125")
+}
+
 // A report of an earlier run is not judged again.
 func TestOldReportIsNotJudged(t *testing.T) {
 	b := newQuickBench(t)
@@ -494,7 +574,6 @@ func TestClientThatGivesUpHasFailed(t *testing.T) {
 // The image is fetched once, and may be another one, as may be the command.
 func TestEnvironmentNamesImageAndCommand(t *testing.T) {
 	b := newQuickBench(t)
-	b.link(filepath.Join(b.bin, "docker"), "podman")
 	b.script("podman", `echo "$@" >>"$FAKE_DOCKER_STATE/podman"; exec docker "${@/elsewhere\/suite:1/`+image+`}"`)
 	b.env = append(b.env, "DOCKER=podman", "AUTOBAHN_IMAGE=elsewhere/suite:1")
 	b.run("server").want(t, 0)
