@@ -203,10 +203,7 @@ func crowdReader(t *testing.T, c *Conn) {
 }
 
 // readCalls is every way to read.
-var readCalls = []struct {
-	name string
-	read func(c *Conn) error
-}{
+var readCalls = []connCall{
 	{"ReadMessage", func(c *Conn) error { _, _, err := c.ReadMessage(); return err }},
 	{"AppendMessage", func(c *Conn) error { _, _, err := c.AppendMessage(make([]byte, 1, 8)); return err }},
 	{"ReadContext", func(c *Conn) error { _, _, err := c.ReadContext(context.Background()); return err }},
@@ -228,7 +225,7 @@ func TestSecondReaderIsRefused(t *testing.T) {
 					return err
 				})
 				wantBlocked(t, "the first reader", first)
-				if err := call.read(server); !errors.Is(err, ErrConcurrentRead) {
+				if err := call.call(server); !errors.Is(err, ErrConcurrentRead) {
 					t.Errorf("the second reader got %v", err)
 				}
 				server.Drain() // does nothing
@@ -255,7 +252,7 @@ func TestSecondReaderOfAPartIsRefused(t *testing.T) {
 			t.Errorf("the second Read got %v", err)
 		}
 		for _, call := range readCalls {
-			if err := call.read(server); !errors.Is(err, ErrConcurrentRead) {
+			if err := call.call(server); !errors.Is(err, ErrConcurrentRead) {
 				t.Errorf("%s got %v", call.name, err)
 			}
 		}
