@@ -34,8 +34,8 @@ func TestPingsAreAnsweredInOrder(t *testing.T) {
 }
 
 // Answers that the peer does not take wait up to 16 KiB; beyond that only the latest one is owed. Those that arrive are
-// in order, the latest is among them, and the rest was counted. RFC 6455, section 5.5.3: an endpoint may answer only the
-// most recent Ping.
+// in order, the latest is among them, and the rest was counted. RFC 6455, section 5.5.3: an endpoint may answer only
+// the most recent Ping.
 func TestUnreadPongsCollapseToTheLatest(t *testing.T) {
 	rawBubble(t, 512, connConfig{writeTimeout: -1}, func(t *testing.T, c *Conn, peer *rawPeer) {
 		const pings = 5000
