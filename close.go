@@ -137,12 +137,8 @@ func cutReason(reason string) string {
 
 // parseClosePayload reads and judges the payload of a Close frame.
 func parseClosePayload(p []byte) (code CloseCode, reason string, err *ProtocolError) {
-	if len(p) == 0 {
+	if len(p) < 2 { // one byte was refused with the header (checkByte1)
 		return CloseNoStatus, "", nil // RFC 6455, section 7.1.5: no code reads as 1005
-	}
-	if len(p) == 1 {
-		// RFC 6455, section 5.5.1: "If there is a body, the first two bytes of the body MUST be" the code.
-		return 0, "", violation("Close frame with a payload of one byte")
 	}
 	code = CloseCode(binary.BigEndian.Uint16(p))
 	if !code.onWire() {

@@ -134,7 +134,7 @@ func newConn(nc net.Conn, r role, cfg connConfig, leftover []byte) *Conn {
 	if c.closeTimeout == 0 {
 		c.closeTimeout = DefaultCloseTimeout // a Close without a bound is a leak
 	}
-	c.SetReadLimit(option(cfg.readLimit, DefaultReadLimit))
+	c.SetReadLimit(cfg.readLimit)
 	c.wire, c.in.pool = newWire(nc)
 	c.in.seed(leftover)
 	c.rdl.nc, c.wdl.nc = nc, nc

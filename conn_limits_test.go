@@ -156,7 +156,7 @@ func TestSetReadLimitHoldsFromTheNextMessage(t *testing.T) {
 		if err := <-read; err != nil {
 			t.Fatal(err)
 		}
-		c.SetReadLimit(0)
+		c.SetReadLimit(-1)
 		peer.send(OpBinary, strings.Repeat("x", 500_000))
 		if _, p, err := c.ReadMessage(); err != nil || len(p) != 500_000 {
 			t.Fatalf("%d bytes, %v", len(p), err)

@@ -269,7 +269,7 @@ func TestSection5_5_1_Close(t *testing.T) {
 		{name: "followed by data", frames: []sampleFrame{fr(fin|closeOp, "\x03\xe8"), fr(fin|text, "a")}, want: `close 1000 "" owes close`},
 		{name: "followed by a ping", frames: []sampleFrame{fr(fin|closeOp, "\x03\xe8"), fr(fin|ping, "a")}, want: `close 1000 "" owes close`},
 		{name: "followed by what is illegal", frames: []sampleFrame{fr(fin|closeOp, "\x03\xe8"), fr(rsv1|0xF, "a")}, want: `close 1000 "" owes close`},
-		{name: "of one byte", frames: []sampleFrame{fr(fin|closeOp, "\x03")}, err: "1002"},
+		{name: "of one byte", frames: []sampleFrame{fr(fin|closeOp, "\x03")}, err: "1002", at: 2},
 		{name: "reason not UTF-8", frames: []sampleFrame{fr(fin|closeOp, "\x03\xe8ab\xffcd")}, err: "1007", at: -5},
 		{name: "reason ends inside a character", frames: []sampleFrame{fr(fin|closeOp, "\x03\xe8ab\xe2\x82")}, err: "1007", at: -6},
 		{name: "reason with a surrogate", frames: []sampleFrame{fr(fin|closeOp, "\x03\xe8\xed\xa0\x80")}, err: "1007", at: -4},

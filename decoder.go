@@ -269,13 +269,9 @@ func closeEventOf(p []byte) (event, *ProtocolError) {
 }
 
 // judgePartialClose looks at the part of a Close frame that has arrived, so that a bad code or reason is refused at the
-// first byte that shows it. A Close with a payload of one byte shows itself in the header.
+// first byte that shows it.
 func (d *decoder) judgePartialClose(h Header, p []byte) {
 	if h.Opcode != OpClose {
-		return
-	}
-	if h.Length == 1 {
-		_, _, d.err = parseClosePayload([]byte{0})
 		return
 	}
 	if len(p) < 2 {

@@ -103,7 +103,7 @@ var (
 )
 
 func writeTimeoutError(d time.Duration) error {
-	return &timeoutError{fmt.Sprintf("the peer took nothing for %v, the limit set by WriteTimeout", d)}
+	return &timeoutError{fmt.Sprintf("the peer did not take what was written, up to 64 KiB, within %v, the limit set by WriteTimeout", d)}
 }
 
 func keepaliveError(k Keepalive) error {

@@ -1,12 +1,14 @@
 package websocket
 
 import (
+	"bufio"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"runtime"
 	"slices"
@@ -780,6 +782,10 @@ var declared = []struct {
 	{"30 MiB, sends 5 MiB", 30 << 20, 0, 5 << 20},
 	{"2^62 where nothing limits it, sends 10 bytes", 1 << 62, -1, 10},
 	{"2^62 where nothing limits it, sends 1 MiB", 1 << 62, -1, 1 << 20},
+	// Where a slice that grows as append has it would run ahead furthest.
+	{"20 MiB, sends 186 KiB", 20 << 20, 0, 186 << 10},
+	{"20 MiB, sends 205 KiB", 20 << 20, 0, 205 << 10},
+	{"20 MiB, sends 500 KiB", 20 << 20, 0, 500 << 10},
 }
 
 // DESIGN.md: a buffer never runs ahead of the bytes received by more than 64 KiB or their own amount again.
@@ -866,5 +872,49 @@ func TestPeerPipelinesBehindAnIllegalFrame(t *testing.T) {
 				s.wantDelivered("owed")
 			})
 		})
+	}
+}
+
+// Over TLS the reader can be faster than the goroutine that writes; no Pong may be lost for that.
+func TestPeerFloodsWithPingsOverTLS(t *testing.T) {
+	wstest.NoLeaks(t)
+	var u Upgrader
+	conns := make(chan *Conn, 1)
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if c, err := u.Upgrade(w, r, nil); err == nil {
+			c.Drain()
+			conns <- c
+		}
+	}))
+	defer server.Close()
+	d := Dialer{TLSConfig: server.Client().Transport.(*http.Transport).TLSClientConfig}
+	c, _, err := d.Dial(t.Context(), server.URL, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.CloseNow()
+	s := <-conns
+	defer s.CloseNow()
+
+	const n, size = 5000, 100
+	e := encoder{role: clientRole, keys: nextMaskKey}
+	var flood []byte
+	for i := range n {
+		flood, _ = e.appendControl(flood, OpPing, fmt.Appendf(nil, "%0*d", size, i))
+	}
+	go c.nc.Write(flood)
+	c.nc.SetReadDeadline(time.Now().Add(faultPatience))
+	pongs := bufio.NewReader(c.nc)
+	frame := make([]byte, 2+size)
+	for i := range n {
+		if _, err := io.ReadFull(pongs, frame); err != nil {
+			t.Fatalf("after %d Pongs: %v", i, err)
+		}
+		if want := fmt.Sprintf("\x8a%c%0*d", size, size, i); string(frame) != want {
+			t.Fatalf("Pong %d is %q", i, frame)
+		}
+	}
+	if lost := s.Stats().PongsLost; lost != 0 {
+		t.Errorf("%d Pongs lost", lost)
 	}
 }

@@ -70,7 +70,12 @@ const (
 )
 
 // String returns "text" or "binary".
-func (t MessageType) String() string { return Opcode(t).String() }
+func (t MessageType) String() string {
+	if !t.valid() {
+		return "MessageType(" + strconv.Itoa(int(t)) + ")"
+	}
+	return Opcode(t).String()
+}
 
 // valid reports whether t is one of the two types that exist.
 func (t MessageType) valid() bool { return t == TextMessage || t == BinaryMessage }
@@ -260,6 +265,9 @@ func checkByte1(h Header, s frameState) *ProtocolError {
 	// RFC 6455, section 5.5: control frames "MUST have a payload length of 125 bytes or less".
 	case h.Opcode.isControl() && h.len7 > maxControlPayload:
 		return violation(h.Opcode.String() + " frame with more than 125 bytes")
+	// RFC 6455, section 5.5.1: "If there is a body, the first two bytes of the body MUST be" the code.
+	case h.Opcode == OpClose && h.len7 == 1:
+		return violation("Close frame with a payload of one byte")
 	}
 	return nil
 }

@@ -38,6 +38,7 @@ func (s *hubShard) subscribe(c *Conn, topics []string) (isNew bool) {
 	if s.members == nil {
 		s.members = make(map[*Conn]map[string]struct{})
 		s.topics = make(map[string]*hubTopic)
+		s.written.L = &s.mu // before there is anybody to write to
 	}
 	mine, known := s.members[c]
 	if mine == nil {
@@ -194,7 +195,6 @@ func (s *hubShard) stopWriting() {
 
 // awaitPass waits for the end of the writer's pass. mu is held.
 func (s *hubShard) awaitPass() {
-	s.written.L = &s.mu
 	s.written.Wait()
 }
 

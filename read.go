@@ -106,9 +106,9 @@ func (c *Conn) ReadContext(ctx context.Context) (MessageType, []byte, error) {
 func (c *Conn) SetReadDeadline(t time.Time) error { return c.rdl.setUser(t) }
 
 // SetReadLimit sets how many bytes a message may have, from the next message on. A longer one fails the connection with
-// code 1009 and [ErrReadLimit] as soon as its header says so. 0 or less means no limit. It may be called from any
-// goroutine.
-func (c *Conn) SetReadLimit(n int64) { c.readLimit.Store(max(n, 0)) }
+// code 1009 and [ErrReadLimit] as soon as its header says so. 0 means [DefaultReadLimit], a negative n no limit. It may be
+// called from any goroutine.
+func (c *Conn) SetReadLimit(n int64) { c.readLimit.Store(option(n, DefaultReadLimit)) }
 
 // appendMessage appends the next message to dst, after the rest of the one that NextReader began.
 func (c *Conn) appendMessage(dst []byte) (MessageType, []byte, error) {
@@ -148,7 +148,12 @@ func growMessage(dst []byte, have, n int, body uint64) []byte {
 	if cap(dst)-len(dst) >= n+min(ahead, directRead) {
 		return dst
 	}
-	return slices.Grow(dst, n+ahead)
+	if ahead == 0 {
+		return slices.Grow(dst, n) // the end of a frame: many small ones shall not copy the message each
+	}
+	grown := make([]byte, len(dst), len(dst)+n+ahead)
+	copy(grown, dst)
+	return grown
 }
 
 // readBody reads payload of the current frame from the wire straight into p.
@@ -196,7 +201,8 @@ func (c *Conn) nextData() (event, error) {
 		case eventPing:
 			c.counters.pingsIn.Add(1)
 			c.setMore(c.in.hasFrame())
-			c.sendControl(OpPong, ev.payload)
+			c.queue.awaitRoom(len(ev.payload), c.done)
+			c.sendControl(ev.owed, ev.payload)
 		case eventPong:
 			c.handlePong(ev.payload)
 		case eventClose:
@@ -212,19 +218,19 @@ func (c *Conn) setMore(more bool) {
 	}
 }
 
-// receiveFrames waits for bytes of the next frames. Before it waits the replies that were collected leave.
+// receiveFrames waits for bytes of the next frames.
 func (c *Conn) receiveFrames() error {
 	c.setMore(false)
-	if c.collecting.Load() {
-		c.flushSoon()
-	}
 	_, err := c.receive(nil)
 	return err
 }
 
-// receive waits for bytes and reads them into p, or into the read buffer if p is nil. It takes keepalive's steps. Its
-// error is what the reader returns.
+// receive waits for bytes and reads them into p, or into the read buffer if p is nil. Before it waits the replies that
+// were collected leave. It takes keepalive's steps. Its error is what the reader returns.
 func (c *Conn) receive(p []byte) (n int, err error) {
+	if c.collecting.Load() {
+		c.flushSoon()
+	}
 	c.startWait()
 	for {
 		if p == nil {

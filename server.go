@@ -52,7 +52,7 @@ type Upgrader struct {
 }
 
 // Upgrade answers the handshake in r and returns the connection. header is added to the answer; it must not contain
-// what the handshake itself sets. If the request is refused it has been answered, and the error is a [*HandshakeError].
+// what the handshake itself sets, and nothing may have been written to w before. If the request is refused it has been answered, and the error is a [*HandshakeError].
 //
 // The connection is taken from the [http.Server] (hijacked): the handler may return, r.Context() no longer tells when
 // the peer leaves, and Server.Shutdown does not wait for it; see [Upgrader.Shutdown]. Middleware is passed by its
@@ -206,6 +206,12 @@ func (u *Upgrader) checkOrigin(r *http.Request) *HandshakeError {
 	if u.CheckOrigin == nil {
 		return checkOrigin(r.Header.Values("Origin"), r.Host, u.Origins)
 	}
+	// Two Origin fields that differ are refused whoever decides: the application could look at one of them only.
+	if origins := r.Header.Values("Origin"); len(origins) > 1 {
+		if _, err := soleOrigin(origins); err != nil {
+			return err
+		}
+	}
 	if u.CheckOrigin(r) {
 		return nil
 	}
@@ -243,8 +249,8 @@ func checkAnswerHeader(h http.Header) *HandshakeError {
 			return refuse("header", http.StatusInternalServerError, "the application set a header with the invalid name %s", quote(name))
 		}
 		for _, v := range values {
-			if strings.ContainsAny(v, "\r\n\x00") {
-				return refuse("header", http.StatusInternalServerError, "the application set header %s with a line break in it", quote(name))
+			if !isFieldValue(v) {
+				return refuse("header", http.StatusInternalServerError, "the application set header %s with a line break or another control character in it", quote(name))
 			}
 		}
 	}

@@ -249,6 +249,19 @@ func TestUpgradeRefusals(t *testing.T) {
 }
 
 // CheckOrigin is asked instead of Origins, about the very request.
+// Two Origin fields that differ are refused even if CheckOrigin looks at one of them only.
+func TestUpgradeCheckOriginIsNotAskedAboutContradictions(t *testing.T) {
+	wstest.NoLeaks(t)
+	h, _ := upgrading(&Upgrader{CheckOrigin: func(*http.Request) bool { return true }}, nil)
+	for second, status := range map[string]int{"https://b.example": 400, "https://A.example": 101} {
+		request := strings.Replace(requestText("Origin: https://a.example"), "Host:", "Origin: "+second+"\r\nHost:", 1)
+		peer := handshake(t, startServer(t, h), request)
+		if peer.status != status {
+			t.Errorf("second origin %q: status %d, want %d", second, peer.status, status)
+		}
+	}
+}
+
 func TestUpgradeCheckOrigin(t *testing.T) {
 	wstest.NoLeaks(t)
 	var asked string

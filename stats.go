@@ -14,7 +14,8 @@ type Stats struct {
 	PingsIn     int64 // Pings received
 	PongsLost   int64 // Pings left unanswered because the peer did not read the answers to later ones
 	Dropped     int64 // messages that a Hub dropped because the peer was too slow
-	Queued      int64 // bytes that wait for the peer to take them
+	Queued      int64 // bytes that wait behind the write that is under way
+	Unsent      int64 // bytes of the write that is under way which the peer has not taken yet
 
 	RTT time.Duration // of the latest Ping that was answered, 0 if none was
 }
@@ -27,6 +28,7 @@ type counters struct {
 	bytesIn, bytesOut       counter
 	pingsIn, pongsLost      counter
 	dropped, rtt            counter
+	unsent                  counter // bytes that a write waits with
 }
 
 // Stats returns a snapshot. It may be called from any goroutine, also after the connection has ended.
@@ -40,6 +42,7 @@ func (c *Conn) Stats() Stats {
 		PongsLost:   c.counters.pongsLost.Load(),
 		Dropped:     c.counters.dropped.Load(),
 		Queued:      int64(c.queue.size()),
+		Unsent:      c.counters.unsent.Load(),
 		RTT:         time.Duration(c.counters.rtt.Load()),
 	}
 }

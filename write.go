@@ -32,7 +32,8 @@ func (c *Conn) WriteMessage(t MessageType, p []byte) error {
 }
 
 // WriteContext is [Conn.WriteMessage] that gives up when ctx does. Before the message's first byte is sent that leaves
-// the connection usable; afterwards it ends it, and the error says so.
+// the connection usable; afterwards it ends it, and the error says so. A write that waits on a transport which cannot be
+// tried without waiting (TLS, and every socket on Windows) ends the connection in any case.
 func (c *Conn) WriteContext(ctx context.Context, t MessageType, p []byte) error {
 	if err := ctx.Err(); err != nil {
 		return &contextError{"write gave up before it began; nothing was sent", err}
@@ -47,7 +48,7 @@ func (c *Conn) WritePrepared(m *PreparedMessage) error {
 
 // SetWriteDeadline sets until when writes may wait for the peer; the zero time means as long as WriteTimeout allows. A
 // deadline that passes before a message's first byte is sent leaves the connection usable, afterwards it ends it. It
-// may be called from any goroutine and moves a write that waits already.
+// may be called from any goroutine and moves a write that waits already. On TLS see [Conn.WriteContext].
 func (c *Conn) SetWriteDeadline(t time.Time) error { return c.wdl.setUser(t) }
 
 // Flush sends the replies that are collecting.
@@ -172,6 +173,15 @@ func (c *Conn) unsent(tail []byte) []byte {
 	return tail
 }
 
+// unsentSize returns how many bytes have to leave.
+func (c *Conn) unsentSize(tail []byte) int {
+	n := len(c.rest) + len(tail)
+	if c.out != nil {
+		n += len(c.out.b) - c.outSent
+	}
+	return n
+}
+
 // took notes that n of the bytes that unsent returned have left, and returns what remains of tail.
 func (c *Conn) took(tail []byte, n int) []byte {
 	switch {
@@ -191,6 +201,9 @@ func (c *Conn) allSent() {
 		c.out.free()
 	}
 	c.out, c.outSent, c.rest = nil, 0, nil
+	if c.counters.unsent.Load() != 0 {
+		c.counters.unsent.Store(0)
+	}
 	c.collecting.Store(false)
 }
 
@@ -253,6 +266,7 @@ func (c *Conn) sendWaiting(ctx context.Context, begin int, tail []byte) error {
 			c.allSent()
 			return nil
 		}
+		c.counters.unsent.Store(int64(c.unsentSize(tail)))
 		p = p[:min(len(p), writeChunk)]
 		c.wdl.begin(c.writeTimeout)
 		n, err := c.nc.Write(p)

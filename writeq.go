@@ -2,6 +2,7 @@ package websocket
 
 import (
 	"sync"
+	"time"
 )
 
 // This file holds what waits to be sent while someone else holds the write lock, or while the socket takes nothing:
@@ -15,14 +16,20 @@ import (
 // answer only the most recent Ping.
 const repliesLimit = 16 << 10
 
+// repliesPatience is how long the reader waits, once so many Pongs wait, for a socket that may only be slow: over TLS the
+// reader can be faster than the goroutine that writes. A socket that takes nothing for so long is waited for once.
+const repliesPatience = 100 * time.Millisecond
+
 // A writeQueue holds control frames and messages. It has memory only while something waits.
 type writeQueue struct {
 	mu       sync.Mutex
 	flush    bool   // what has collected shall leave
 	controls []byte // for each frame: opcode, length of payload, payload
 	shared   []*PreparedMessage
-	bytes    int  // of the frames in shared
-	closed   bool // it overflowed: no message is taken any more
+	bytes    int           // of the frames in shared
+	room     chan struct{} // closed when controls have been taken; nil unless the reader waits for that
+	stalled  bool          // the reader has waited in vain, and controls have not been taken since
+	closed   bool          // it overflowed: no message is taken any more
 }
 
 // size returns how many bytes wait.
@@ -30,6 +37,38 @@ func (q *writeQueue) size() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.bytes + len(q.controls)
+}
+
+// awaitRoom waits, if there is no room for a Pong of n bytes, until there is.
+func (q *writeQueue) awaitRoom(n int, done <-chan struct{}) {
+	q.mu.Lock()
+	if q.stalled || len(q.controls)+n <= repliesLimit {
+		q.mu.Unlock()
+		return
+	}
+	room := make(chan struct{})
+	q.room = room
+	q.mu.Unlock()
+	patience := time.NewTimer(repliesPatience)
+	defer patience.Stop()
+	select {
+	case <-room:
+	case <-done:
+	case <-patience.C:
+		q.mu.Lock()
+		q.stalled = q.room != nil
+		q.room = nil
+		q.mu.Unlock()
+	}
+}
+
+// taken notes that controls have been taken. mu is held.
+func (q *writeQueue) taken() {
+	q.stalled = false
+	if q.room != nil {
+		close(q.room)
+		q.room = nil
+	}
 }
 
 // addControl queues a control frame and returns how many Pongs had to go for it. Pings that the peer does not take go
@@ -168,6 +207,7 @@ func (c *Conn) takeQueued() (again, flush bool) {
 		q.controls = q.controls[2+len(payload):]
 	}
 	q.controls = nil
+	q.taken()
 	for len(q.shared) > 0 && c.stream == nil {
 		flush = true
 		if !c.takeShared(q.shared[0]) {

@@ -38,7 +38,8 @@ After the end of the input it goes on reading until the server closes, until -n 
 for -w, or until Ctrl-C. Then it closes the connection and awaits the server's answer.
 
 Exit code: 0 after a normal close, 1 if the connection ended otherwise, 2 for a wrong command line, 3 if there was no
-connection or the handshake failed.
+connection or the handshake failed, 4 if fewer than -n messages came. A message may have several lines: a pipe cannot
+tell them from several messages.
 
 Examples:
   hawser connect ws://127.0.0.1:9002/
@@ -78,6 +79,7 @@ type terminal struct {
 	attended bool          // standard input is a terminal
 	escape   bool          // standard output is a terminal
 	prompt   bool          // both are, and lines are asked for
+	heard    bool          // a message has come
 }
 
 // An arrival is a message, or the error that ended the connection.
@@ -95,7 +97,8 @@ func (t *terminal) run(url string, messages []string) int {
 	// A reader of our output that goes away shall be an error of the write, so that we say goodbye to the server.
 	signal.Ignore(syscall.SIGPIPE)
 
-	c, _, err := new(websocket.Dialer).Dial(stop, url, nil)
+	dialer := websocket.Dialer{ReadLimit: maxEchoMessage}
+	c, _, err := dialer.Dial(stop, url, nil)
 	var refused *websocket.HandshakeError
 	switch {
 	case errors.As(err, &refused):
@@ -122,6 +125,9 @@ func (t *terminal) run(url string, messages []string) int {
 		case <-stop.Done():
 			return t.close(c, failed)
 		case <-idleOver:
+			if !t.heard {
+				fmt.Fprintf(t.std.err, "hawser connect: no message came within %v after the end of the input (-w sets that)\n", t.idle)
+			}
 			return t.close(c, failed)
 		case err := <-sent:
 			failed = failed || t.sendFailed(err)
@@ -134,6 +140,7 @@ func (t *terminal) run(url string, messages []string) int {
 			if a.err != nil {
 				return t.ended(a.err, failed)
 			}
+			t.heard = true
 			if err := t.show(a); err != nil {
 				return t.close(c, failed || t.showFailed(err))
 			}
@@ -195,7 +202,7 @@ func (t *terminal) send(c *websocket.Conn, messages []string) error {
 func sendLine(c *websocket.Conn, line []byte, n int) error {
 	err := c.WriteMessage(websocket.TextMessage, line)
 	if errors.Is(err, websocket.ErrInvalidUTF8) {
-		return fmt.Errorf("%w, line %d: %w", errInput, n, err)
+		return fmt.Errorf("%w, line %d: a text message has to be UTF-8", errInput, n)
 	}
 	return err
 }
@@ -249,8 +256,17 @@ func (t *terminal) close(c *websocket.Conn, failed bool) int {
 		fmt.Fprintln(t.std.err, "hawser connect:", err)
 		return exitFailed
 	}
-	if failed {
+	return t.verdict(failed)
+}
+
+// verdict returns the exit code of a connection that ended well.
+func (t *terminal) verdict(failed bool) int {
+	switch {
+	case failed:
 		return exitFailed
+	case t.count > 0:
+		fmt.Fprintf(t.std.err, "hawser connect: %d of the messages that -n asks for did not come\n", t.count)
+		return exitUnmet
 	}
 	return exitOK
 }
@@ -265,8 +281,5 @@ func (t *terminal) ended(err error, failed bool) int {
 	if !normal || t.attended {
 		fmt.Fprintln(t.std.err, "hawser connect:", err)
 	}
-	if !normal || failed {
-		return exitFailed
-	}
-	return exitOK
+	return t.verdict(failed || !normal)
 }

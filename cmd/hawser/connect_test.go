@@ -179,6 +179,25 @@ func TestConnectEndsAfterNMessages(t *testing.T) {
 	}
 }
 
+// TestConnectWithoutTheMessagesItWaitsFor: whoever asks for N messages learns that they did not come.
+func TestConnectWithoutTheMessagesItWaitsFor(t *testing.T) {
+	for name, end := range map[string]func(t *testing.T, c *websocket.Conn){
+		"the server says no more": func(t *testing.T, c *websocket.Conn) { wantGoodbye(t, c) },
+		"the server closes":       func(t *testing.T, c *websocket.Conn) { c.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			url := scripted(t, func(c *websocket.Conn) {
+				say(t, c, "1")
+				end(t, c)
+			})
+			code, stdout, stderr := pipe(t, "", "-n", "3", "-w", "200ms", url)
+			if code != exitUnmet || stdout != "1\n" || !strings.Contains(stderr, "2 of the messages that -n asks for did not come") {
+				t.Errorf("exit code %d, printed %q, said %q; want 4, the one, how many are missing", code, stdout, stderr)
+			}
+		})
+	}
+}
+
 // TestConnectReadsOnAfterTheEndOfItsInput: the replies to the last lines are not lost.
 func TestConnectReadsOnAfterTheEndOfItsInput(t *testing.T) {
 	t.Parallel()
@@ -195,7 +214,10 @@ func TestConnectReadsOnAfterTheEndOfItsInput(t *testing.T) {
 	t.Run("until none has come for -w", func(t *testing.T) {
 		t.Parallel()
 		url := scripted(t, func(c *websocket.Conn) { wantGoodbye(t, c) })
-		filter(t, "", "", "-w", "1ms", url)
+		code, stdout, stderr := pipe(t, "", "-w", "1ms", url)
+		if code != exitOK || stdout != "" || !strings.Contains(stderr, "no message came within 1ms") {
+			t.Errorf("exit code %d, printed %q, said %q", code, stdout, stderr)
+		}
 	})
 	t.Run("for a second without -w", func(t *testing.T) {
 		t.Parallel()
@@ -206,7 +228,9 @@ func TestConnectReadsOnAfterTheEndOfItsInput(t *testing.T) {
 				t.Errorf("it left after %v; want about %v", took, pipeIdle)
 			}
 		})
-		filter(t, "", "", url)
+		if code, stdout, stderr := pipe(t, "", url); code != exitOK || stdout != "" || !strings.Contains(stderr, "within 1s") {
+			t.Errorf("exit code %d, printed %q, said %q", code, stdout, stderr)
+		}
 	})
 	t.Run("each message begins the time anew", func(t *testing.T) {
 		t.Parallel()

@@ -1,16 +1,11 @@
 package main
 
 import (
-	"context"
 	"flag"
 	"fmt"
 	"net"
 	"net/http"
 	_ "net/http/pprof"
-	"os"
-	"os/signal"
-	"syscall"
-	"time"
 
 	"hawser.example/websocket"
 )
@@ -23,7 +18,9 @@ var echoVerb = verb{
 	summary: "a WebSocket server that sends back what it receives, on every path",
 	help: `
 It is the server under test in conformance runs and benchmarks, and something to point a new client at. It accepts every
-origin: do not put it on a public address.
+origin: do not put it on a public address. SIGTERM and Ctrl-C end it.
+
+Exit code: 0 when it was told to stop, 1 if it could not listen, 2 for a wrong command line.
 
 Examples:
   hawser echo --addr 127.0.0.1:9002
@@ -37,6 +34,10 @@ Examples:
 			switch {
 			case *compress:
 				return usageError(std, "echo", "--compress is not available yet: this version does not speak permessage-deflate")
+			case checkAddr(*addr) != nil:
+				return usageError(std, "echo", "--addr: %v", checkAddr(*addr))
+			case *profile != "" && checkAddr(*profile) != nil:
+				return usageError(std, "echo", "--pprof: %v", checkAddr(*profile))
 			case *limit == 0:
 				return usageError(std, "echo", "--read-limit 0 would refuse every message; -1 means no limit")
 			}
@@ -64,61 +65,9 @@ func echo(addr string, limit int64, std streams) int {
 		func(addr net.Addr) string { return fmt.Sprintf("listening on ws://%s/", addr) })
 }
 
-// drainTime bounds how long a server takes to stop: the last of many subscribers gets its Close after DefaultDrainTime,
-// and then has DefaultCloseTimeout to answer.
-const drainTime = websocket.DefaultDrainTime + websocket.DefaultCloseTimeout + 2*time.Second
-
-// serveHTTP runs h on addr until SIGINT or SIGTERM, then stops listening, calls drain, and returns the exit code. A
-// second signal ends the process at once.
-func serveHTTP(verb, addr string, h http.Handler, std streams, drain func(context.Context) error,
-	banner func(net.Addr) string) int {
-	stop, restore := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer restore()
-	ln, err := net.Listen("tcp", addr)
-	if err != nil {
-		fmt.Fprintf(std.err, "hawser %s: %v\n", verb, err)
-		return exitFailed
-	}
-	fmt.Fprintf(std.err, "hawser %s: %s\n", verb, banner(ln.Addr()))
-	server := newHTTPServer(h)
-	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(ln) }()
-	select {
-	case err := <-failed:
-		fmt.Fprintf(std.err, "hawser %s: %v\n", verb, err)
-		return exitFailed
-	case <-stop.Done():
-	}
-	restore()
-	fmt.Fprintf(std.err, "hawser %s: stopping\n", verb)
-	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
-	defer cancel()
-	drained := make(chan error, 1)
-	go func() { drained <- drain(ctx) }()
-	err = server.Shutdown(ctx)
-	if drainErr := <-drained; err == nil {
-		err = drainErr
-	}
-	if err != nil {
-		fmt.Fprintf(std.err, "hawser %s: not everything had ended after %v: %v\n", verb, drainTime, err)
-		return exitFailed
-	}
-	return exitOK
-}
-
-// newHTTPServer returns a server with the limits that an Upgrader cannot set.
-func newHTTPServer(h http.Handler) *http.Server {
-	return &http.Server{
-		Handler:           h,
-		ReadHeaderTimeout: 5 * time.Second,
-		MaxHeaderBytes:    16 << 10,
-		IdleTimeout:       2 * time.Minute,
-	}
-}
-
 // serveProfiles serves net/http/pprof on a listener of its own.
 func serveProfiles(addr string, std streams) error {
-	ln, err := net.Listen("tcp", addr)
+	ln, err := listen(addr)
 	if err != nil {
 		return err
 	}

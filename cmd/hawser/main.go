@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"strings"
+	"time"
 )
 
 // Exit codes, the same for all verbs.
@@ -17,6 +19,7 @@ const (
 	exitFailed  = 1 // the connection ended abnormally, the server could not go on
 	exitUsage   = 2 // the command line makes no sense
 	exitConnect = 3 // no connection, or the handshake failed
+	exitUnmet   = 4 // what was asked for did not come
 )
 
 // A streams is what a verb reads and writes.
@@ -91,7 +94,7 @@ func (v verb) run(args []string, std streams) int {
 		v.print(std.out)
 		return exitOK
 	case err != nil:
-		return usageError(std, v.name, "%v", err)
+		return usageError(std, v.name, "%s", flagMistake(fs, err))
 	case len(rest) > v.maxArgs:
 		return usageError(std, v.name, "unexpected argument %q", rest[v.maxArgs])
 	}
@@ -122,6 +125,42 @@ func parseAnywhere(fs *flag.FlagSet, args []string) (rest []string, err error) {
 		rest, args = append(rest, left[0]), left[1:]
 	}
 	return rest, nil
+}
+
+// flagName finds a flag in what package flag says is wrong.
+var flagName = regexp.MustCompile(`( )-([a-z][a-z-]*)`)
+
+// flagMistake says what package flag says, with the flag as our help writes it and what its value has to be.
+func flagMistake(fs *flag.FlagSet, err error) string {
+	text := err.Error()
+	name := flagName.FindStringSubmatch(text)
+	if name == nil {
+		return text
+	}
+	if len(name[2]) > 1 {
+		text = flagName.ReplaceAllString(text, "$1--$2")
+	}
+	if f := fs.Lookup(name[2]); f != nil {
+		text = strings.Replace(text, "parse error", "it has to be "+valueForm(f), 1)
+	}
+	return text
+}
+
+// valueForm says what the value of a flag has to look like.
+func valueForm(f *flag.Flag) string {
+	getter, ok := f.Value.(flag.Getter)
+	if !ok {
+		return "a text"
+	}
+	switch getter.Get().(type) {
+	case bool:
+		return "true or false"
+	case time.Duration:
+		return "a duration with its unit, such as 500ms, 5s or 1m"
+	case int, int64:
+		return "a whole number"
+	}
+	return "a text"
 }
 
 // usageError says what is wrong with the command line.

@@ -204,7 +204,13 @@ func TestUsage(t *testing.T) {
 		"unknown flag, echo":        {[]string{"echo", "--adr", "x"}, `^hawser echo: .*-adr\b`},
 		"unknown flag, testee":      {[]string{"testee", "--uri", "x"}, `^hawser testee: .*-uri\b`},
 		"flag without its value":    {[]string{"echo", "--addr"}, `^hawser echo: .*-addr\b`},
-		"value of the wrong kind":   {[]string{"echo", "--read-limit", "much"}, `^hawser echo: .*"much".*-read-limit`},
+		"unknown flag is spelled":   {[]string{"echo", "-adr", "x"}, `^hawser echo: .* --adr\n`},
+		"a number":                  {[]string{"echo", "--read-limit", "much"}, `^hawser echo: .*"much".* --read-limit: .*a whole number`},
+		"a duration":                {[]string{"connect", "-w", "5", "ws://h"}, `^hawser connect: .*"5".* -w: .*such as 500ms, 5s`},
+		"a truth":                   {[]string{"serve", "--dev=maybe"}, `^hawser serve: .*"maybe".* --dev: .*true or false`},
+		"address without a host":    {[]string{"echo", "--addr", "8080"}, `^hawser echo: --addr: "8080" is not of the form HOST:PORT, such as`},
+		"address with no port":      {[]string{"echo", "--pprof", "h"}, `^hawser echo: --pprof: "h" is not`},
+		"port too large":            {[]string{"serve", "--publish-key", "k", "--addr", "127.0.0.1:99999"}, `^hawser serve: --addr: "127.0.0.1:99999" is not`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, stdout, stderr := hawser(t, row.args...)

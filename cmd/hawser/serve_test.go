@@ -166,6 +166,66 @@ func TestServeRefusesToStart(t *testing.T) {
 	}
 }
 
+// TestServeRefusesAKeyThatCannotBeSent: a header field has no white space at its ends, so nobody could publish.
+func TestServeRefusesAKeyThatCannotBeSent(t *testing.T) {
+	for _, key := range []string{"secret\r", "secret\n", " secret", "two words", "tab\tbed", "del\x7f"} {
+		code, _, stderr := hawser(t, "serve", "--publish-key", key, "--addr", "127.0.0.1:0")
+		if code != exitUsage || !strings.Contains(stderr, "the publish key has white space") {
+			t.Errorf("key %q: exit code %d, said %q", key, code, stderr)
+		}
+	}
+	for _, key := range []string{"secret", "c2VjcmV0Cg==", "schlüssel"} {
+		if err := checkKey(key); err != nil {
+			t.Errorf("key %q: %v", key, err)
+		}
+	}
+}
+
+// TestStopDoesNotWaitForABodyThatDoesNotCome: no client may keep a server from stopping in time, and well.
+func TestStopDoesNotWaitForABodyThatDoesNotCome(t *testing.T) {
+	t.Parallel()
+	p, addr := startServe(t)
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(patience))
+	fmt.Fprintf(c, "POST /topics/news HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer secret\r\n"+
+		"Content-Length: 5\r\nExpect: 100-continue\r\n\r\n", addr)
+	if res, err := http.ReadResponse(bufio.NewReader(c), nil); err != nil || res.StatusCode != http.StatusContinue {
+		t.Fatal(res, err)
+	}
+	began := time.Now()
+	p.signal(syscall.SIGTERM)
+	if code := p.wait(); code != exitOK || !strings.Contains(p.err.String(), "cut off what had not ended") {
+		t.Errorf("exit code %d, said %q", code, p.err)
+	}
+	if took := time.Since(began); took > drainTime+5*time.Second {
+		t.Errorf("stopping took %v", took)
+	}
+}
+
+// TestRequestsHaveToArriveInTime, body and all; a connection that was upgraded has all the time it wants.
+func TestRequestsHaveToArriveInTime(t *testing.T) {
+	upgrader := websocket.Upgrader{}
+	server := newHTTPServer(upgrader.Handler(func(*websocket.Conn, *http.Request) websocket.Handler { return echoHandler }))
+	if server.ReadTimeout != requestTime || server.ReadHeaderTimeout <= 0 || server.IdleTimeout <= 0 {
+		t.Errorf("limits %v, %v, %v", server.ReadTimeout, server.ReadHeaderTimeout, server.IdleTimeout)
+	}
+	server.ReadTimeout = 50 * time.Millisecond
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go server.Serve(ln)
+	defer server.Close()
+	c := dial(t, "ws://"+ln.Addr().String()+"/", nil)
+	<-time.After(100 * time.Millisecond)
+	c.WriteMessage(websocket.TextMessage, []byte("still here"))
+	c.wantMessage(websocket.TextMessage, "still here")
+}
+
 // TestServeDevOnLoopback: each way to write a loopback address will do.
 func TestServeDevOnLoopback(t *testing.T) {
 	for addr, want := range map[string]bool{
@@ -189,7 +249,7 @@ func TestAddressInUse(t *testing.T) {
 	} {
 		code, stdout, stderr := hawser(t, args...)
 		if code != exitFailed || stdout != "" || !strings.HasPrefix(stderr, "hawser "+args[0]+": ") ||
-			!strings.Contains(stderr, addr) || strings.Contains(stderr, "listening") {
+			!strings.Contains(stderr, addr) || !strings.Contains(stderr, "choose another address") || strings.Contains(stderr, "listening") {
 			t.Errorf("hawser %q: exit code %d, printed %q, said %q", args, code, stdout, stderr)
 		}
 	}

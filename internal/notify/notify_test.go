@@ -281,6 +281,29 @@ func TestServerRoutes(t *testing.T) {
 	}
 }
 
+// TestRefusalsDoNotWaitForTheBody: nothing that is refused costs a connection for as long as the client likes.
+func TestRefusalsDoNotWaitForTheBody(t *testing.T) {
+	s := serve(t, notify.Config{PublishKey: key})
+	withKey := "Authorization: Bearer " + key + "\r\n"
+	for _, tt := range []struct {
+		request, header string
+		status          int
+	}{
+		{"POST /topics/news", "Content-Length: 10\r\n", 401},
+		{"POST /topics/news", withKey + "Content-Length: 1048577\r\n", 413},
+		{"POST /topics/a/b", withKey + "Content-Length: 10\r\n", 400},
+		{"PUT /topics/news", "Transfer-Encoding: chunked\r\n", 405},
+		{"GET /topics/news", "Content-Length: 10\r\n", 400},
+		{"GET /topics/other", "Content-Length: 10\r\n" + handshakeHeader, 400},
+		{"GET /nothing", "Content-Length: 10\r\n", 404},
+	} {
+		t.Run(tt.request, func(t *testing.T) {
+			got := s.raw(t, tt.request+" HTTP/1.1\r\nHost: x\r\n"+tt.header+"\r\n")
+			wantRefusal(t, got, tt.status, "")
+		})
+	}
+}
+
 func TestServerWithoutKeyIsAMistake(t *testing.T) {
 	defer func() {
 		if recover() == nil {

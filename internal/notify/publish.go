@@ -26,16 +26,21 @@ func (s *Server) publish(w http.ResponseWriter, r *http.Request, topic string) {
 		answerError(w, http.StatusUnauthorized, refusal)
 		return
 	}
+	if r.ContentLength > maxBody {
+		answerTooLarge(w)
+		return
+	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		answerError(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes", maxBody))
+		answerTooLarge(w)
 		return
 	case err != nil:
-		answerError(w, http.StatusBadRequest, "the body did not arrive whole")
+		answerError(w, http.StatusBadRequest, "the body did not arrive whole, or not in time")
 		return
 	}
+	w.Header().Del("Connection") // see ServeHTTP
 	receipt, err := s.hub.Publish(topic, messageType(r), body)
 	switch {
 	case err == nil:
@@ -46,6 +51,10 @@ func (s *Server) publish(w http.ResponseWriter, r *http.Request, topic string) {
 	default:
 		answerError(w, http.StatusServiceUnavailable, shuttingDown)
 	}
+}
+
+func answerTooLarge(w http.ResponseWriter) {
+	answerError(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes", maxBody))
 }
 
 // messageType decides between text and binary.

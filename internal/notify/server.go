@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"hawser.example/websocket"
 )
@@ -17,6 +18,9 @@ const (
 	maxBody       = 1 << 20  // bytes of a message that is published
 	maxFromClient = 64 << 10 // bytes of a message from a subscriber, all of which are thrown away
 	maxTopic      = 255      // bytes of a topic's name
+
+	// DrainTime is over which time Shutdown spreads its goodbyes.
+	DrainTime = 3 * time.Second
 
 	shuttingDown = "the server is shutting down; try again later"
 )
@@ -49,6 +53,7 @@ func NewServer(cfg Config) *Server {
 		dev:      cfg.Dev,
 		epoch:    newEpoch(),
 		upgrader: websocket.Upgrader{Origins: cfg.Origins, ReadLimit: maxFromClient},
+		hub:      websocket.Hub{DrainTime: DrainTime},
 	}
 	s.upgrader.Error = refuseUpgrade
 	s.handler = http.HandlerFunc(s.route)
@@ -67,7 +72,13 @@ func newEpoch() string {
 }
 
 // ServeHTTP answers a request.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.ContentLength != 0 {
+		// Until the body has been read: else net/http waits for the rest of it before it sends a refusal.
+		w.Header().Set("Connection", "close")
+	}
+	s.handler.ServeHTTP(w, r)
+}
 
 // Shutdown tells all subscribers to come back later (code 1012), spread over a few seconds if there are many, and waits
 // until they have gone; when ctx ends first it cuts them off and returns its error. Nothing can be published any more.

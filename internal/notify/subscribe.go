@@ -12,6 +12,10 @@ func (s *Server) subscribe(w http.ResponseWriter, r *http.Request, topic string)
 		answerError(w, http.StatusServiceUnavailable, shuttingDown)
 		return
 	}
+	if r.ContentLength != 0 && !websocket.IsUpgrade(r) {
+		answerError(w, http.StatusBadRequest, "a GET has no body here")
+		return
+	}
 	c, err := s.upgrader.Upgrade(w, r, nil)
 	if err != nil {
 		return // it has been answered
