@@ -290,7 +290,7 @@ func TestRefusalsDoNotWaitForTheBody(t *testing.T) {
 		status          int
 	}{
 		{"POST /topics/news", "Content-Length: 10\r\n", 401},
-		{"POST /topics/news", withKey + "Content-Length: 1048577\r\n", 413},
+		{"POST /topics/news", withKey + "Content-Length: 1048577\r\nExpect: 100-continue\r\n", 413},
 		{"POST /topics/a/b", withKey + "Content-Length: 10\r\n", 400},
 		{"PUT /topics/news", "Transfer-Encoding: chunked\r\n", 405},
 		{"GET /topics/news", "Content-Length: 10\r\n", 400},
