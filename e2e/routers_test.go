@@ -111,7 +111,7 @@ var (
 	echoSecure   = echomiddleware.Secure()
 
 	timeoutHandler = func(next http.Handler) http.Handler { return http.TimeoutHandler(next, long, "too late") }
-	echoHandler    = echomiddleware.TimeoutWithConfig(echomiddleware.TimeoutConfig{Timeout: long}) // is http.TimeoutHandler
+	echoHandler    = echomiddleware.TimeoutWithConfig(echomiddleware.TimeoutConfig{Timeout: long}) // http.TimeoutHandler
 )
 
 // open lets a WebSocket through.
@@ -150,7 +150,8 @@ var open = []route{
 	{"echo, body dump", withEcho(echoBodyDump)},
 	{"echo, secure", withEcho(echoSecure)},
 	{"echo, all", withEcho(echoID, echoLog, echoRecover, echoTimeout, echoSecure, echoCompress, echoBodyDump)},
-	{"echo, all, compress first", withEcho(echoCompress, echoBodyDump, echoSecure, echoTimeout, echoRecover, echoLog, echoID)},
+	{"echo, all, compress first",
+		withEcho(echoCompress, echoBodyDump, echoSecure, echoTimeout, echoRecover, echoLog, echoID)},
 }
 
 // shut has http.TimeoutHandler somewhere: it keeps the answer back until the handler has returned.
@@ -166,7 +167,8 @@ var shut = []route{
 	{"gin, in http.TimeoutHandler", under(long, withGin())},
 	{"gin with all, in http.TimeoutHandler", under(long, withGin(ginID, ginLog, ginRecover, ginCompress))},
 	{"echo, Timeout", withEcho(echoHandler)},
-	{"echo, Timeout over all", withEcho(echoHandler, echoID, echoLog, echoRecover, echoTimeout, echoCompress, echoBodyDump)},
+	{"echo, Timeout over all",
+		withEcho(echoHandler, echoID, echoLog, echoRecover, echoTimeout, echoCompress, echoBodyDump)},
 	{"echo, Timeout under all", withEcho(echoID, echoLog, echoRecover, echoCompress, echoBodyDump, echoHandler)},
 	{"echo, in http.TimeoutHandler", under(long, withEcho(echoCompress))},
 }
