@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the end-to-end tests need on a Debian machine: Chromium, Node.js with ws, Python's websockets, nginx,
-# HAProxy, Caddy, the forward proxies tinyproxy and Dante, iproute2 and nftables for machines that fail, curl. Run as root. It starts no service and does nothing where everything is there already.
+# HAProxy, Caddy, the forward proxies tinyproxy and Dante, iproute2 and nftables for networks that fail, curl. Run as
+# root. It starts no service and does nothing where everything is there already.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
