@@ -77,10 +77,14 @@ func parseProxyValue(value string) *url.URL {
 	if u, err := url.Parse(value); err == nil && u.Scheme != "" && u.Host != "" {
 		return u
 	}
-	if u, err := url.Parse("http://" + value); err == nil && u.Host != "" {
-		return u
+	if strings.Contains(value, "://") {
+		return nil
 	}
-	return nil
+	u, err := url.Parse("http://" + value)
+	if err != nil || u.Host == "" {
+		return nil
+	}
+	return u
 }
 
 // needsNoProxy tells whether NO_PROXY lists host, which is in lower case, or it is this machine.
@@ -112,7 +116,9 @@ func matchesNoProxy(host, port string, ip net.IP, element string) bool {
 	if address := net.ParseIP(element); address != nil || ip != nil {
 		return address.Equal(ip)
 	}
-	element = strings.TrimPrefix(element, "*")
+	if strings.HasPrefix(element, "*.") {
+		element = element[1:]
+	}
 	if below, ok := strings.CutPrefix(element, "."); ok {
 		return strings.HasSuffix(host, "."+below)
 	}
