@@ -140,10 +140,10 @@ func (d *Dialer) Dial(ctx context.Context, url string, header http.Header) (*Con
 	trip := &trip{t: t, header: header, left: d.MaxRedirects}
 	for {
 		c, res, err := d.handshake(ctx, trip)
-		if err == nil || !trip.redirected(res) {
+		if err == nil || !trip.redirected(res, err) {
 			return c, res, err
 		}
-		if herr := trip.follow(res); herr != nil {
+		if herr := trip.follow(ctx, res); herr != nil {
 			return nil, res, herr
 		}
 	}

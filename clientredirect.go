@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -18,9 +19,10 @@ type trip struct {
 	sent     map[string]bool // the requests up to now
 }
 
-// redirected tells whether res is a redirect, where these are asked for.
-func (tr *trip) redirected(res *http.Response) bool {
-	if res == nil || tr.followed+max(tr.left, 0) == 0 {
+// redirected tells whether err is about res being a redirect, where these are asked for.
+func (tr *trip) redirected(res *http.Response, err error) bool {
+	var herr *HandshakeError
+	if !errors.As(err, &herr) || herr.Check != "status" || tr.followed+max(tr.left, 0) == 0 {
 		return false
 	}
 	switch res.StatusCode {
@@ -32,12 +34,15 @@ func (tr *trip) redirected(res *http.Response) bool {
 }
 
 // follow goes where res leads.
-func (tr *trip) follow(res *http.Response) *HandshakeError {
+func (tr *trip) follow(ctx context.Context, res *http.Response) *HandshakeError {
 	location := res.Header.Get("Location")
 	fail := func(why string, err error) *HandshakeError {
 		herr := refuse("redirect", res.StatusCode, "the server redirects to %s, %s", quote(location), why)
 		herr.Err = err
 		return herr
+	}
+	if ctx.Err() != nil {
+		return fail("but there is no time left", whyDone(ctx))
 	}
 	if tr.left == 0 {
 		return fail(fmt.Sprintf("and %d redirects have been followed, the limit set by MaxRedirects", tr.followed), nil)

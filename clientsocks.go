@@ -157,10 +157,12 @@ func readSocksReply(r io.Reader) error {
 		if err != nil || need <= have {
 			return err
 		}
-		if err := readFull(r, b[have:need]); err != nil {
+		n, err := r.Read(b[have:need])
+		if have += n; n == 0 && err == io.EOF {
+			return io.ErrUnexpectedEOF
+		} else if n == 0 && err != nil {
 			return err
 		}
-		have = need
 	}
 }
 

@@ -113,12 +113,12 @@ func naiveSocksReply(b []byte) (length int, granted bool, more error) {
 	if code := at(1); more == nil && code != 0 {
 		return 0, false, nil
 	}
-	address, known := map[int]int{1: 4, 3: 1 + at(4), 4: 16}[at(3)]
-	if more != nil {
+	address, known := map[int]int{1: 4, 3: 1, 4: 16}[at(3)]
+	if more != nil || !known {
 		return 0, false, more
 	}
-	if !known {
-		return 0, false, nil
+	if at(3) == 3 {
+		address += at(4)
 	}
 	length = 4 + address + 2
 	at(length - 1)
