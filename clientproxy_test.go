@@ -453,8 +453,12 @@ func TestProxyGetsNothingOfTheServers(t *testing.T) {
 	srv := httptest.NewServer(echoHandler(new(Upgrader)))
 	defer srv.Close()
 	p := &testProxy{server: srv.Listener.Addr().String()}
-	var head bytes.Buffer
-	startProxy(t, p, config, func(nc net.Conn) { p.serveConnect(teeConn{nc, &head}) })
+	head := make(chan string, 1)
+	startProxy(t, p, config, func(nc net.Conn) {
+		var all bytes.Buffer
+		p.serveConnect(teeConn{nc, &all})
+		head <- all.String()
+	})
 
 	mine := clients.Clone()
 	mine.Certificates, mine.ServerName = servers.Certificates, "server.example"
@@ -474,7 +478,7 @@ func TestProxyGetsNothingOfTheServers(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Close()
-	connect, _, _ := strings.Cut(head.String(), "\r\n\r\n")
+	connect, _, _ := strings.Cut(<-head, "\r\n\r\n")
 	if want := "CONNECT h:80 HTTP/1.1\r\nHost: h:80"; connect != want {
 		t.Errorf("the proxy got %q, want %q", connect, want)
 	}
