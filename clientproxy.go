@@ -125,7 +125,8 @@ func (p *proxy) openHTTP(ctx context.Context, nc net.Conn, t *target, maxHeader 
 func (p *proxy) refused(ctx context.Context, t *target, res *http.Response) *HandshakeError {
 	s := fmt.Sprintf("the proxy %s answered %d %s to CONNECT %s", p, res.StatusCode, http.StatusText(res.StatusCode), t.proxied())
 	switch {
-	case res.StatusCode != http.StatusProxyAuthRequired:
+	// RFC 9110, section 11.7.1: a proxy answers 407. tinyproxy 1.11 answers 401 to a user whom it does not know.
+	case res.StatusCode != http.StatusProxyAuthRequired && res.StatusCode != http.StatusUnauthorized:
 	case p.user == nil:
 		s += ": it wants a user and password, which belong in its URL"
 	default:

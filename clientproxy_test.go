@@ -280,6 +280,7 @@ func TestProxyAnswers(t *testing.T) {
 		{"101", "HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n", 101, "101", ""},
 		{"302", "HTTP/1.1 302 x\r\nLocation: ws://h2/\r\nContent-Length: 0\r\n\r\n", 302, "302 Found", ""},
 		{"407", "HTTP/1.1 407 x\r\nContent-Length: 0\r\n\r\n", 407, "did not accept the user", ""},
+		{"401, as tinyproxy has it", "HTTP/1.1 401 x\r\nContent-Length: 0\r\n\r\n", 401, "did not accept the user", ""},
 		{"nothing", "", 0, "the proxy http://p:3128 closed the connection without an answer", ""},
 		{"half a header", "HTTP/1.1 200 OK\r\nX: y", 0, "in the middle", ""},
 		{"no HTTP", "SSH-2.0-x\r\n\r\n", 0, "the answer of the proxy http://p:3128 is not HTTP", ""},
