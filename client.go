@@ -8,13 +8,15 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"slices"
 	"time"
 )
 
-// The client's end of the opening handshake. A Dial has four stages, one function each: connect, secure (TLS), send the
-// request (clientreq.go), judge the answer (clientres.go, handshake.go). One context bounds them all, and whatever
-// stage it ends in, the socket is closed before Dial returns.
+// The client's end of the opening handshake. It has four stages, one function each: connect, tunnel (the proxy,
+// clientproxy.go, and TLS), exchange the request (clientreq.go) for the answer, which readAnswer judges (clientres.go,
+// handshake.go). Dial repeats that for every redirect (clientredirect.go). One context bounds it all, and whatever stage
+// it ends in, the socket is closed before Dial returns.
 
 // Defaults of a [Dialer].
 const (
@@ -32,9 +34,41 @@ type Dialer struct {
 	// name it is an error.
 	TLSConfig *tls.Config
 
-	// DialContext makes the connection to the server, in place of a zero [net.Dialer]. network is "tcp" or "unix", addr
-	// is host:port or the path of the socket. It has to return when ctx ends. For wss, TLS is added to what it returns.
+	// DialContext makes the connection to the server, or to the proxy, in place of a zero [net.Dialer]. network is "tcp"
+	// or "unix", addr is host:port or the path of the socket. It has to return when ctx ends. TLS is added to what it
+	// returns.
 	DialContext func(ctx context.Context, network, addr string) (net.Conn, error)
+
+	// Proxy returns the proxy for a request, nil if there is to be none. It is asked before every connection but those
+	// to Unix sockets. The URL of the request has the scheme http for ws and https for wss, so the functions of
+	// net/http fit. A nil Proxy means none, as in [http.Transport]; [ProxyFromEnvironment] reads the environment.
+	//
+	// The URL that it returns is one of
+	//
+	//	http://host:port     an HTTP proxy, port 80 unless it has one; it is asked with CONNECT, for ws too
+	//	https://host:port    the same over TLS, port 443 unless it has one
+	//	socks5://host:port   a SOCKS5 proxy, port 1080 unless it has one; socks5h means the same
+	//
+	// A user and password in it are sent to the proxy: as basic authentication, or as RFC 1929 has it for SOCKS5. The
+	// proxy looks the server's name up.
+	Proxy func(*http.Request) (*url.URL, error)
+
+	// ProxyTLSConfig is used for the connection to an https proxy, as TLSConfig is for that to the server. Nothing of
+	// TLSConfig goes to a proxy, in particular no certificate.
+	ProxyTLSConfig *tls.Config
+
+	// Jar keeps cookies. Those that it has for the URL are sent with the request, in place of any of the same name in
+	// the header, and those of every answer are given to it, the redirects' and refusals' too. It sees http for ws and
+	// https for wss, as a browser's does. nil is none.
+	Jar http.CookieJar
+
+	// MaxRedirects is how many redirects are followed: 301, 302, 303, 307 and 308. The default is none.
+	//
+	// A redirect never leads from wss to ws, and to no other scheme than these, http and https. Where it leads to
+	// another host or port the credentials in the header (Authorization, Cookie, Proxy-Authorization) and in the URL,
+	// and a Host in the header, are left out from there on; going from port 80 to 443 of the same host, as TLS comes
+	// in, is not another. The Jar gives each URL its own cookies.
+	MaxRedirects int
 
 	// Subprotocols are offered to the server, the preferred one first; [Conn.Subprotocol] is the one it chose, if any.
 	// RFC 6455, section 1.9.
@@ -50,20 +84,21 @@ type Dialer struct {
 	// well.
 	CloseTimeout time.Duration
 
-	// HandshakeTimeout bounds a whole Dial: looking up the name, connecting, TLS, the request and its answer. The
-	// context can end it earlier. The default is [DefaultHandshakeTimeout].
+	// HandshakeTimeout bounds a whole Dial: looking up the name, connecting, the proxy, TLS, the request and its answer,
+	// and all that again for every redirect. The context can end it earlier. The default is [DefaultHandshakeTimeout].
 	HandshakeTimeout time.Duration
 
-	// MaxHeaderBytes is how long the header of the server's answer may be. The default is [DefaultMaxHeaderBytes].
+	// MaxHeaderBytes is how long the header of an answer may be, of the server or of a proxy. The default is [DefaultMaxHeaderBytes].
 	MaxHeaderBytes int
 
 	// Keepalive looks after the connection. It is off by default.
 	Keepalive Keepalive
 }
 
-// Dial opens a connection to url with a zero [Dialer] and nothing added to the request. See [Dialer.Dial].
+// Dial opens a connection to url with nothing added to the request, through the proxy that the environment names, if
+// any: its [Dialer] has [ProxyFromEnvironment] as Proxy and is zero otherwise. See [Dialer.Dial].
 func Dial(ctx context.Context, url string) (*Conn, error) {
-	c, _, err := new(Dialer).Dial(ctx, url, nil)
+	c, _, err := (&Dialer{Proxy: ProxyFromEnvironment}).Dial(ctx, url, nil)
 	return c, err
 }
 
@@ -85,10 +120,12 @@ func Dial(ctx context.Context, url string) (*Conn, error) {
 // are sent but what is in header. Dial does not change it.
 //
 // ctx and HandshakeTimeout bound the whole of Dial; the connection that it returns does not depend on ctx any more. If
-// either passes, at any stage, no socket and no goroutine is left.
+// either passes, at any stage, no socket and no goroutine is left. A [net/http/httptrace.ClientTrace] in ctx is told what
+// happens; with a DialContext, name lookups and connections only if it uses a [net.Dialer].
 //
-// The response is the server's answer, nil if none arrived; there is one with most errors too. Its body is in memory,
-// holds at most 4 KiB, and need not be closed. Redirects are not followed: they are errors, and say where to.
+// The response is the server's last answer, nil if none arrived; there is one with most errors too. Its body is in
+// memory, holds at most 4 KiB, and need not be closed. Its Request is the one that it answers; if a redirect led there,
+// that redirect is the request's Response. Redirects that are not followed are errors, and say where to.
 //
 // A mistake in the arguments or in the Dialer is an error of no certain type. Everything later is a [*HandshakeError]:
 // it unwraps to the error of the network, to that of ctx, or to one that is [os.ErrDeadlineExceeded] if
@@ -98,19 +135,39 @@ func (d *Dialer) Dial(ctx context.Context, url string, header http.Header) (*Con
 	if err != nil {
 		return nil, nil, err
 	}
+	ctx, cancel := d.bound(ctx)
+	defer cancel()
+	trip := &trip{t: t, header: header, left: d.MaxRedirects}
+	for {
+		c, res, err := d.handshake(ctx, trip)
+		if err == nil || !trip.redirected(res, err) {
+			return c, res, err
+		}
+		if herr := trip.follow(ctx, res); herr != nil {
+			return nil, res, herr
+		}
+	}
+}
+
+// handshake does one opening handshake, at the present place of trip.
+func (d *Dialer) handshake(ctx context.Context, trip *trip) (*Conn, *http.Response, error) {
+	t := trip.t
 	tlsConfig, err := d.tlsConfig(t)
 	if err != nil {
 		return nil, nil, err
 	}
+	header, cookieURL := d.addCookies(t, trip.header)
 	req, err := newUpgradeRequest(t, header, d.Subprotocols, rand.Reader)
 	if err != nil {
 		return nil, nil, err
 	}
-	ctx, cancel := d.bound(ctx)
-	defer cancel()
-
+	if herr := trip.repeats(req); herr != nil {
+		return nil, trip.response, herr
+	}
+	req.request.Response = trip.response
 	// The nil of a *HandshakeError must not become an error that is not nil.
 	c, res, herr := d.dial(ctx, t, tlsConfig, req)
+	d.keepCookies(cookieURL, res)
 	if herr != nil {
 		return nil, res, herr
 	}
@@ -127,9 +184,15 @@ func (d *Dialer) bound(ctx context.Context) (context.Context, context.CancelFunc
 		&timeoutError{fmt.Sprintf("the opening handshake took longer than %v, the limit set by HandshakeTimeout", limit)})
 }
 
-// dial goes through the four stages.
+// dial goes through the stages.
 func (d *Dialer) dial(ctx context.Context, t *target, tlsConfig *tls.Config, req *upgradeRequest) (*Conn, *http.Response, *HandshakeError) {
-	raw, herr := d.connect(ctx, t)
+	via, herr := d.proxyFor(ctx, t, req)
+	if herr != nil {
+		return nil, nil, herr
+	}
+	trace := traceOf(ctx)
+	trace.getConn(t)
+	raw, herr := d.connect(ctx, t, via)
 	if herr != nil {
 		return nil, nil, herr
 	}
@@ -140,7 +203,12 @@ func (d *Dialer) dial(ctx context.Context, t *target, tlsConfig *tls.Config, req
 		defer close(cut)
 		raw.Close()
 	})
-	nc, answer, herr := d.shake(ctx, raw, t, tlsConfig, req)
+	nc, herr := d.tunnel(ctx, raw, t, via, tlsConfig)
+	var answer answer
+	if herr == nil {
+		trace.gotConn(nc)
+		answer, herr = d.exchange(ctx, nc, req)
+	}
 	if herr != nil {
 		// TLS says goodbye in Close; ctx still bounds that.
 		nc.Close()
@@ -163,35 +231,49 @@ func (d *Dialer) dial(ctx context.Context, t *target, tlsConfig *tls.Config, req
 	}, answer.leftover), answer.res, nil
 }
 
-// connect makes the connection to the server, without TLS.
-func (d *Dialer) connect(ctx context.Context, t *target) (net.Conn, *HandshakeError) {
+// connect makes the connection to the server, or to the proxy if there is one, without TLS.
+func (d *Dialer) connect(ctx context.Context, t *target, via *proxy) (net.Conn, *HandshakeError) {
 	dial := d.DialContext
 	if dial == nil {
 		dial = new(net.Dialer).DialContext
 	}
-	nc, err := dial(ctx, t.network, t.addr)
+	network, addr, check, to := t.network, t.addr, "connect", quote(t.addr)
+	if via != nil {
+		network, addr, check, to = "tcp", via.addr, "proxy", via.String()
+	}
+	nc, err := dial(ctx, network, addr)
 	if err == nil && nc == nil {
 		err = errors.New("DialContext returned neither a connection nor an error")
 	}
 	if err != nil {
-		return nil, failStage(ctx, "connect", "no connection to "+quote(t.addr), err)
+		return nil, failStage(ctx, check, "no connection to "+to, err)
 	}
 	return nc, nil
 }
 
-// shake does all that comes once there is a connection. It returns the connection for what follows, also with an error.
-func (d *Dialer) shake(ctx context.Context, raw net.Conn, t *target, tlsConfig *tls.Config, req *upgradeRequest) (nc net.Conn, a answer, err *HandshakeError) {
-	nc = raw
-	if t.secure {
-		if nc, err = secure(ctx, raw, tlsConfig); err != nil {
-			return nc, a, err
+// tunnel makes of the connection to the first hop one to the server: through the proxy if there is one, and with TLS if
+// that is asked for. It returns the connection for what follows, also with an error.
+func (d *Dialer) tunnel(ctx context.Context, nc net.Conn, t *target, via *proxy, tlsConfig *tls.Config) (_ net.Conn, err *HandshakeError) {
+	if via != nil {
+		if nc, err = via.open(ctx, nc, t, d.maxHeaderBytes()); err != nil {
+			return nc, err
 		}
 	}
-	if _, werr := nc.Write(req.head); werr != nil {
-		return nc, a, failStage(ctx, "request", "the request could not be sent", werr)
+	if t.secure {
+		return secure(ctx, nc, tlsConfig)
 	}
-	a, err = readAnswer(ctx, nc, req, d.maxHeaderBytes())
-	return nc, a, err
+	return nc, nil
+}
+
+// exchange sends the request and reads the answer.
+func (d *Dialer) exchange(ctx context.Context, nc net.Conn, req *upgradeRequest) (answer, *HandshakeError) {
+	trace := traceOf(ctx)
+	_, err := nc.Write(req.head)
+	trace.wroteRequest(req, err)
+	if err != nil {
+		return answer{}, failStage(ctx, "request", "the request could not be sent", err)
+	}
+	return readAnswer(ctx, nc, req, d.maxHeaderBytes())
 }
 
 func (d *Dialer) maxHeaderBytes() int64 {
@@ -203,35 +285,58 @@ func (d *Dialer) tlsConfig(t *target) (*tls.Config, error) {
 	if !t.secure {
 		return nil, nil
 	}
-	c := d.TLSConfig.Clone() // nil for nil
+	c, err := http1TLS(d.TLSConfig, t.serverName)
+	if err != nil {
+		return nil, fmt.Errorf("websocket: TLSConfig.%w", err)
+	}
+	return c, nil
+}
+
+// http1TLS returns a copy of c, which may be nil, for HTTP/1.1 with the server of that name.
+func http1TLS(c *tls.Config, serverName string) (*tls.Config, error) {
+	c = c.Clone() // nil for nil
 	if c == nil {
 		c = new(tls.Config)
 	}
 	if c.ServerName == "" {
-		c.ServerName = t.serverName
+		c.ServerName = serverName
 	}
 	// RFC 9113, section 8.6: over HTTP/2 there would be no Upgrade.
 	const http1 = "http/1.1"
 	if len(c.NextProtos) > 0 && !slices.Contains(c.NextProtos, http1) {
-		return nil, fmt.Errorf("websocket: TLSConfig.NextProtos is %q; the handshake needs %s: add it, or leave the list empty", c.NextProtos, http1)
+		return nil, fmt.Errorf("NextProtos is %q; the handshake needs %s: add it, or leave the list empty", c.NextProtos, http1)
 	}
 	c.NextProtos = []string{http1}
 	return c, nil
 }
 
-// secure does the TLS handshake over raw. It returns the connection also with an error.
+// secure does the TLS handshake with the server over raw. It returns the connection also with an error.
 func secure(ctx context.Context, raw net.Conn, c *tls.Config) (net.Conn, *HandshakeError) {
-	nc := tls.Client(raw, c)
-	err := nc.HandshakeContext(ctx)
+	nc, err := tlsOver(ctx, raw, c)
 	if err == nil {
 		return nc, nil
 	}
 	reason := "the TLS handshake failed"
-	var record tls.RecordHeaderError
-	if errors.As(err, &record) {
+	if isNoTLS(err) {
 		reason = "the server does not speak TLS on this port, where the URL must have the scheme ws"
 	}
 	return nc, failStage(ctx, "tls", reason, err)
+}
+
+// tlsOver does a TLS handshake over raw. It returns the connection also with an error.
+func tlsOver(ctx context.Context, raw net.Conn, c *tls.Config) (*tls.Conn, error) {
+	trace := traceOf(ctx)
+	trace.tlsStart()
+	nc := tls.Client(raw, c)
+	err := nc.HandshakeContext(ctx)
+	trace.tlsDone(nc, err)
+	return nc, err
+}
+
+// isNoTLS tells whether what came was no TLS.
+func isNoTLS(err error) bool {
+	var record tls.RecordHeaderError
+	return errors.As(err, &record)
 }
 
 // failStage makes the error for a stage that did not come to its end. If time was up the error beneath says so, instead

@@ -599,7 +599,7 @@ func TestDialerNoticesDeadlineFirst(t *testing.T) {
 // stuck when it is.
 type stage struct {
 	name, check string
-	url         string
+	url, proxy  string
 	dial        func(t *testing.T, stuck func()) func(ctx context.Context, network, addr string) (net.Conn, error)
 }
 
@@ -627,25 +627,96 @@ func readHead(nc net.Conn) *http.Request {
 }
 
 var stages = []stage{
-	{"connecting", "connect", "ws://h/", func(t *testing.T, stuck func()) func(context.Context, string, string) (net.Conn, error) {
+	{"connecting", "connect", "ws://h/", "", func(t *testing.T, stuck func()) func(context.Context, string, string) (net.Conn, error) {
 		return func(ctx context.Context, network, addr string) (net.Conn, error) {
 			go stuck()
 			<-ctx.Done()
 			return nil, &net.OpError{Op: "dial", Net: network, Err: os.ErrDeadlineExceeded}
 		}
 	}},
-	{"tls, silent", "tls", "wss://h/", peer(0, func(*memconn.Conn) {})},
-	{"tls, half a record", "tls", "wss://h/", peer(0, func(nc *memconn.Conn) { io.WriteString(nc, "\x16\x03\x03\x40\x00abc") })},
-	{"response, silent", "response", "ws://h/", peer(0, func(nc *memconn.Conn) { readHead(nc) })},
-	{"response, half a line", "response", "ws://h/", peer(0, func(nc *memconn.Conn) { readHead(nc); io.WriteString(nc, "HTTP/1.1 101") })},
-	{"response, no empty line", "response", "ws://h/", peer(0, func(nc *memconn.Conn) {
+	{"tls, silent", "tls", "wss://h/", "", peer(0, func(*memconn.Conn) {})},
+	{"tls, half a record", "tls", "wss://h/", "", peer(0, func(nc *memconn.Conn) { io.WriteString(nc, "\x16\x03\x03\x40\x00abc") })},
+	{"response, silent", "response", "ws://h/", "", peer(0, func(nc *memconn.Conn) { readHead(nc) })},
+	{"response, half a line", "response", "ws://h/", "", peer(0, func(nc *memconn.Conn) { readHead(nc); io.WriteString(nc, "HTTP/1.1 101") })},
+	{"response, no empty line", "response", "ws://h/", "", peer(0, func(nc *memconn.Conn) {
 		io.WriteString(nc, strings.TrimSuffix(accepting(readHead(nc)), "\r\n"))
 	})},
-	{"response, interim", "response", "ws://h/", peer(0, func(nc *memconn.Conn) { readHead(nc); io.WriteString(nc, "HTTP/1.1 100 Continue\r\n\r\n") })},
-	{"body", "status", "ws://h/", peer(0, func(nc *memconn.Conn) {
+	{"response, interim", "response", "ws://h/", "", peer(0, func(nc *memconn.Conn) { readHead(nc); io.WriteString(nc, "HTTP/1.1 100 Continue\r\n\r\n") })},
+	{"body", "status", "ws://h/", "", peer(0, func(nc *memconn.Conn) {
 		readHead(nc)
 		io.WriteString(nc, "HTTP/1.1 503 x\r\nContent-Length: 100\r\n\r\nhalf")
 	})},
+	{"proxy, connecting", "proxy", "ws://h/", "http://p", func(t *testing.T, stuck func()) func(context.Context, string, string) (net.Conn, error) {
+		return func(ctx context.Context, network, addr string) (net.Conn, error) {
+			go stuck()
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}
+	}},
+	{"proxy, tls", "proxy", "ws://h/", "https://p", peer(0, func(*memconn.Conn) {})},
+	{"CONNECT, silent", "proxy", "ws://h/", "http://p", peer(0, func(nc *memconn.Conn) { readHead(nc) })},
+	{"CONNECT, half a line", "proxy", "ws://h/", "http://p", peer(0, func(nc *memconn.Conn) { readHead(nc); io.WriteString(nc, "HTTP/1.1 2") })},
+	{"CONNECT, body", "proxy", "ws://h/", "http://p", peer(0, func(nc *memconn.Conn) {
+		readHead(nc)
+		io.WriteString(nc, "HTTP/1.1 503 x\r\nContent-Length: 100\r\n\r\nhalf")
+	})},
+	{"SOCKS5, greeting", "proxy", "ws://h/", "socks5://p", peer(0, func(nc *memconn.Conn) { readN(nc, 3) })},
+	{"SOCKS5, half a greeting", "proxy", "ws://h/", "socks5://p", peer(0, func(nc *memconn.Conn) { readN(nc, 3); nc.Write([]byte{5}) })},
+	{"SOCKS5, user", "proxy", "ws://h/", "socks5://u:p@p", peer(0, func(nc *memconn.Conn) { readN(nc, 4); nc.Write([]byte{5, 2}); readN(nc, 5) })},
+	{"SOCKS5, request", "proxy", "ws://h/", "socks5://p", peer(0, func(nc *memconn.Conn) { readN(nc, 3); nc.Write([]byte{5, 0}); readN(nc, 8) })},
+	{"SOCKS5, half a reply", "proxy", "ws://h/", "socks5://p", peer(0, func(nc *memconn.Conn) {
+		readN(nc, 3)
+		nc.Write([]byte{5, 0})
+		readN(nc, 8)
+		nc.Write([]byte{5, 0, 0, 3, 9, 'x'})
+	})},
+	{"tls through a proxy", "tls", "wss://h/", "http://p", peer(0, func(nc *memconn.Conn) { readHead(nc); io.WriteString(nc, "HTTP/1.1 200 x\r\n\r\n") })},
+	{"response through a proxy", "response", "ws://h/", "http://p", peer(0, func(nc *memconn.Conn) {
+		readHead(nc)
+		io.WriteString(nc, "HTTP/1.1 200 x\r\n\r\n")
+		readHead(nc)
+	})},
+	{"response after a redirect", "response", "ws://h/", "", afterRedirect(peer(0, func(nc *memconn.Conn) { readHead(nc) }))},
+	{"connecting after a redirect", "connect", "ws://h/", "", afterRedirect(func(t *testing.T, stuck func()) func(context.Context, string, string) (net.Conn, error) {
+		return func(ctx context.Context, network, addr string) (net.Conn, error) {
+			go stuck()
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}
+	})},
+	{"body of a redirect", "redirect", "ws://h/", "", peer(0, func(nc *memconn.Conn) {
+		readHead(nc)
+		io.WriteString(nc, "HTTP/1.1 302 x\r\nLocation: /2\r\nContent-Length: 100\r\n\r\nhalf")
+	})},
+}
+
+// readN reads n bytes.
+func readN(nc net.Conn, n int) { io.ReadFull(nc, make([]byte, n)) }
+
+// afterRedirect answers the first connection with a redirect; then comes next.
+func afterRedirect(next func(t *testing.T, stuck func()) func(context.Context, string, string) (net.Conn, error)) func(t *testing.T, stuck func()) func(context.Context, string, string) (net.Conn, error) {
+	return func(t *testing.T, stuck func()) func(context.Context, string, string) (net.Conn, error) {
+		dial, second := next(t, stuck), false
+		return func(ctx context.Context, network, addr string) (net.Conn, error) {
+			if second {
+				return dial(ctx, network, addr)
+			}
+			second = true
+			return scripted(func(nc *memconn.Conn) {
+				readHead(nc)
+				io.WriteString(nc, "HTTP/1.1 302 x\r\nLocation: /2\r\nContent-Length: 0\r\n\r\n")
+			})(ctx, network, addr)
+		}
+	}
+}
+
+// dialer returns a Dialer that gets stuck in the stage.
+func (st *stage) dialer(t *testing.T, stuck func()) *Dialer {
+	d := &Dialer{DialContext: st.dial(t, stuck), MaxRedirects: 1}
+	if st.proxy != "" {
+		d.Proxy = fixedProxy(t, st.proxy)
+	}
+	return d
 }
 
 func TestDialCancelled(t *testing.T) {
@@ -654,10 +725,10 @@ func TestDialCancelled(t *testing.T) {
 			wstest.NoLeaks(t)
 			synctest.Test(t, func(t *testing.T) {
 				ctx, cancel := context.WithCancel(context.Background())
-				d := &Dialer{DialContext: st.dial(t, func() {
+				d := st.dialer(t, func() {
 					synctest.Wait() // until the client waits
 					cancel()
-				})}
+				})
 				begin := time.Now()
 				c, _, err := d.Dial(ctx, st.url, nil)
 				he := wantHandshakeError(t, c, err, st.check)
@@ -718,7 +789,8 @@ func TestDialTimeout(t *testing.T) {
 						ctx, cancel = context.WithTimeout(ctx, tt.deadline)
 						defer cancel()
 					}
-					d := &Dialer{HandshakeTimeout: tt.option, DialContext: st.dial(t, func() {})}
+					d := st.dialer(t, func() {})
+					d.HandshakeTimeout = tt.option
 					begin := time.Now()
 					c, _, err := d.Dial(ctx, st.url, nil)
 					if took := time.Since(begin); took != tt.want {

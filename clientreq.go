@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/textproto"
+	"net/url"
 	"slices"
 	"strings"
 )
@@ -83,12 +84,16 @@ func ownHeader(t *target, header http.Header) (host string, own http.Header, err
 	if host, err = takeHost(own, t.host); err != nil {
 		return "", nil, err
 	}
-	// RFC 7617, section 2.
 	if t.user != nil && own.Get("Authorization") == "" {
-		password, _ := t.user.Password()
-		own.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(t.user.Username()+":"+password)))
+		own.Set("Authorization", basicAuth(t.user))
 	}
 	return host, own, nil
+}
+
+// basicAuth returns the credentials for a user. RFC 7617, section 2.
+func basicAuth(user *url.Userinfo) string {
+	password, _ := user.Password()
+	return "Basic " + base64.StdEncoding.EncodeToString([]byte(user.Username()+":"+password))
 }
 
 // takeHost takes the caller's Host out of own; if there is none it is byDefault.

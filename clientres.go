@@ -31,12 +31,11 @@ type answer struct {
 
 // readAnswer reads and judges the answer to req.
 func readAnswer(ctx context.Context, r io.Reader, req *upgradeRequest, maxHeader int64) (a answer, herr *HandshakeError) {
-	limited := &answerReader{r: r, max: maxHeader, left: maxHeader}
-	if maxHeader == 0 {
-		limited.left = math.MaxInt64
-	}
+	trace := traceOf(ctx)
+	limited := newAnswerReader(r, maxHeader)
+	limited.check, limited.who, limited.first = "response", "the server", trace.firstByte
 	in := bufio.NewReader(limited)
-	res, err := readHeader(in, req.request)
+	res, err := readHeader(in, req.request, trace)
 	if err != nil {
 		return a, failAnswer(ctx, limited, err)
 	}
@@ -56,7 +55,7 @@ func readAnswer(ctx context.Context, r io.Reader, req *upgradeRequest, maxHeader
 }
 
 // readHeader reads up to the final response's header.
-func readHeader(in *bufio.Reader, req *http.Request) (*http.Response, error) {
+func readHeader(in *bufio.Reader, req *http.Request, trace tracer) (*http.Response, error) {
 	for range maxInterim {
 		res, err := http.ReadResponse(in, req)
 		if err != nil {
@@ -66,8 +65,11 @@ func readHeader(in *bufio.Reader, req *http.Request) (*http.Response, error) {
 		if res.StatusCode/100 != 1 || res.StatusCode == http.StatusSwitchingProtocols {
 			return res, nil
 		}
+		if err := trace.interim(res); err != nil {
+			return nil, err
+		}
 	}
-	return nil, fmt.Errorf("the server sent %d interim responses and no answer", maxInterim)
+	return nil, fmt.Errorf("%d interim responses came and no answer", maxInterim)
 }
 
 // judgeAnswer judges a 101.
@@ -82,39 +84,59 @@ func judgeAnswer(res *http.Response, req *upgradeRequest) (subprotocol string, e
 // refuseAnswer makes the error for an answer other than 101, and puts the beginning of the body into memory.
 func refuseAnswer(ctx context.Context, res *http.Response, req *upgradeRequest) *HandshakeError {
 	_, herr := checkResponse(res.StatusCode, res.Header, req.key, req.subprotocols)
+	herr.Body, herr.Err = readErrorBody(ctx, res)
+	res.Body = io.NopCloser(bytes.NewReader(herr.Body))
+	return herr
+}
+
+// readErrorBody reads the beginning of a body that came with a refusal. It is no matter if it ends early, unless time is
+// up.
+func readErrorBody(ctx context.Context, res *http.Response) ([]byte, error) {
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxErrorBody))
 	if err != nil && ctx.Err() != nil {
-		herr.Err = whyDone(ctx)
+		return body, whyDone(ctx)
 	}
-	herr.Body = body
-	res.Body = io.NopCloser(bytes.NewReader(body))
-	return herr
+	return body, nil
 }
 
 // failAnswer makes the error for an answer that could not be read.
 func failAnswer(ctx context.Context, r *answerReader, err error) *HandshakeError {
 	switch {
+	case errors.As(err, new(*hookError)):
+		return failStage(ctx, r.check, "the trace in the context ended the handshake", err)
 	case r.left == 0:
-		return refuse("response", 0, "the header of the server's answer is longer than %d bytes, the limit set by MaxHeaderBytes", r.max)
+		return refuse(r.check, 0, "the header of the answer of %s is longer than %d bytes, the limit set by MaxHeaderBytes", r.who, r.max)
 	case ctx.Err() != nil:
-		return failStage(ctx, "response", "the server did not answer in time", err)
+		return failStage(ctx, r.check, r.who+" did not answer in time", err)
 	case !r.any && errors.Is(err, io.ErrUnexpectedEOF):
-		return failStage(ctx, "response", "the server closed the connection without an answer", err)
+		return failStage(ctx, r.check, r.who+" closed the connection without an answer", err)
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return failStage(ctx, "response", "the server closed the connection in the middle of its answer", err)
+		return failStage(ctx, r.check, r.who+" closed the connection in the middle of its answer", err)
 	case r.err == nil:
 		// The connection is well, so it is what came. The error repeats it.
-		return refuse("response", 0, "the server's answer is not HTTP: %s", quote(err.Error()))
+		return refuse(r.check, 0, "the answer of %s is not HTTP: %s", r.who, quote(err.Error()))
 	}
-	return failStage(ctx, "response", "the server's answer could not be read", err)
+	return failStage(ctx, r.check, "the answer of "+r.who+" could not be read", err)
 }
 
 // answerReader reads at most left bytes.
 type answerReader struct {
-	r         io.Reader
-	max, left int64
-	any       bool  // something was read
-	err       error // what r said
+	r          io.Reader
+	max, left  int64
+	bytewise   bool   // read one byte at a time, none too many
+	first      func() // called when something has been read; nil for nothing
+	any        bool   // something was read
+	err        error  // what r said
+	check, who string // for errors
+}
+
+// newAnswerReader reads at most maxHeader bytes of r; 0 is no limit.
+func newAnswerReader(r io.Reader, maxHeader int64) *answerReader {
+	left := maxHeader
+	if maxHeader == 0 {
+		left = math.MaxInt64
+	}
+	return &answerReader{r: r, max: maxHeader, left: left}
 }
 
 var errAnswerTooLong = errors.New("the answer is too long")
@@ -123,8 +145,15 @@ func (r *answerReader) Read(p []byte) (int, error) {
 	if r.left == 0 {
 		return 0, errAnswerTooLong
 	}
-	n, err := r.r.Read(p[:min(int64(len(p)), r.left)])
+	limit := r.left
+	if r.bytewise {
+		limit = 1
+	}
+	n, err := r.r.Read(p[:min(int64(len(p)), limit)])
 	r.left -= int64(n)
+	if n > 0 && !r.any && r.first != nil {
+		r.first()
+	}
 	r.any = r.any || n > 0
 	r.err = err
 	return n, err

@@ -14,7 +14,8 @@ type target struct {
 	url           *url.URL
 	secure        bool
 	network, addr string        // for the dialer
-	serverName    string        // for TLS
+	serverName    string        // for TLS and proxies: the host without a zone
+	port          string        // for proxies; "" for a Unix socket
 	host          string        // for the Host field: the port only if it is not the default
 	resource      string        // for the request line; RFC 6455, section 3: the resource name
 	user          *url.Userinfo // nil if none
@@ -24,12 +25,7 @@ type target struct {
 func parseTarget(raw string) (*target, error) {
 	u, err := url.Parse(raw)
 	if err != nil {
-		// The error repeats the URL, in which there can be a password.
-		var detail *url.Error
-		if errors.As(err, &detail) {
-			err = detail.Err
-		}
-		return nil, fmt.Errorf("websocket: the URL is malformed: %w", err)
+		return nil, fmt.Errorf("websocket: the URL is malformed: %w", withoutURL(err))
 	}
 	t := &target{url: u, user: u.User}
 	// RFC 6455, section 3: no fragment; a # is written %23.
@@ -53,6 +49,15 @@ func parseTarget(raw string) (*target, error) {
 	return nil, t.wrong("the scheme is none of ws, wss, ws+unix, wss+unix, http, https")
 }
 
+// withoutURL returns what is in an error of url.Parse besides the URL, in which there can be a password.
+func withoutURL(err error) error {
+	var detail *url.Error
+	if errors.As(err, &detail) {
+		return detail.Err
+	}
+	return err
+}
+
 // wrong makes the error for a URL. Its password is left out.
 func (t *target) wrong(why string) error {
 	return fmt.Errorf("websocket: the URL %s cannot be dialed: %s", quote(t.url.Redacted()), why)
@@ -72,7 +77,7 @@ func (t *target) parseTCP(defaultPort string) error {
 	if err := t.setHost(t.url.Hostname(), port, defaultPort); err != nil {
 		return err
 	}
-	t.network, t.addr = "tcp", net.JoinHostPort(t.url.Hostname(), port)
+	t.network, t.addr, t.port = "tcp", net.JoinHostPort(t.url.Hostname(), port), port
 	t.resource = resourceName(t.url.EscapedPath(), t.url)
 	return nil
 }
@@ -143,3 +148,19 @@ func escapeQuery(query string) string {
 	}
 	return b.String()
 }
+
+// web returns the URL under which cookies are kept and against which redirects are read: that of the same resource over
+// HTTP, without the user. RFC 6265 knows only http and https.
+func (t *target) web() *url.URL {
+	scheme := "http"
+	if t.secure {
+		scheme = "https"
+	}
+	path, query, asks := strings.Cut(t.resource, "?")
+	u := &url.URL{Scheme: scheme, Host: t.host, RawPath: path, RawQuery: query, ForceQuery: asks && query == ""}
+	u.Path, _ = url.PathUnescape(path) // resourceName's was escaped by net/url
+	return u
+}
+
+// proxied returns host:port as a proxy is told it.
+func (t *target) proxied() string { return net.JoinHostPort(t.serverName, t.port) }

@@ -61,7 +61,8 @@
 //	conn.go serve.go         the connection as a whole; stats.go counts
 //	handshake.go origin.go   the rules of the opening handshake         section 4
 //	headerlist.go            the lists in its header fields             RFC 9110, section 5.6
-//	server.go client.go      Upgrader and Dialer (client*.go: its URL, request, answer)
+//	server.go client.go      Upgrader and Dialer (client*.go: its URL, request, answer,
+//	                         proxies, environment, cookies, redirects, trace)
 //	hub.go hubshard.go       Hub
 //	pipe.go stream.go        Pipe and StreamConn
 package websocket

@@ -44,16 +44,18 @@ type HandshakeError struct {
 	//
 	//	server  "http-version", "method", "upgrade", "connection", "version",
 	//	        "key", "subprotocol", "extensions", "body", "origin"
-	//	client  "connect", "tls", "request" (it could not be sent), "response"
+	//	client  "proxy" (whatever is between us and the end of the proxy's work),
+	//	        "connect", "tls", "request" (it could not be sent), "response"
 	//	        (no answer, or one that is not HTTP, too long or too late),
-	//	        "status" (not 101), "http-version", "upgrade", "connection",
+	//	        "status" (not 101), "redirect" (one that is not followed though
+	//	        redirects are), "http-version", "upgrade", "connection",
 	//	        "accept", "extensions", "subprotocol"
 	//
 	// The Upgrader adds names of its own for what it needs beyond the request.
 	Check string
 
-	// Status is the HTTP status: on the server the one to answer with, on the client the one the server sent, or 0 if
-	// no answer arrived.
+	// Status is the HTTP status: on the server the one to answer with, on the client the one the server sent, or with
+	// the check "proxy" the proxy, or 0 if no answer arrived.
 	Status int
 
 	// Reason says what was wrong and, where that is known, what to do.
@@ -378,7 +380,7 @@ func refuseStatus(status int, h http.Header) *HandshakeError {
 	location := h.Get("Location")
 	switch {
 	case status >= 300 && status < 400 && location != "":
-		s += "; it redirects to " + quote(location) + ", and redirects are not followed: dial that address"
+		s += "; it redirects to " + quote(location) + ": dial that address, or set Dialer.MaxRedirects"
 	case status == http.StatusUpgradeRequired && h.Get(headerVersion) != "":
 		s += "; it speaks version " + quote(strings.Join(h[headerVersion], ", ")) + ", this client speaks 13"
 	}

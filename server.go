@@ -3,10 +3,10 @@ package websocket
 import (
 	"bufio"
 	"context"
-	"errors"
 	"maps"
 	"net"
 	"net/http"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -286,19 +286,48 @@ func (u *Upgrader) writeAnswer(nc net.Conn, answer []byte) *HandshakeError {
 }
 
 // hijack takes the connection from net/http, past middleware that has an Unwrap method. If it cannot the error names
-// the type that hides it.
+// the type that is in the way. Where Unwrap leads to a type without Hijack nobody's Hijack is asked: that of gin would
+// note that it has answered, and then panic.
 func hijack(w http.ResponseWriter) (net.Conn, *bufio.Reader, *HandshakeError) {
-	nc, rw, err := http.NewResponseController(w).Hijack()
-	switch {
-	case err == nil:
-		return nc, rw.Reader, nil
-	case errors.Is(err, http.ErrNotSupported):
+	if last := innermost(w); !isHijacker(last) {
 		return nil, nil, refuse("hijack", http.StatusInternalServerError,
-			"%T hides the connection: it has neither Hijack nor Unwrap; take that middleware out of the way of WebSocket requests", innermost(w))
+			"%T hides the connection: it has neither Hijack nor Unwrap; take that middleware out of the way of WebSocket requests", last)
 	}
-	e := refuse("hijack", http.StatusInternalServerError, "the connection cannot be taken from net/http")
+	nc, rw, err := tryHijack(w)
+	if err == nil {
+		return nc, rw.Reader, nil
+	}
+	e := refuse("hijack", http.StatusInternalServerError,
+		"the connection cannot be taken from net/http: the Hijack of %T fails", outermostHijacker(w))
 	e.Err = err
 	return nil, nil, e
+}
+
+// tryHijack calls Hijack. Middleware may have one that takes it for granted that what it wraps has one too, and panics.
+func tryHijack(w http.ResponseWriter) (nc net.Conn, rw *bufio.ReadWriter, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			assertion, ok := p.(*runtime.TypeAssertionError)
+			if !ok {
+				panic(p)
+			}
+			err = assertion
+		}
+	}()
+	return http.NewResponseController(w).Hijack()
+}
+
+func isHijacker(w http.ResponseWriter) bool {
+	_, ok := w.(http.Hijacker)
+	return ok
+}
+
+// outermostHijacker follows Unwrap to the first http.ResponseWriter that has a Hijack. There is one: the innermost.
+func outermostHijacker(w http.ResponseWriter) http.ResponseWriter {
+	for !isHijacker(w) {
+		w = w.(interface{ Unwrap() http.ResponseWriter }).Unwrap()
+	}
+	return w
 }
 
 // innermost follows Unwrap to the last http.ResponseWriter that can be reached.

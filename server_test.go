@@ -340,26 +340,68 @@ func (h hijackingWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return http.NewResponseController(h.w).Hijack()
 }
 
+// assertingWriter is middleware whose Hijack panics if what it wraps has none, as that of gin does.
+type assertingWriter struct {
+	unwrappingWriter
+	written *bool // it believes that status 200 has been sent
+}
+
+func (a assertingWriter) WriteHeader(status int) {
+	if !*a.written {
+		a.w.WriteHeader(status)
+	}
+}
+
+func (a assertingWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	*a.written = true
+	return a.w.(http.Hijacker).Hijack()
+}
+
+// inquiringWriter is middleware whose Hijack has an error of its own if what it wraps has none, as that of chi does.
+type inquiringWriter struct{ unwrappingWriter }
+
+func (i inquiringWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	if h, ok := i.w.(http.Hijacker); ok {
+		return h.Hijack()
+	}
+	return nil, nil, errors.New("there is no Hijack")
+}
+
 // Middleware is passed by Unwrap or Hijack. If it hides the connection the error names its type.
 func TestUpgradeThroughMiddleware(t *testing.T) {
 	wstest.NoLeaks(t)
 	hide := func(w http.ResponseWriter) http.ResponseWriter { return hidingWriter{w} }
 	unwrap := func(w http.ResponseWriter) http.ResponseWriter { return unwrappingWriter{hidingWriter{w}} }
 	hijack := func(w http.ResponseWriter) http.ResponseWriter { return hijackingWriter{hidingWriter{w}} }
+	assert := func(w http.ResponseWriter) http.ResponseWriter {
+		return assertingWriter{unwrappingWriter{hidingWriter{w}}, new(bool)}
+	}
+	inquire := func(w http.ResponseWriter) http.ResponseWriter {
+		return inquiringWriter{unwrappingWriter{hidingWriter{w}}}
+	}
+	const hiding, failing = "websocket.hidingWriter hides the connection", "the Hijack of websocket."
 	type layers []func(http.ResponseWriter) http.ResponseWriter
 	tests := []struct {
 		name   string
 		layers layers // the innermost first
-		hiding string // the type that is to blame, "" if none
+		status int
+		reason string // names the type that is to blame
 	}{
-		{"none", nil, ""},
-		{"Unwrap", layers{unwrap}, ""},
-		{"Unwrap, many", layers{unwrap, unwrap, unwrap}, ""},
-		{"Hijack", layers{hijack}, ""},
-		{"Hijack under Unwrap", layers{unwrap, hijack, unwrap}, ""},
-		{"hidden", layers{hide}, "websocket.hidingWriter"},
-		{"hidden under Unwrap", layers{hide, unwrap, unwrap}, "websocket.hidingWriter"},
-		{"hidden over Unwrap", layers{unwrap, hide}, "websocket.hidingWriter"},
+		{"none", nil, 101, ""},
+		{"Unwrap", layers{unwrap}, 101, ""},
+		{"Unwrap, many", layers{unwrap, unwrap, unwrap}, 101, ""},
+		{"Hijack", layers{hijack}, 101, ""},
+		{"Hijack under Unwrap", layers{unwrap, hijack, unwrap}, 101, ""},
+		{"hidden", layers{hide}, 500, hiding},
+		{"hidden under Unwrap", layers{hide, unwrap, unwrap}, 500, hiding},
+		{"hidden over Unwrap", layers{unwrap, hide}, 500, hiding},
+		{"hidden under Hijack", layers{hide, hijack}, 500, failing + "hijackingWriter"},
+		{"a Hijack that asserts", layers{assert, assert}, 101, ""},
+		{"hidden under a Hijack that asserts", layers{hide, unwrap, assert, unwrap}, 500, hiding},
+		{"Unwrap under a Hijack that asserts", layers{unwrap, assert, unwrap}, 200, failing + "assertingWriter"},
+		{"a Hijack that inquires", layers{inquire, inquire}, 101, ""},
+		{"hidden under a Hijack that inquires", layers{hide, unwrap, inquire, unwrap}, 500, hiding},
+		{"Unwrap under a Hijack that inquires", layers{unwrap, inquire, unwrap}, 500, failing + "inquiringWriter"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -371,7 +413,7 @@ func TestUpgradeThroughMiddleware(t *testing.T) {
 				h.ServeHTTP(w, r)
 			}))
 			peer := handshake(t, addr, requestText())
-			if tt.hiding == "" {
+			if tt.status == 101 {
 				if peer.status != 101 {
 					t.Fatalf("the answer is %d %q", peer.status, peer.body)
 				}
@@ -380,7 +422,7 @@ func TestUpgradeThroughMiddleware(t *testing.T) {
 				return
 			}
 			he := wantRefusal(t, errs, "hijack", http.StatusInternalServerError)
-			if peer.status != 500 || !strings.Contains(peer.body, tt.hiding+" hides the connection") {
+			if peer.status != tt.status || !strings.Contains(peer.body, tt.reason) {
 				t.Errorf("the answer is %d %q (%v)", peer.status, peer.body, he)
 			}
 		})
@@ -523,6 +565,21 @@ func TestUpgradeHijackFails(t *testing.T) {
 		t.Errorf("Upgrade returned %v, the answer is %d", err, w.Code)
 	}
 }
+
+// A panic of a Hijack that tells of no type in the way is net/http's to report.
+func TestUpgradeHijackPanics(t *testing.T) {
+	defer func() {
+		if p := recover(); p != http.ErrAbortHandler {
+			t.Errorf("the panic is %v", p)
+		}
+	}()
+	new(Upgrader).Upgrade(panickingWriter{httptest.NewRecorder()}, handshakeRequest(), nil)
+	t.Error("Upgrade returned")
+}
+
+type panickingWriter struct{ *httptest.ResponseRecorder }
+
+func (panickingWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) { panic(http.ErrAbortHandler) }
 
 // handlerGoroutines returns how many goroutines of net/http serve a connection.
 func handlerGoroutines() int {

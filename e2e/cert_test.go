@@ -10,11 +10,13 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 )
 
-// writeCertificate puts cert.pem and key.pem for 127.0.0.1 into dir and returns a pool that trusts them.
+// writeCertificate puts cert.pem and key.pem for 127.0.0.1 into dir, both.pem with the two of them, and returns a pool
+// that trusts them.
 func writeCertificate(t *testing.T, dir string) *x509.CertPool {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -35,8 +37,11 @@ func writeCertificate(t *testing.T, dir string) *x509.CertPool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	writePEM(t, filepath.Join(dir, "cert.pem"), "CERTIFICATE", certificate)
-	writePEM(t, filepath.Join(dir, "key.pem"), "PRIVATE KEY", private)
+	certificatePEM := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate})
+	keyPEM := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})
+	writeFile(t, filepath.Join(dir, "cert.pem"), certificatePEM)
+	writeFile(t, filepath.Join(dir, "key.pem"), keyPEM)
+	writeFile(t, filepath.Join(dir, "both.pem"), slices.Concat(certificatePEM, keyPEM))
 	parsed, err := x509.ParseCertificate(certificate)
 	if err != nil {
 		t.Fatal(err)
@@ -46,9 +51,9 @@ func writeCertificate(t *testing.T, dir string) *x509.CertPool {
 	return roots
 }
 
-func writePEM(t *testing.T, path, kind string, der []byte) {
+func writeFile(t *testing.T, path string, content []byte) {
 	t.Helper()
-	if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
+	if err := os.WriteFile(path, content, 0o600); err != nil {
 		t.Fatal(err)
 	}
 }

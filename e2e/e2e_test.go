@@ -1,5 +1,6 @@
 // Package e2e runs hawser's real binary and its library against programs that were written by others: Chromium, Node's
-// ws, Python's websockets, nginx and curl. install.sh installs them; a test fails when its peer is missing.
+// ws, Python's websockets, proxies, routers and the network of Linux. install.sh installs them; a test fails when its
+// peer is missing. README.md lists who tests what.
 package e2e
 
 import (

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Installs what the end-to-end tests need on a Debian machine: Chromium, Node.js with ws, Python's websockets, nginx, curl.
-# Run as root. It starts no service and does nothing where everything is there already.
+# Installs what the end-to-end tests need on a Debian machine: Chromium, Node.js with ws, Python's websockets, nginx,
+# HAProxy, Caddy, the forward proxies tinyproxy and Dante, iproute2 and nftables for networks that fail, curl. Run as
+# root. It starts no service and does nothing where everything is there already.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -16,6 +17,12 @@ need 'command -v node' nodejs
 need 'command -v npm' npm
 need '/usr/bin/python3 -c "import websockets"' python3 python3-websockets
 need 'command -v nginx || test -x /usr/sbin/nginx' nginx-light
+need 'command -v haproxy || test -x /usr/sbin/haproxy' haproxy
+need 'command -v caddy' caddy
+need 'command -v tinyproxy' tinyproxy-bin
+need 'command -v danted || test -x /usr/sbin/danted' dante-server
+need 'command -v ip || test -x /usr/sbin/ip' iproute2
+need 'command -v nft || test -x /usr/sbin/nft' nftables
 need 'command -v curl' curl ca-certificates
 
 if ((${#packages[@]})); then
@@ -23,7 +30,7 @@ if ((${#packages[@]})); then
     echo "install.sh knows Debian only; install these another way: ${packages[*]}" >&2
     exit 1
   fi
-  # The nginx package would start a server on port 80; a policy file is Debian's way to say no.
+  # Packages of servers would start them; a policy file is Debian's way to say no.
   policy=/usr/sbin/policy-rc.d
   if [[ ! -e $policy ]]; then
     printf '#!/bin/sh\nexit 101\n' >"$policy"
@@ -39,5 +46,12 @@ fi
 chromium --version
 echo "node $(node --version), $(node -p '"ws " + require("./peers/node/node_modules/ws/package.json").version')"
 /usr/bin/python3 -c 'import sys, websockets.version as w; print("python", sys.version.split()[0] + ", websockets", w.version)'
-PATH=$PATH:/usr/sbin nginx -v
+PATH=$PATH:/usr/sbin:/sbin
+nginx -v
+haproxy -v | head -n 1
+echo "caddy $(caddy version)"
+tinyproxy -v
+danted -v
+ip -V
+nft --version
 curl --version | head -n 1

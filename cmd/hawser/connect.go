@@ -37,6 +37,9 @@ characters are shown escaped and binary messages in hex.
 After the end of the input it goes on reading until the server closes, until -n messages have come, until none has come
 for -w, or until Ctrl-C. Then it closes the connection and awaits the server's answer.
 
+A proxy is taken from the environment: HTTPS_PROXY for wss, HTTP_PROXY for ws, or ALL_PROXY for both (http, https and
+socks5 URLs), but for the hosts in NO_PROXY and this machine.
+
 Exit code: 0 after a normal close, 1 if the connection ended otherwise, 2 for a wrong command line, 3 if there was no
 connection or the handshake failed, 4 if fewer than -n messages came. A message may have several lines: a pipe cannot
 tell them from several messages.
@@ -97,7 +100,7 @@ func (t *terminal) run(url string, messages []string) int {
 	// A reader of our output that goes away shall be an error of the write, so that we say goodbye to the server.
 	signal.Ignore(syscall.SIGPIPE)
 
-	dialer := websocket.Dialer{ReadLimit: maxEchoMessage}
+	dialer := websocket.Dialer{Proxy: websocket.ProxyFromEnvironment, ReadLimit: maxEchoMessage}
 	c, _, err := dialer.Dial(stop, url, nil)
 	var refused *websocket.HandshakeError
 	switch {
