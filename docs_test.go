@@ -98,6 +98,28 @@ func TestNamesInPeersTable(t *testing.T) {
 	}
 }
 
+var testName = regexp.MustCompile("`((?:Test|Fuzz)\\w+)`")
+
+// Every test that docs/SECURITY.md names exists.
+func TestNamesInSecurityPage(t *testing.T) {
+	tests := allDeclarations(t, "*_test.go")
+	threats := 0
+	for line := range strings.Lines(readPage(t, "docs/SECURITY.md")) {
+		names := testName.FindAllStringSubmatch(line, -1)
+		if strings.HasPrefix(line, "| ") && len(names) > 0 {
+			threats++
+		}
+		for _, m := range names {
+			if !tests[m[1]] {
+				t.Errorf("there is no %s", m[1])
+			}
+		}
+	}
+	if threats < 15 {
+		t.Errorf("%d threats have tests", threats)
+	}
+}
+
 var (
 	recipe    = regexp.MustCompile(`(?m)^## (\d+)\. `)
 	exampleOf = regexp.MustCompile("\\[`(Example_\\w+)`\\]\\(\\.\\./cookbook_test\\.go\\)")

@@ -8,15 +8,11 @@ import (
 	"go/parser"
 	"go/token"
 	"net"
-	"net/http"
-	"net/http/httptest"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
-
-	"hawser.example/websocket/internal/memconn"
 )
 
 // Promises of docs/PEERS.md that no other file tests.
@@ -124,53 +120,6 @@ func TestReadLimitIsExplained(t *testing.T) {
 			t.Errorf("the peer was told %v", err)
 		}
 	})
-}
-
-// wrapped is what middleware makes of a http.ResponseWriter; wrappedOpen can be looked through.
-type (
-	wrapped     struct{ w http.ResponseWriter }
-	wrappedOpen struct{ wrapped }
-)
-
-func (w wrapped) Header() http.Header             { return w.w.Header() }
-func (w wrapped) Write(p []byte) (int, error)     { return w.w.Write(p) }
-func (w wrapped) WriteHeader(status int)          { w.w.WriteHeader(status) }
-func (w wrappedOpen) Unwrap() http.ResponseWriter { return w.w }
-
-// Upgrade finds the connection behind middleware that has Unwrap, and else names the type that hides it.
-func TestUpgradeBehindMiddleware(t *testing.T) {
-	server, client := memconn.Pair(1024)
-	defer client.Close()
-	open := func(w http.ResponseWriter) http.ResponseWriter { return wrappedOpen{wrapped{w}} }
-	c, err := new(Upgrader).Upgrade(open(open(hijackable{httptest.NewRecorder(), server})), handshakeRequest(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.CloseNow()
-
-	answer := httptest.NewRecorder()
-	_, err = new(Upgrader).Upgrade(open(wrapped{open(hijackable{answer, server})}), handshakeRequest(), nil)
-	var refused *HandshakeError
-	if !errors.As(err, &refused) || refused.Check != "hijack" || !strings.Contains(refused.Reason, "websocket.wrapped hides the connection") {
-		t.Errorf("Upgrade returned %v", err)
-	}
-	if answer.Code != http.StatusInternalServerError {
-		t.Errorf("it was answered with %d", answer.Code)
-	}
-}
-
-// Upgrader.Handler returns to net/http, which so gets its goroutine and buffers back, while the connection is served.
-func TestHandlerReturnsWhileTheConnectionIsServed(t *testing.T) {
-	server, nc := memconn.Pair(1024)
-	h := new(Upgrader).Handler(func(*Conn, *http.Request) Handler {
-		return HandlerFuncs{OnMessage: func(c *Conn, mt MessageType, p []byte) { c.WriteMessage(mt, p) }}
-	})
-	h.ServeHTTP(hijackable{httptest.NewRecorder(), server}, handshakeRequest())
-	client := slowUpgrade{client: nc}.takeAnswer(t)
-	if err := client.WriteMessage(TextMessage, []byte("still here")); err != nil {
-		t.Fatal(err)
-	}
-	wantMessages(t, client, "still here")
 }
 
 // The library writes to no log and to no standard stream: its non-test files have no means to.
