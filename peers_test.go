@@ -20,10 +20,13 @@ import (
 // A program that goes on reading after the end gets the same error for ever, and no panic.
 func TestReadsAfterTheEndReturnTheSameError(t *testing.T) {
 	ends := map[string]func(c *Conn, peer *rawPeer){
-		"the peer closed": func(_ *Conn, peer *rawPeer) { peer.send(OpClose, closePayload(CloseNormal, "")); peer.nc.Close() },
-		"lost":            func(_ *Conn, peer *rawPeer) { peer.nc.Close() },
-		"we closed":       func(c *Conn, _ *rawPeer) { c.CloseNow() },
-		"a broken rule":   func(_ *Conn, peer *rawPeer) { peer.write([]byte{0xf1}); peer.nc.Close() },
+		"the peer closed": func(_ *Conn, peer *rawPeer) {
+			peer.send(OpClose, closePayload(CloseNormal, ""))
+			peer.nc.Close()
+		},
+		"lost":          func(_ *Conn, peer *rawPeer) { peer.nc.Close() },
+		"we closed":     func(c *Conn, _ *rawPeer) { c.CloseNow() },
+		"a broken rule": func(_ *Conn, peer *rawPeer) { peer.write([]byte{0xf1}); peer.nc.Close() },
 	}
 	for name, end := range ends {
 		t.Run(name, func(t *testing.T) {
