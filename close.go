@@ -100,9 +100,14 @@ type ProtocolError struct {
 	Err    error  // the sentinel behind it, such as ErrReadLimit, or nil
 }
 
-// Error says what the peer did wrong and with which code the connection was failed.
+// Error says what the peer did wrong and with which code the connection was failed. Of the read limit it says what sets
+// it, which is nothing for the peer to know and so not in Reason.
 func (e *ProtocolError) Error() string {
-	return "websocket: failed the connection with code " + e.Code.String() + ": " + e.Reason
+	s := "websocket: failed the connection with code " + e.Code.String() + ": " + e.Reason
+	if e.Err == ErrReadLimit {
+		s += " (ReadLimit of the Upgrader or Dialer and SetReadLimit set it)"
+	}
+	return s
 }
 
 // Unwrap returns Err.
