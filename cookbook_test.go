@@ -479,7 +479,7 @@ func Example_slowPeer() {
 	fmt.Println(err)
 	// Output:
 	// true
-	// websocket: the peer took nothing for 50ms, the limit set by WriteTimeout
+	// websocket: the peer did not take what was written, up to 64 KiB, within 50ms, the limit set by WriteTimeout
 }
 
 // A restartable is a service that can be stopped without losing what it accepted.

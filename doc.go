@@ -42,8 +42,8 @@
 // # Limits
 //
 // Every bound has a default: 32 MiB for a message, 131072 fragments, 10 s for a peer to take what is written, 5 s for
-// the closing handshake, 30 s for the client's opening handshake, 1 MiB of queue for a subscriber. In every option 0
-// means the default and a negative value means off.
+// the closing handshake, 30 s for the client's opening handshake, 1 MiB of queue for a subscriber. In an option 0 means
+// the default and a negative value means off, unless its documentation says otherwise.
 //
 // # The files
 //

@@ -54,8 +54,7 @@ func TestNamesInRFCMap(t *testing.T) {
 	}
 }
 
-// The 28 points of docs/PEERS.md stand there once, and their tests exist. Those that are planned do not: whoever writes
-// one takes the word out.
+// The 28 points of docs/PEERS.md stand there once, and their tests exist.
 func TestNamesInPeersTable(t *testing.T) {
 	tests := allDeclarations(t, "*_test.go", "e2e/*_test.go")
 	var points []int
@@ -77,10 +76,9 @@ func TestNamesInPeersTable(t *testing.T) {
 				continue
 			}
 			names++
-			planned := strings.Contains(name, "**planned**")
 			isTest := strings.HasPrefix(m[1], "Test") || strings.HasPrefix(m[1], "Example")
-			if !isTest || tests[m[1]] == planned {
-				t.Errorf("%d: is %s a test: %t; does it exist: %t; is it planned: %t", point, m[1], isTest, tests[m[1]], planned)
+			if !isTest || !tests[m[1]] {
+				t.Errorf("%d: is %s a test: %t; does it exist: %t", point, m[1], isTest, tests[m[1]])
 			}
 		}
 		if names == 0 {
@@ -196,8 +194,7 @@ func unindent(s string) string {
 // ours is a name of this package on a migration page: Pipe, Conn.Close, Upgrader.Origins.
 var ours = regexp.MustCompile("`([A-Z]\\w*(?:\\.[A-Z]\\w*)?)`")
 
-// What the migration pages tell to use instead, in the second column of their tables, exists. Rows that are planned name
-// what does not exist yet.
+// What the migration pages tell to use instead, in the second column of their tables, exists.
 func TestNamesInMigrationPages(t *testing.T) {
 	exported := exportedNames(t)
 	for _, page := range []string{"docs/MIGRATING-gorilla.md", "docs/MIGRATING-coder.md"} {
@@ -208,10 +205,9 @@ func TestNamesInMigrationPages(t *testing.T) {
 				continue
 			}
 			rows++
-			planned := strings.Contains(line, "**planned**")
 			for _, m := range ours.FindAllStringSubmatch(cells[2], -1) {
-				if exported[m[1]] == planned {
-					t.Errorf("%s:%s: does %s exist: %t; is it planned: %t", page, cells[1], m[1], exported[m[1]], planned)
+				if !exported[m[1]] {
+					t.Errorf("%s:%s: %s does not exist", page, cells[1], m[1])
 				}
 			}
 		}

@@ -38,7 +38,7 @@ func TestReadsAfterTheEndReturnTheSameError(t *testing.T) {
 				}
 				for i := range 2000 {
 					call := readCalls[i%len(readCalls)]
-					if err := call.read(c); err != first {
+					if err := call.call(c); err != first {
 						t.Fatalf("%s, call %d: %v, want %v again", call.name, i, err, first)
 					}
 				}
