@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"unicode"
 
 	"hawser.example/websocket"
 	"hawser.example/websocket/internal/notify"
@@ -73,11 +74,9 @@ Examples:
 
 // checkKey refuses a key that no publisher could send: white space at the ends of a header field is not part of it.
 func checkKey(key string) error {
-	for _, b := range []byte(key) {
-		if b <= ' ' || b == 0x7f {
-			return errors.New("the publish key has white space or a control character in it (a line break at its end?), " +
-				"which cannot be sent")
-		}
+	if strings.Trim(key, " ") != key || strings.ContainsFunc(key, unicode.IsControl) {
+		return errors.New("the publish key has a space at an end or a control character in it (a line break at its end?), " +
+			"which cannot be sent")
 	}
 	return nil
 }
