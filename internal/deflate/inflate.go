@@ -316,30 +316,37 @@ func (f *inflater) codeLens() (outcome, string) {
 func (f *inflater) codes() (outcome, string) {
 	h := &f.header
 	total := h.numLit + h.numDist
+	bits, count := f.bits, f.count
+	why, reason := done, ""
 	for h.have < total {
-		if f.count < maxCodeLenBits+7 {
+		if count < maxCodeLenBits+7 {
+			f.bits, f.count = bits, count
 			f.fill()
+			bits, count = f.bits, f.count
 		}
-		e := h.table[f.peek(codeLenBits)]
-		switch {
-		case e.code() > f.count:
-			return noInput, ""
-		case e&entrySpecial != 0:
-			return corrupt, "no code length has this code"
-		case e.value() == repeatPrevious && h.have == 0:
-			return corrupt, "the first code length repeats the one before"
-		case e.bits() > f.count:
-			return noInput, ""
+		e := h.table[bits%codeLenSize]
+		if e.bits() > count {
+			why = noInput
+			break
 		}
-		n, v := h.repeat(e.value(), f.peek(e.bits())>>e.code())
-		if n > total-h.have {
-			return corrupt, "there are more code lengths than announced"
+		if e&entrySpecial != 0 {
+			why, reason = corrupt, "no code length has this code"
+			break
 		}
-		f.drop(e.bits())
-		for range n {
-			h.lens[h.have] = v
+		if e.value() >= repeatPrevious {
+			if reason = h.repeat(e.value(), e.extra(bits), total); reason != "" {
+				why = corrupt
+				break
+			}
+		} else {
+			h.lens[h.have] = uint8(e.value())
 			h.have++
 		}
+		bits >>= e & entryBits
+		count -= e.bits()
+	}
+	if f.bits, f.count = bits, count; why != done {
+		return why, reason
 	}
 	if !buildTable(f.dynLit[:], litBits, h.lens[:h.numLit], litSymbols[:]) {
 		return corrupt, "the lengths of the literal and length code are no code"
@@ -352,16 +359,25 @@ func (f *inflater) codes() (outcome, string) {
 	return done, ""
 }
 
-// repeat returns how many lengths a symbol of the code length code stands for, and which.
-func (h *header) repeat(symbol, extra int) (n int, v uint8) {
+// repeat adds the lengths that a symbol of the code length code stands for. It returns what is wrong with it, or nothing.
+func (h *header) repeat(symbol, extra, total int) string {
+	n, last := 3+extra, uint8(0)
 	switch symbol {
 	case repeatPrevious:
-		return 3 + extra, h.lens[h.have-1]
-	case repeatZero:
-		return 3 + extra, 0
+		if h.have == 0 {
+			return "the first code length repeats the one before"
+		}
+		last = h.lens[h.have-1]
 	case repeatZeroLong:
-		return 11 + extra, 0
-	default:
-		return 1, uint8(symbol)
+		n = 11 + extra
 	}
+	if n > total-h.have {
+		return "there are more code lengths than announced"
+	}
+	lens := h.lens[h.have : h.have+n]
+	for i := range lens {
+		lens[i] = last
+	}
+	h.have += n
+	return ""
 }

@@ -2,12 +2,11 @@ package deflate
 
 import "encoding/binary"
 
-// The fast loop needs no checks of input and room for one turn if it has this much of both.
 const (
-	// fastInput: a turn moves bytes to the bit buffer twice at most, 7 of the 8 that it looks at.
-	fastInput = 16
-	// fastRoom: a turn writes three literals, or two and a match, whose copying may write up to 7 bytes too many.
-	fastRoom = 2 + maxMatch + 7
+	// fastInput is how much input a turn of the fast loop looks at.
+	fastInput = 8
+	// fastRoom is how many bytes behind its match a turn may write over, and how many literals it may write.
+	fastRoom = 16
 )
 
 const (
@@ -134,14 +133,14 @@ func (f *inflater) copyMatch(end, n, dist int) {
 func (f *inflater) fastSymbols() {
 	var (
 		src, pos    = f.src, f.pos
-		out, end    = f.out, f.end
+		out, end    = f.out[:cap(f.out)], f.end
 		bits, count = f.bits, f.count // here bits may have more than count: those that will come next anyway
 		lit, dists  = f.lit, f.dists
 		lastPos     = len(src) - fastInput
-		lastEnd     = len(out) - fastRoom
+		lastEnd     = min(len(f.out), cap(f.out)-fastRoom)
 		size        = f.window.size
 	)
-	for pos <= lastPos && end <= lastEnd {
+	for pos <= lastPos && end <= lastEnd-3 {
 		bits |= binary.LittleEndian.Uint64(src[pos:]) << (count & 63)
 		pos += int((63 - count) >> 3)
 		count |= 56
@@ -169,6 +168,9 @@ func (f *inflater) fastSymbols() {
 			}
 		}
 		if count < 2*maxCodeBits+5+13 {
+			if pos > lastPos {
+				break
+			}
 			bits |= binary.LittleEndian.Uint64(src[pos:]) << (count & 63)
 			pos += int((63 - count) >> 3)
 			count |= 56
@@ -209,18 +211,33 @@ func (f *inflater) fastSymbols() {
 			}
 		}
 		dist := e.value() + e.extra(next)
-		if dist > size {
+		stop := end + length
+		if dist > size || stop > lastEnd {
 			break
 		}
-		stop := end + length
-		if dist > end-f.base {
-			if dist > end-f.base+len(f.window.buf) {
+		from, source := end-dist, out
+		if from < f.base {
+			back := f.base - from
+			if back > len(f.window.buf) {
 				break
 			}
-			f.copyMatch(end, length, dist)
-		} else if dist >= 8 {
-			for from := end - dist; end < stop; from, end = from+8, end+8 {
-				binary.LittleEndian.PutUint64(out[end:], binary.LittleEndian.Uint64(out[from:]))
+			from, source = f.window.index(back), f.window.buf
+			if length > back || from+length > len(source)-fastRoom {
+				source = nil
+			}
+		} else if dist < 8 {
+			source = nil
+		}
+		if source != nil {
+			for {
+				d, s := out[end:end+16], source[from:from+16]
+				binary.LittleEndian.PutUint64(d, binary.LittleEndian.Uint64(s))
+				binary.LittleEndian.PutUint64(d[8:], binary.LittleEndian.Uint64(s[8:]))
+				end += 16
+				if end >= stop {
+					break
+				}
+				from += 16
 			}
 		} else {
 			f.copyMatch(end, length, dist)

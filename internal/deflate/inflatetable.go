@@ -1,6 +1,7 @@
 package deflate
 
 import (
+	"encoding/binary"
 	"math/bits"
 	"sync"
 )
@@ -125,9 +126,18 @@ var fixedTables = sync.OnceValues(func() (*litTable, *distTable) {
 // shorter ones. RFC 1951, section 3.1.1: they are packed starting with their highest bit, so an index has them reversed.
 func buildTable(table []entry, mainBits uint, lens []uint8, symbols []entry) bool {
 	var count [maxCodeBits + 1]uint16
-	for _, n := range lens {
-		count[n&15]++
+	for rest := lens; len(rest) > 0; {
+		if len(rest) >= 8 && binary.LittleEndian.Uint64(rest) == 0 {
+			rest = rest[8:] // most symbols have no code
+			continue
+		}
+		n := min(len(rest), 8)
+		for _, l := range rest[:n] {
+			count[l&15]++
+		}
+		rest = rest[n:]
 	}
+	count[0] = 0
 	var next [maxCodeBits + 2]uint16 // where the symbols of each length begin, in sorted
 	longest, space := uint(0), 0     // space: used part of the code space, in codes of 15 bits
 	for n := uint(1); n <= maxCodeBits; n++ {
@@ -146,11 +156,17 @@ func buildTable(table []entry, mainBits uint, lens []uint8, symbols []entry) boo
 			main[i] = entrySpecial.withCode(longest)
 		}
 	}
-	var sorted [288]uint16
-	for s, n := range lens {
-		if n > 0 {
-			sorted[next[n&15]%288] = uint16(s)
-			next[n&15]++
+	var sorted [512]uint16 // the symbols in the order of their codes
+	next[0] = uint16(len(sorted) - 1)
+	for i := 0; i < len(lens); {
+		if len(lens)-i >= 8 && binary.LittleEndian.Uint64(lens[i:]) == 0 {
+			i += 8
+			continue
+		}
+		for stop := min(i+8, len(lens)); i < stop; i++ {
+			n := lens[i] & 15
+			sorted[next[n]%512] = uint16(i)
+			next[n] += uint16(n+15) >> 4 // those without a code all go to the same place
 		}
 	}
 	if space != 1<<maxCodeBits {
