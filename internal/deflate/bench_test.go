@@ -18,7 +18,8 @@ func jsonMessage(n int, seed uint64) []byte {
 	var b bytes.Buffer
 	b.WriteString(`{"type":"update","items":[`)
 	for b.Len() < n {
-		fmt.Fprintf(&b, `{"id":%d,"user":"%s.%s","topic":"%s","amount":%d.%02d,"ok":%t,"tags":["%s","%s"],"at":"2025-%02d-%02dT%02d:%02d:%02dZ"},`,
+		fmt.Fprintf(&b, `{"id":%d,"user":"%s.%s","topic":"%s","amount":%d.%02d,"ok":%t,"tags":["%s","%s"],`+
+			`"at":"2025-%02d-%02dT%02d:%02d:%02dZ"},`,
 			rng.IntN(1e9), names[rng.IntN(len(names))], names[rng.IntN(len(names))], topics[rng.IntN(len(topics))],
 			rng.IntN(1e4), rng.IntN(100), rng.IntN(3) > 0, topics[rng.IntN(len(topics))], names[rng.IntN(len(names))],
 			1+rng.IntN(12), 1+rng.IntN(28), rng.IntN(24), rng.IntN(60), rng.IntN(60))

@@ -72,7 +72,8 @@ func fuzzSent(t *testing.T, p []byte, seed uint64, windowBits int) {
 		if got, err = decodeMessage(d, nil, p, whole); err != nil && err != ErrTruncated {
 			t.Fatal(err)
 		}
-		if want, refErr := reference(append(bytes.Clone(p), flushTail...)); err == nil && (refErr != nil || !bytes.Equal(got, want)) {
+		want, refErr := reference(append(bytes.Clone(p), flushTail...))
+		if err == nil && (refErr != nil || !bytes.Equal(got, want)) {
 			t.Fatalf("a message of %d bytes, compress/flate has %d and %v", len(got), len(want), refErr)
 		}
 		d = NewDecoder(15, seed%2 == 0)

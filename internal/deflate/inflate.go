@@ -38,6 +38,7 @@ type inflater struct {
 	window    *window // what came before this call
 	ownWindow window  // for messages that have no other
 
+	builder tableBuilder
 	dynLit  litTable
 	dynDist distTable
 }
@@ -303,7 +304,7 @@ func (f *inflater) codeLens() (outcome, string) {
 		}
 		h.codeLens[codeLenOrder[h.have]] = uint8(f.take(3))
 	}
-	if !buildTable(h.table[:], codeLenBits, h.codeLens[:], codeLenSymbols[:]) {
+	if !f.builder.build(h.table[:], codeLenBits, h.codeLens[:], codeLenSymbols[:]) {
 		return corrupt, "the lengths of the code length code are no code"
 	}
 	h.have = 0
@@ -348,10 +349,10 @@ func (f *inflater) codes() (outcome, string) {
 	if f.bits, f.count = bits, count; why != done {
 		return why, reason
 	}
-	if !buildTable(f.dynLit[:], litBits, h.lens[:h.numLit], litSymbols[:]) {
+	if !f.builder.build(f.dynLit[:], litBits, h.lens[:h.numLit], litSymbols[:]) {
 		return corrupt, "the lengths of the literal and length code are no code"
 	}
-	if !buildTable(f.dynDist[:], distBits, h.lens[h.numLit:total], distSymbols[:]) {
+	if !f.builder.build(f.dynDist[:], distBits, h.lens[h.numLit:total], distSymbols[:]) {
 		return corrupt, "the lengths of the distance code are no code"
 	}
 	f.lit, f.dists = &f.dynLit, &f.dynDist
@@ -359,7 +360,8 @@ func (f *inflater) codes() (outcome, string) {
 	return done, ""
 }
 
-// repeat adds the lengths that a symbol of the code length code stands for. It returns what is wrong with it, or nothing.
+// repeat adds the lengths that a symbol of the code length code stands for. It returns what is wrong with it, or
+// nothing.
 func (h *header) repeat(symbol, extra, total int) string {
 	n, last := 3+extra, uint8(0)
 	switch symbol {

@@ -6,7 +6,7 @@ const (
 	// fastInput is how much input a turn of the fast loop looks at.
 	fastInput = 8
 	// fastRoom is how many bytes behind its match a turn may write over, and how many literals it may write.
-	fastRoom = 16
+	fastRoom = 32
 )
 
 const (
@@ -230,14 +230,16 @@ func (f *inflater) fastSymbols() {
 		}
 		if source != nil {
 			for {
-				d, s := out[end:end+16], source[from:from+16]
+				d, s := out[end:end+32], source[from:from+32]
 				binary.LittleEndian.PutUint64(d, binary.LittleEndian.Uint64(s))
 				binary.LittleEndian.PutUint64(d[8:], binary.LittleEndian.Uint64(s[8:]))
-				end += 16
+				binary.LittleEndian.PutUint64(d[16:], binary.LittleEndian.Uint64(s[16:]))
+				binary.LittleEndian.PutUint64(d[24:], binary.LittleEndian.Uint64(s[24:]))
+				end += 32
 				if end >= stop {
 					break
 				}
-				from += 16
+				from += 32
 			}
 		} else {
 			f.copyMatch(end, length, dist)

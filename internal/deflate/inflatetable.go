@@ -1,6 +1,7 @@
 package deflate
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math/bits"
 	"sync"
@@ -43,15 +44,15 @@ func (e entry) value() int { return int(e >> valueShift & 0x7fff) }
 // withCode adds the length of the code to an entry that has only extra bits so far.
 func (e entry) withCode(n uint) entry { return e + entry(n)*(1<<8|1) }
 
-// Sizes of tables. A main table of 10 bits and its subtables have at most 1334 entries for 288 symbols of up to 15
+// Sizes of tables. A main table of 9 bits and its subtables have at most 854 entries for 288 symbols of up to 15
 // bits, one of 8 bits at most 402 for 32 symbols (TestLargestTables finds both); the arrays are the next power of two,
 // so that masking an index proves that it is inside.
 const (
-	litBits     = 10
+	litBits     = 9
 	distBits    = 8
 	codeLenBits = maxCodeLenBits
 
-	litSize     = 2048
+	litSize     = 1024
 	distSize    = 512
 	codeLenSize = 1 << codeLenBits
 )
@@ -112,89 +113,111 @@ var fixedTables = sync.OnceValues(func() (*litTable, *distTable) {
 		dist     distTable
 		litLens  = fixedLitLenBits()
 		distLens = fixedDistBits()
+		b        tableBuilder
 	)
-	buildTable(lit[:], litBits, litLens[:], litSymbols[:])
-	buildTable(dist[:], distBits, distLens[:], distSymbols[:])
+	b.build(lit[:], litBits, litLens[:], litSymbols[:])
+	b.build(dist[:], distBits, distLens[:], distSymbols[:])
 	return &lit, &dist
 })
 
-// buildTable fills a table for the code with these lengths (0: the symbol has no code). It returns false if they are
-// no code: too many short ones, or unused codes left over. As in other decoders there are two exceptions, made for
+// tableBuilder is the scratch memory for building a table.
+type tableBuilder struct {
+	count   [maxCodeBits + 1]uint16 // how many codes have each length
+	longest uint                    // the longest of them
+	space   int                     // how much of the space of codes is used, in codes of 15 bits
+	sorted  [512]uint16             // the symbols in the order of their codes
+}
+
+// build fills a table for the code with these lengths (0: the symbol has no code). It returns false if they are no
+// code: too many short ones, or unused codes left over. As in other decoders there are two exceptions, made for
 // distances: a single code of one bit, of which the other bit is invalid, and no code at all, which is all invalid.
 //
 // RFC 1951, section 3.2.2: codes of one length are consecutive in the order of their symbols, and longer codes follow
-// shorter ones. RFC 1951, section 3.1.1: they are packed starting with their highest bit, so an index has them reversed.
-func buildTable(table []entry, mainBits uint, lens []uint8, symbols []entry) bool {
-	var count [maxCodeBits + 1]uint16
-	for rest := lens; len(rest) > 0; {
-		if len(rest) >= 8 && binary.LittleEndian.Uint64(rest) == 0 {
-			rest = rest[8:] // most symbols have no code
-			continue
-		}
-		n := min(len(rest), 8)
-		for _, l := range rest[:n] {
-			count[l&15]++
-		}
-		rest = rest[n:]
-	}
-	count[0] = 0
-	var next [maxCodeBits + 2]uint16 // where the symbols of each length begin, in sorted
-	longest, space := uint(0), 0     // space: used part of the code space, in codes of 15 bits
-	for n := uint(1); n <= maxCodeBits; n++ {
-		next[n+1] = next[n] + count[n]
-		space += int(count[n]) << (maxCodeBits - n)
-		if count[n] > 0 {
-			longest = n
-		}
-	}
-	main := table[:1<<mainBits]
-	if space != 1<<maxCodeBits {
-		if longest > 1 || count[1] > 1 {
-			return false
-		}
-		for i := range main {
-			main[i] = entrySpecial.withCode(longest)
-		}
-	}
-	var sorted [512]uint16 // the symbols in the order of their codes
-	next[0] = uint16(len(sorted) - 1)
-	for i := 0; i < len(lens); {
-		if len(lens)-i >= 8 && binary.LittleEndian.Uint64(lens[i:]) == 0 {
-			i += 8
-			continue
-		}
-		for stop := min(i+8, len(lens)); i < stop; i++ {
-			n := lens[i] & 15
-			sorted[next[n]%512] = uint16(i)
-			next[n] += uint16(n+15) >> 4 // those without a code all go to the same place
-		}
-	}
-	if space != 1<<maxCodeBits {
-		if longest == 1 {
-			e := symbols[sorted[0]].withCode(1)
-			for i := 0; i < len(main); i += 2 {
-				main[i] = e
-			}
-		}
+// shorter ones. RFC 1951, section 3.1.1: they are packed starting with their highest bit, so an index has them
+// reversed.
+func (b *tableBuilder) build(table []entry, mainBits uint, lens []uint8, symbols []entry) bool {
+	b.countLengths(lens)
+	if b.space == 1<<maxCodeBits {
+		b.sortSymbols(lens)
+		b.fill(table, mainBits, symbols)
 		return true
 	}
-
-	// The main table is filled at the size of the shortest code and doubled for every longer one.
-	code, rest := uint(0), sorted[:next[longest]]
-	size := 1
-	for n := uint(1); n <= mainBits; n++ {
-		copy(main[size:2*size], main[:size])
-		size *= 2
-		for _, s := range rest[:count[n]] {
-			main[code&uint(len(main)-1)] = symbols[s].withCode(n)
-			code = nextCode(code, n)
-		}
-		rest = rest[count[n]:]
+	if b.longest > 1 || b.count[1] > 1 {
+		return false
 	}
-	if longest > mainBits {
-		buildSubtables(table, mainBits, longest, code, &count, rest, symbols)
+	main := table[:1<<mainBits]
+	for i := range main {
+		main[i] = entrySpecial.withCode(b.longest)
+	}
+	if b.longest == 1 {
+		e := symbols[bytes.IndexByte(lens, 1)].withCode(1)
+		for i := 0; i < len(main); i += 2 {
+			main[i] = e
+		}
 	}
 	return true
+}
+
+// countLengths sets count, longest and space.
+func (b *tableBuilder) countLengths(lens []uint8) {
+	b.count, b.longest, b.space = [maxCodeBits + 1]uint16{}, 0, 0
+	for i := 0; i < len(lens); i += 8 {
+		if noCodes(lens, i) {
+			continue
+		}
+		for _, n := range lens[i:min(i+8, len(lens))] {
+			b.count[n&15]++
+		}
+	}
+	for n := uint(1); n <= maxCodeBits; n++ {
+		if b.count[n] > 0 {
+			b.space += int(b.count[n]) << (maxCodeBits - n)
+			b.longest = n
+		}
+	}
+}
+
+// noCodes reports whether eight symbols at once have no code, as most have in a short block.
+func noCodes(lens []uint8, i int) bool {
+	return i+8 <= len(lens) && binary.LittleEndian.Uint64(lens[i:]) == 0
+}
+
+// sortSymbols sets sorted.
+func (b *tableBuilder) sortSymbols(lens []uint8) {
+	var next [maxCodeBits + 1]uint16 // where the next symbol of each length goes
+	for n := 1; n < maxCodeBits; n++ {
+		next[n+1] = next[n] + b.count[n]
+	}
+	next[0] = uint16(len(b.sorted) - 1)
+	for i := 0; i < len(lens); i += 8 {
+		if noCodes(lens, i) {
+			continue
+		}
+		for j, n := range lens[i:min(i+8, len(lens))] {
+			n &= 15
+			b.sorted[int(next[n])%len(b.sorted)] = uint16(i + j)
+			next[n] += uint16(n+15) >> 4 // 0 for no code: all those go to the same place, without a branch
+		}
+	}
+}
+
+// fill fills the table for a complete code. The main table is filled at the size of the shortest code, and doubled for
+// every longer one.
+func (b *tableBuilder) fill(table []entry, mainBits uint, symbols []entry) {
+	code, rest := uint(0), b.sorted[:]
+	size := 1
+	for n := uint(1); n <= mainBits; n++ {
+		copy(table[size:2*size], table[:size])
+		size *= 2
+		for _, s := range rest[:b.count[n]] {
+			table[code] = symbols[s].withCode(n)
+			code = nextCode(code, n)
+		}
+		rest = rest[b.count[n]:]
+	}
+	if b.longest > mainBits {
+		b.fillSubtables(table, mainBits, code, rest, symbols)
+	}
 }
 
 // nextCode returns what follows code among the codes of n bits, all written with the first bit lowest: it adds one at
@@ -208,20 +231,19 @@ func nextCode(code, n uint) uint {
 	return code&(top-1) | top
 }
 
-// buildSubtables adds the codes that are longer than mainBits: rest has their symbols, the first of them has code.
-func buildSubtables(table []entry, mainBits, longest, code uint, count *[maxCodeBits + 1]uint16, rest []uint16,
-	symbols []entry) {
+// fillSubtables adds the codes that are longer than mainBits: rest has their symbols, the first of them has code.
+func (b *tableBuilder) fillSubtables(table []entry, mainBits, code uint, rest []uint16, symbols []entry) {
 	var (
 		end    = uint(1) << mainBits // of what is taken of the table
 		prefix = ^uint(0)            // the bits that lead to the subtable that is being filled
 		start  uint                  // where it begins
 		width  uint                  // how many bits index it
 	)
-	for n := mainBits + 1; n <= longest; n++ {
-		for left := count[n]; left > 0; left-- {
+	for n := mainBits + 1; n <= b.longest; n++ {
+		for left := b.count[n]; left > 0; left-- {
 			if p := code & (1<<mainBits - 1); p != prefix {
 				prefix, start = p, end
-				width = subtableBits(n-mainBits, left, count[n+1:])
+				width = subtableBits(n-mainBits, left, b.count[n+1:])
 				end += 1 << width
 				table[prefix] = entry(start)<<valueShift | entrySpecial | entryLink | entry(width)<<8 | entry(mainBits)
 			}
