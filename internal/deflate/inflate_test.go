@@ -47,7 +47,11 @@ func TestReadsWhatFlateWrites(t *testing.T) {
 	for name, p := range corpus(t) {
 		for _, level := range []int{flate.HuffmanOnly, flate.NoCompression, 1, 2, 6, 9} {
 			for _, takeover := range []bool{false, true} {
-				messages := [][]byte{p[:1], p[:100], p, p[100:1100], nil, p[len(p)-5000:]}
+				long := p[:len(p)/5]
+				if level == 6 {
+					long = p
+				}
+				messages := [][]byte{p[:1], p[:100], long, p[100:1100], nil, p[len(p)-1000:]}
 				sent := deflated(t, level, takeover, messages...)
 				for i, cut := range []cutter{whole, bytewise, randomly(1)} {
 					d := NewDecoder(15, takeover)
@@ -143,7 +147,7 @@ func TestLimitIsExact(t *testing.T) {
 
 // A bomb costs no more memory than its limit, which also decides when there is less capacity.
 func TestBombIsBounded(t *testing.T) {
-	sent := deflated(t, 9, false, make([]byte, 64<<20))[0]
+	sent := deflated(t, 9, false, make([]byte, 8<<20))[0]
 	const limit = 100_000
 	var before, after runtime.MemStats
 	NewDecoder(15, false).Decode(nil, sent, 1) // fills the pool
@@ -416,6 +420,8 @@ func corruptCases() []corruptCase {
 			"the first code length repeats the one before"},
 		{"repeated too often", codeLens(0, 0, 1, 1).code(1, 1).put(127, 7).code(1, 1).put(127, 7).align().out, 4,
 			"there are more code lengths than announced"},
+		{"repeated once too often", codeLens(0, 0, 1, 1).code(1, 1).put(138-11, 7).code(1, 1).put(121-11, 7).align().out, 4,
+			"there are more code lengths than announced"},
 
 		{"end of block 1", lens(litLens(2, 1), 0), end(1), "the lengths of the literal and length code are no code"},
 		{"three of one bit", lens(litLens(1, 1, 1), 0), end(1), "the lengths of the literal and length code are no code"},
@@ -520,17 +526,19 @@ func randomLens(rng *rand.Rand, n, longest int) []uint8 {
 	return lens
 }
 
-// Every code of random complete codes leads to its symbol, with whatever bits behind it.
+// Every code of random complete codes leads to its symbol, with whatever bits behind it, in a table of the least size.
 func TestTablesDecodeEveryCode(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1951, 3))
 	var f inflater
 	for round := range 300 {
 		n, longest := 2+rng.IntN(285), 9+rng.IntN(7)
 		lens := randomLens(rng, n, longest)
+		f.dynLit = litTable{}
 		if !f.builder.build(f.dynLit[:], litBits, lens, litSymbols[:]) {
 			t.Fatalf("refused: %v", lens)
 		}
-		code := uint(0) // RFC 1951, section 3.2.2
+		subtables := make(map[uint64]int) // by prefix: how many entries they need
+		code := uint(0)                   // RFC 1951, section 3.2.2
 		for bits := uint8(1); bits <= maxCodeBits; bits++ {
 			for s, l := range lens {
 				if l != bits {
@@ -539,6 +547,9 @@ func TestTablesDecodeEveryCode(t *testing.T) {
 				w := new(bitWriter).code(code, uint(l)).put(uint(rng.Uint32N(1<<17)), 17).align()
 				in := binary.LittleEndian.Uint64(append(w.out, make([]byte, 8)...))
 				code++
+				if l > litBits {
+					subtables[in&litMask] = 1 << (l - litBits)
+				}
 				e, took := f.lookUp(f.dynLit[in&litMask], in, litBits, f.dynLit[:])
 				extra := litSymbols[s].bits()
 				if took != uint(l)+extra || e&^0xfff != litSymbols[s]&^0xfff {
@@ -546,6 +557,16 @@ func TestTablesDecodeEveryCode(t *testing.T) {
 				}
 			}
 			code <<= 1
+		}
+		want, got := 1<<litBits, len(f.dynLit)
+		for _, size := range subtables {
+			want += size
+		}
+		for got > 0 && f.dynLit[got-1] == 0 {
+			got--
+		}
+		if got != want {
+			t.Fatalf("round %d: %d entries, want %d", round, got, want)
 		}
 	}
 }
@@ -647,7 +668,11 @@ func TestMemoryKept(t *testing.T) {
 			if takeover && len(d.window.buf) != size {
 				t.Errorf("%d bits: the history is %d bytes", windowBits, len(d.window.buf))
 			}
-			if decodeMessage(d, nil, []byte{6}, whole); d.run != nil || d.window.buf != nil {
+			d.Decode(make([]byte, 10), []byte{0, 1}, noLimit)
+			if d.run.src != nil || d.run.out != nil {
+				t.Errorf("%d bits, takeover %t: memory of the caller's is kept", windowBits, takeover)
+			}
+			if d.End(); d.run != nil || d.window.buf != nil {
 				t.Errorf("%d bits, takeover %t: memory after an error", windowBits, takeover)
 			}
 		}

@@ -31,7 +31,7 @@ func (w *window) add(p []byte) {
 	}
 }
 
-// grow makes room for n more bytes. There are never more than size in all.
+// grow makes room for n more bytes. There are never more than size in all, which is a power of two.
 func (w *window) grow(n int) {
 	need := len(w.buf) + n
 	if need <= cap(w.buf) {
@@ -41,7 +41,7 @@ func (w *window) grow(n int) {
 	for c < need {
 		c *= 2
 	}
-	w.buf = append(make([]byte, 0, min(c, w.size)), w.buf...)
+	w.buf = append(make([]byte, 0, c), w.buf...)
 }
 
 // index returns where the byte is that came back bytes before the end. There are that many.
