@@ -21,10 +21,9 @@ const (
 	blockDynamic = 2
 
 	// RFC 1951, section 3.2.7: the symbols of the code length code above 15.
-	repeatPrevious  = 16 // 3 to 6 times, 2 extra bits
-	repeatZero      = 17 // 3 to 10 times, 3 extra bits
-	repeatZeroLong  = 18 // 11 to 138 times, 7 extra bits
-	maxStoredLength = 1<<16 - 1
+	repeatPrevious = 16 // 3 to 6 times, 2 extra bits
+	repeatZero     = 17 // 3 to 10 times, 3 extra bits
+	repeatZeroLong = 18 // 11 to 138 times, 7 extra bits
 )
 
 // RFC 1951, section 3.2.5: what length symbols (from 257) and distance symbols (from 0) stand for: a base, to which so

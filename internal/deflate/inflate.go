@@ -163,7 +163,7 @@ func (f *inflater) has(n uint) bool {
 	return f.count >= n
 }
 
-// peek returns the next n bits.
+// peek returns the next n bits, at most 16.
 func (f *inflater) peek(n uint) int { return int(f.bits & (1<<n - 1)) }
 
 // drop takes n bits from the bit buffer.
@@ -241,12 +241,12 @@ func (f *inflater) storedLengths() (outcome, string) {
 	if !f.has(32) {
 		return noInput, ""
 	}
-	n := f.peek(16)
-	if n != f.peek(32)>>16^0xffff {
+	n, complement := uint16(f.bits), uint16(f.bits>>16)
+	if n != ^complement {
 		return corrupt, "the length of a stored block does not agree with its complement"
 	}
 	f.drop(32)
-	f.rest, f.state = n, stageStored
+	f.rest, f.state = int(n), stageStored
 	return done, ""
 }
 
