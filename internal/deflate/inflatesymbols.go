@@ -1,0 +1,253 @@
+package deflate
+
+import "encoding/binary"
+
+const (
+	// fastInput is how much input a turn of the fast loop looks at.
+	fastInput = 8
+	// fastRoom is how many bytes behind its match a turn may write over, and how many literals it may write.
+	fastRoom = 32
+)
+
+const (
+	litMask  = 1<<litBits - 1
+	distMask = 1<<distBits - 1
+)
+
+const (
+	reasonSymbol   = "no literal or length has this code"
+	reasonDistance = "no distance has this code"
+	reasonWindow   = "a match reaches back beyond the window"
+	reasonHistory  = "a match reaches back beyond the first byte"
+)
+
+// symbols decodes literals and matches up to the end of the block.
+func (f *inflater) symbols() (outcome, string) {
+	f.fastSymbols()
+	for {
+		why, reason := f.symbol()
+		if why != done || f.state == stageBlock {
+			return why, reason
+		}
+	}
+}
+
+// symbol decodes one literal, one match, or the end of the block.
+func (f *inflater) symbol() (outcome, string) {
+	if f.count < 2*maxCodeBits+5+13 {
+		f.fill()
+	}
+	e, n := f.lookUp(f.lit[f.bits&litMask], f.bits, litBits, f.lit[:])
+	switch {
+	case n > f.count:
+		return noInput, ""
+	case e&entryEnd != 0:
+		f.drop(n)
+		f.endBlock()
+		return done, ""
+	case e&entrySpecial != 0:
+		return corrupt, reasonSymbol
+	case f.end == len(f.out):
+		return noRoom, ""
+	case e&entryLiteral != 0:
+		f.drop(n)
+		f.out[f.end] = byte(e.value())
+		f.end++
+		return done, ""
+	}
+	length := e.value() + e.extra(f.bits>>(n-e.bits()))
+
+	rest := f.bits >> n
+	e, m := f.lookUp(f.dists[rest&distMask], rest, distBits, f.dists[:])
+	switch {
+	case n+m > f.count:
+		return noInput, ""
+	case e&entrySpecial != 0:
+		return corrupt, reasonDistance
+	}
+	dist := e.value() + e.extra(rest>>(m-e.bits()))
+	if reason := f.checkDistance(dist); reason != "" {
+		return corrupt, reason
+	}
+	f.drop(n + m)
+	f.rest, f.dist = length, dist
+	return f.match(), ""
+}
+
+// lookUp follows e, which the first bits lead to, into its subtable if it is a link. It also returns how many bits
+// the symbol takes, extra bits included. There may be fewer, but a symbol that takes no more than there are is right.
+func (f *inflater) lookUp(e entry, bits uint64, mainBits uint, table []entry) (entry, uint) {
+	if e&entryLink == 0 {
+		return e, e.bits()
+	}
+	e = table[e.value()+int(bits>>mainBits&(1<<e.code()-1))]
+	return e, mainBits + e.bits()
+}
+
+// extra returns the value of the extra bits, if bits begins with the code.
+func (e entry) extra(bits uint64) int { return int(bits & (1<<e.bits() - 1) >> e.code()) }
+
+// checkDistance returns what is wrong with a distance, or nothing. RFC 1951, section 3.2.5, has one limit, and RFC
+// 7692, section 7.1.2, lets the peers agree on another: a match must not begin before the window does.
+func (f *inflater) checkDistance(dist int) string {
+	if dist > f.window.size {
+		return reasonWindow
+	}
+	if dist > f.end-f.base+len(f.window.buf) {
+		return reasonHistory
+	}
+	return ""
+}
+
+// match copies as much of the rest of a match as there is room for.
+func (f *inflater) match() outcome {
+	n := min(f.rest, len(f.out)-f.end)
+	f.rest -= n
+	f.copyMatch(f.end, n, f.dist)
+	f.end += n
+	if f.rest > 0 {
+		f.state = stageMatch
+		return noRoom
+	}
+	f.state = stageSymbols
+	return done
+}
+
+// copyMatch writes n bytes at end of the output, as they are dist before.
+func (f *inflater) copyMatch(end, n, dist int) {
+	stop := end + n
+	if back := dist - (end - f.base); back > 0 {
+		k := min(n, back)
+		f.window.copyTo(f.out[end:end+k], back)
+		end += k
+	}
+	// The source may overlap with what is written: then that is a repetition of the source. Every turn copies all that
+	// there is of it, so the next one can copy twice as much.
+	for from := end - dist; end < stop; {
+		end += copy(f.out[end:stop], f.out[from:end])
+	}
+}
+
+// fastSymbols does the work of symbol while there is plenty of input and room. What ends the block, and what is wrong
+// with a code, it leaves to symbol.
+func (f *inflater) fastSymbols() {
+	var (
+		src, pos    = f.src, f.pos
+		out, end    = f.out[:cap(f.out)], f.end
+		bits, count = f.bits, f.count // here bits may have more than count: those that will come next anyway
+		lit, dists  = f.lit, f.dists
+		lastPos     = len(src) - fastInput
+		lastEnd     = min(len(f.out), cap(f.out)-fastRoom)
+		size        = f.window.size
+	)
+	for pos <= lastPos && end <= lastEnd-3 {
+		bits |= binary.LittleEndian.Uint64(src[pos:]) << (count & 63)
+		pos += int((63 - count) >> 3)
+		count |= 56
+
+		e := lit[bits&litMask]
+		if e&entryLiteral != 0 {
+			bits >>= e & entryBits
+			count -= uint(e & entryBits)
+			out[end] = byte(e >> valueShift)
+			end++
+			e = lit[bits&litMask]
+			if e&entryLiteral != 0 {
+				bits >>= e & entryBits
+				count -= uint(e & entryBits)
+				out[end] = byte(e >> valueShift)
+				end++
+				e = lit[bits&litMask]
+				if e&entryLiteral != 0 {
+					bits >>= e & entryBits
+					count -= uint(e & entryBits)
+					out[end] = byte(e >> valueShift)
+					end++
+					continue
+				}
+			}
+		}
+		if count < 2*maxCodeBits+5+13 {
+			if pos > lastPos {
+				break
+			}
+			bits |= binary.LittleEndian.Uint64(src[pos:]) << (count & 63)
+			pos += int((63 - count) >> 3)
+			count |= 56
+		}
+		next, left := bits, count
+		if e&entrySpecial != 0 {
+			if e&entryLink == 0 {
+				break
+			}
+			next >>= litBits
+			left -= litBits
+			e = lit[(uint64(e>>valueShift)+next&(1<<e.code()-1))%litSize]
+			if e&entryLiteral != 0 {
+				bits = next >> (e & entryBits)
+				count = left - uint(e&entryBits)
+				out[end] = byte(e >> valueShift)
+				end++
+				continue
+			}
+			if e&entrySpecial != 0 {
+				break
+			}
+		}
+		length := e.value() + e.extra(next)
+		next >>= e & entryBits
+		left -= uint(e & entryBits)
+
+		e = dists[next&distMask]
+		if e&entrySpecial != 0 {
+			if e&entryLink == 0 {
+				break
+			}
+			next >>= distBits
+			left -= distBits
+			e = dists[(uint64(e>>valueShift)+next&(1<<e.code()-1))%distSize]
+			if e&entrySpecial != 0 {
+				break
+			}
+		}
+		dist := e.value() + e.extra(next)
+		stop := end + length
+		if dist > size || stop > lastEnd {
+			break
+		}
+		from, source := end-dist, out
+		if from < f.base {
+			back := f.base - from
+			if back > len(f.window.buf) {
+				break
+			}
+			from, source = f.window.index(back), f.window.buf
+			if length > back || from+length > len(source)-fastRoom {
+				source = nil
+			}
+		} else if dist < 8 {
+			source = nil
+		}
+		if source != nil {
+			for {
+				d, s := out[end:end+32], source[from:from+32]
+				binary.LittleEndian.PutUint64(d, binary.LittleEndian.Uint64(s))
+				binary.LittleEndian.PutUint64(d[8:], binary.LittleEndian.Uint64(s[8:]))
+				binary.LittleEndian.PutUint64(d[16:], binary.LittleEndian.Uint64(s[16:]))
+				binary.LittleEndian.PutUint64(d[24:], binary.LittleEndian.Uint64(s[24:]))
+				end += 32
+				if end >= stop {
+					break
+				}
+				from += 32
+			}
+		} else {
+			f.copyMatch(end, length, dist)
+		}
+		end = stop
+		bits = next >> (e & entryBits)
+		count = left - uint(e&entryBits)
+	}
+	f.pos, f.end = pos, end
+	f.count, f.bits = count, bits&(1<<count-1)
+}
