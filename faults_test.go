@@ -24,7 +24,7 @@ import (
 
 const (
 	faultPatience = time.Minute // for what has to happen; a test that waits as long has failed
-	narrowSocket  = 16 << 10    // bytes that a socket of faultConfig.narrow is asked to hold
+	narrowSocket  = 64 << 10    // bytes that a socket of faultConfig.narrow is asked to hold
 	faultRequest  = "GET /chat HTTP/1.1\r\nHost: server.example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
 		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
 	faultAnswer = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
@@ -379,8 +379,8 @@ func TestPeerLeavesWithoutAClose(t *testing.T) {
 
 // The echo is larger than what the sockets hold, so our end is in the middle of a write.
 func TestPeerResetsWhileItIsWrittenTo(t *testing.T) {
-	eachFaultWay(t, faultConfig{}, func(t *testing.T, s *faultSession) {
-		long := strings.Repeat("x", 24<<20)
+	eachFaultWay(t, faultConfig{narrow: true}, func(t *testing.T, s *faultSession) {
+		long := strings.Repeat("x", 4<<20)
 		s.peer.send(OpBinary, long)
 		if _, err := io.ReadFull(s.peer.nc, make([]byte, 1000)); err != nil {
 			t.Fatal(err)
@@ -699,8 +699,8 @@ func TestPeerPingsWhileItDoesNotRead(t *testing.T) {
 		{2*pongsThatWait + 2, 2 * pongsThatWait},
 	} {
 		t.Run(fmt.Sprint(tt.pings), func(t *testing.T) {
-			eachFaultWay(t, faultConfig{}, func(t *testing.T, s *faultSession) {
-				long := strings.Repeat("x", 24<<20)
+			eachFaultWay(t, faultConfig{narrow: true}, func(t *testing.T, s *faultSession) {
+				long := strings.Repeat("x", 4<<20)
 				written := async(func() error { return s.conn.WriteMessage(BinaryMessage, []byte(long)) })
 				s.peer.buf = make([]byte, 1000)
 				if _, err := io.ReadFull(s.peer.nc, s.peer.buf); err != nil {
