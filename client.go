@@ -50,14 +50,14 @@ type Dialer struct {
 	//	socks5://host:port   a SOCKS5 proxy, port 1080 unless it has one; socks5h means the same
 	//
 	// A user and password in it are sent to the proxy: as basic authentication, or as RFC 1929 has it for SOCKS5. The
-	// proxy looks the server's name up.
+	// proxy looks the server's name up. A Proxy-Authorization in Dial's header is not for the proxy. A Proxy that waits has to return when the request's context ends.
 	Proxy func(*http.Request) (*url.URL, error)
 
 	// ProxyTLSConfig is used for the connection to an https proxy, as TLSConfig is for that to the server. Nothing of
 	// TLSConfig goes to a proxy, in particular no certificate.
 	ProxyTLSConfig *tls.Config
 
-	// Jar keeps cookies. Those that it has for the URL are sent with the request, in place of any of the same name in
+	// Jar keeps cookies, but for Unix sockets without a host in their URL, which have no name to keep them under. Those that it has for the URL are sent with the request, in place of any of the same name in
 	// the header, and those of every answer are given to it, the redirects' and refusals' too. It sees http for ws and
 	// https for wss, as a browser's does. nil is none.
 	Jar http.CookieJar
@@ -66,7 +66,8 @@ type Dialer struct {
 	//
 	// A redirect never leads from wss to ws, and to no other scheme than these, http and https. Where it leads to
 	// another host or port the credentials in the header (Authorization, Cookie, Proxy-Authorization) and in the URL,
-	// and a Host in the header, are left out from there on; going from port 80 to 443 of the same host, as TLS comes
+	// a Host in the header, and client certificates, are left out from there on; other fields and Subprotocols, where
+	// some put tokens, are not. Going from port 80 to 443 of the same host, as TLS comes
 	// in, is not another. The Jar gives each URL its own cookies.
 	MaxRedirects int
 
@@ -155,6 +156,11 @@ func (d *Dialer) handshake(ctx context.Context, trip *trip) (*Conn, *http.Respon
 	tlsConfig, err := d.tlsConfig(t)
 	if err != nil {
 		return nil, nil, err
+	}
+	if trip.foreign && tlsConfig != nil {
+		// A client's certificate is a credential too.
+		tlsConfig = tlsConfig.Clone()
+		tlsConfig.Certificates, tlsConfig.GetClientCertificate = nil, nil
 	}
 	header, cookieURL := d.addCookies(t, trip.header)
 	req, err := newUpgradeRequest(t, header, d.Subprotocols, rand.Reader)

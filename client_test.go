@@ -266,7 +266,7 @@ func TestParseTargetRefuses(t *testing.T) {
 		{"ws://b\u00fccher.example/", "xn--"},
 		{"ws://a,b/", "host"},
 		{"ws://a%25b/", "host"},
-		{"ws://[::1", "missing"},
+		{"ws://[::1", "of the form"},
 		{"ws://h/\r\nX: y", "control"},
 		{"ws://h/?\x00", "control"},
 		{"ws+unix:a.sock", "absolute"},
@@ -765,8 +765,107 @@ func TestDialCancelledWhileWriting(t *testing.T) {
 }
 
 // HandshakeTimeout and the deadline of the context end every stage, on time.
+// What a refusal says is known before its body, which may never end: it gets a second, and that it took longer is no
+// matter.
+func TestRefusalsDoNotWaitForTheirBody(t *testing.T) {
+	seen := 0
+	for _, st := range stages {
+		if !strings.Contains(st.name, "body") {
+			continue
+		}
+		seen++
+		t.Run(st.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d := st.dialer(t, func() {})
+				d.HandshakeTimeout = -1
+				begin := time.Now()
+				c, _, err := d.Dial(context.Background(), st.url, nil)
+				he := wantHandshakeError(t, c, err, st.check)
+				want := maxErrorBodyTime
+				if st.check == "redirect" {
+					want *= 2 // it is followed, once
+				}
+				if took := time.Since(begin); took != want || he.Timeout() {
+					t.Errorf("Dial took %v and returned %v; want %v, and no timeout", took, err, want)
+				}
+			})
+		})
+	}
+	if seen != 3 {
+		t.Errorf("%d stages with a body, want 3", seen)
+	}
+}
+
+// No text of the peer reaches an error unescaped or at any length, wherever it comes from.
+func TestErrorsOfOthersAreCleaned(t *testing.T) {
+	e := &HandshakeError{Check: "tls", Reason: "no", Err: errors.New("websocket: valid for x\n\x1b[31m" + strings.Repeat("ü", 9999))}
+	if text := e.Error(); strings.ContainsAny(text, "\n\x1b") || len(text) > 6*maxCleaned || !strings.Contains(text, `valid for x\n\x1b[31m`) {
+		t.Errorf("%.300q", text)
+	}
+	if got := clean(`plain "text"`); got != `plain "text"` {
+		t.Errorf("clean changes it to %s", got)
+	}
+}
+
+// Passwords with a character that belongs escaped are not repeated by the error that says so, nor those of URLs without
+// slashes.
+func TestURLErrorsHoldNoPassword(t *testing.T) {
+	for _, url := range []string{
+		"ws://user:hun/ter2@host/", "ws://user:hun#ter2@host/", "ws://user:hun?ter2@host/", "ws://user:%zzter2@host/",
+		"wss:user:hunter2@host/", "user:hunter2@host/", "ws://user:hunter2@ho st/", "ws://user:hunter2@[::1/", "ws://user:hunter2@host:x/",
+	} {
+		_, err := parseTarget(url)
+		if err == nil || strings.Contains(err.Error(), "hun") || strings.Contains(err.Error(), "ter2") {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
+	for _, url := range []string{"localhost:9002", "127.0.0.1:9002", "host.example", "host/path"} {
+		if _, err := parseTarget(url); err == nil || !strings.Contains(err.Error(), "write ws:// or wss:// before") {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
+}
+
+// A name that is too long for SOCKS5 would be read as another host, and what is behind it as its port.
+func TestLongHostNamesAreRefused(t *testing.T) {
+	name := strings.Repeat("a", 251) + ".com"
+	if _, err := parseTarget("ws://" + name + "/"); err != nil {
+		t.Errorf("255 bytes: %v", err)
+	}
+	if _, err := parseTarget("ws://a" + name + "/"); err == nil {
+		t.Error("256 bytes are accepted")
+	}
+}
+
+// A certificate is a credential: it does not follow a redirect to another host.
+func TestCertificatesStayWithTheirHost(t *testing.T) {
+	asked := 0
+	d := &Dialer{TLSConfig: &tls.Config{GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		asked++
+		return new(tls.Certificate), nil
+	}}}
+	for _, foreign := range []bool{false, true} {
+		server := httptest.NewUnstartedServer(http.NotFoundHandler())
+		server.TLS = &tls.Config{ClientAuth: tls.RequestClientCert}
+		server.StartTLS()
+		d.TLSConfig.RootCAs = server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
+		at, err := parseTarget(server.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.handshake(t.Context(), &trip{t: at, foreign: foreign})
+		server.Close()
+		if asked != 1 {
+			t.Errorf("foreign %v: asked for the certificate %d times, want once, by the first", foreign, asked)
+		}
+	}
+}
+
 func TestDialTimeout(t *testing.T) {
 	for _, st := range stages {
+		if strings.Contains(st.name, "body") {
+			continue // TestRefusalsDoNotWaitForTheirBody
+		}
 		for _, tt := range []struct {
 			name       string
 			option     time.Duration

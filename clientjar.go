@@ -9,7 +9,7 @@ import (
 
 // addCookies returns header with the cookies that the Jar has for t, and the URL under which the answer's are kept.
 func (d *Dialer) addCookies(t *target, header http.Header) (http.Header, *url.URL) {
-	if d.Jar == nil {
+	if d.Jar == nil || t.network == "unix" && t.url.Host == "" {
 		return header, nil
 	}
 	u := t.web()
@@ -54,7 +54,7 @@ func mergeCookies(own []string, kept []*http.Cookie) string {
 
 // keepCookies gives the cookies of an answer to the Jar.
 func (d *Dialer) keepCookies(u *url.URL, res *http.Response) {
-	if d.Jar == nil || res == nil {
+	if u == nil || res == nil {
 		return
 	}
 	if cookies := res.Cookies(); len(cookies) > 0 {

@@ -32,6 +32,9 @@ func (d *Dialer) proxyFor(ctx context.Context, t *target, req *upgradeRequest) (
 	r := req.request.Clone(ctx)
 	r.URL = t.web()
 	u, err := d.Proxy(r)
+	if err == nil && ctx.Err() != nil {
+		return nil, failStage(ctx, "proxy", "Dialer.Proxy took too long", nil)
+	}
 	if err != nil {
 		return nil, failStage(ctx, "proxy", "Dialer.Proxy failed", err)
 	}
@@ -118,6 +121,7 @@ func (p *proxy) openHTTP(ctx context.Context, nc net.Conn, t *target, maxHeader 
 		return nil
 	}
 	limited.left, limited.bytewise = maxErrorBodyInput, false
+	boundBody(nc)
 	return p.refused(ctx, t, res)
 }
 

@@ -17,6 +17,7 @@ type trip struct {
 	followed int             // how many redirects led here
 	left     int             // how many more may be followed
 	sent     map[string]bool // the requests up to now
+	foreign  bool            // t, or a place on the way to it, does not share the credentials of the first
 }
 
 // redirected tells whether err is about res being a redirect, where these are asked for.
@@ -55,7 +56,7 @@ func (tr *trip) follow(ctx context.Context, res *http.Response) *HandshakeError 
 		return fail("which is without TLS where TLS was asked for: it is not followed", nil)
 	}
 	if !sharesCredentials(tr.t, next) {
-		tr.header = withoutCredentials(tr.header)
+		tr.header, tr.foreign = withoutCredentials(tr.header), true
 	} else if next.user == nil {
 		next.user = tr.t.user
 	}

@@ -165,7 +165,7 @@ func TestRedirectsNotFollowed(t *testing.T) {
 		{"to a file", "ws://a/", 5, redirectTo(302, "file:///etc/passwd"), "redirect", "scheme", 302},
 		{"to nowhere", "ws://a/", 5, redirectTo(302, "ws://:80/"), "redirect", "no host", 302},
 		{"to a bad port", "ws://a/", 5, redirectTo(302, "ws://b:0/"), "redirect", "port", 302},
-		{"no URL", "ws://a/", 5, redirectTo(302, "http://[::1"), "redirect", "missing", 302},
+		{"no URL", "ws://a/", 5, redirectTo(302, "http://[::1"), "redirect", "of the form", 302},
 		{"to itself", "ws://a/x", 5, redirectTo(302, "/x"), "redirect", "circle", 302},
 	}
 	for _, tt := range tests {
@@ -438,6 +438,25 @@ func TestRedirectThatSetsACookie(t *testing.T) {
 }
 
 // The cookies of a Jar that does not keep to the rules break no line and write no log.
+// Unix sockets whose URL has no host have no name that cookies could be kept under: another socket's would be sent.
+func TestNoJarForUnixSocketsWithoutAHost(t *testing.T) {
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	jar.SetCookies(&url.URL{Scheme: "http", Host: "localhost"}, []*http.Cookie{{Name: "a", Value: "1"}})
+	d := &Dialer{Jar: jar}
+	for raw, want := range map[string]string{"ws+unix:/a.sock": "", "ws+unix://localhost/a.sock": "a=1", "ws://localhost/": "a=1"} {
+		at, err := parseTarget(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if header, _ := d.addCookies(at, http.Header{}); header.Get("Cookie") != want {
+			t.Errorf("%s: sends %q, want %q", raw, header.Get("Cookie"), want)
+		}
+	}
+}
+
 func TestJarOfBadCookies(t *testing.T) {
 	bad := []*http.Cookie{{Name: "a\r\nX", Value: "1"}, {Name: "", Value: "1"}, {Name: "b", Value: "1\r\nX: y"}, {Name: "c", Value: "1", Path: "/"}}
 	if got := mergeCookies([]string{"; own=1;; c=0"}, bad); got != "own=1; c=1" {

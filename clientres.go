@@ -10,6 +10,7 @@ import (
 	"math"
 	"net/http"
 	"slices"
+	"time"
 )
 
 const (
@@ -17,6 +18,8 @@ const (
 	maxErrorBody = 4 << 10
 	// maxErrorBodyInput is how many bytes are read to get at it: chunks may have a lot around them.
 	maxErrorBodyInput = 64 << 10
+	// maxErrorBodyTime is how long a refusal's body may take to arrive.
+	maxErrorBodyTime = time.Second
 	// maxInterim is how many interim responses may come before the answer.
 	maxInterim = 10
 )
@@ -42,6 +45,7 @@ func readAnswer(ctx context.Context, r io.Reader, req *upgradeRequest, maxHeader
 	a.res = res
 	if res.StatusCode != http.StatusSwitchingProtocols {
 		limited.left = maxErrorBodyInput
+		boundBody(r)
 		return a, refuseAnswer(ctx, res, req)
 	}
 	// RFC 9112, section 6.3, item 1: a 101 has no body, whatever its fields say.
@@ -97,6 +101,14 @@ func readErrorBody(ctx context.Context, res *http.Response) ([]byte, error) {
 		return body, whyDone(ctx)
 	}
 	return body, nil
+}
+
+// boundBody gives the body of a refusal a time of its own: what is known already shall not wait for what may never end,
+// as a stream of events does not. The connection is of no further use.
+func boundBody(r io.Reader) {
+	if nc, ok := r.(interface{ SetReadDeadline(time.Time) error }); ok {
+		nc.SetReadDeadline(time.Now().Add(maxErrorBodyTime))
+	}
 }
 
 // failAnswer makes the error for an answer that could not be read.

@@ -25,6 +25,9 @@ type target struct {
 func parseTarget(raw string) (*target, error) {
 	u, err := url.Parse(raw)
 	if err != nil {
+		if !strings.Contains(raw, "://") {
+			return nil, errors.New("websocket: the URL has no scheme; write ws:// or wss:// before it")
+		}
 		return nil, fmt.Errorf("websocket: the URL is malformed: %w", withoutURL(err))
 	}
 	t := &target{url: u, user: u.User}
@@ -46,21 +49,36 @@ func parseTarget(raw string) (*target, error) {
 	case "":
 		return nil, t.wrong("it has no scheme; write ws:// or wss:// before it")
 	}
+	if u.Opaque != "" {
+		return nil, t.wrong("it has no scheme that is known; write ws:// or wss:// before host:port")
+	}
 	return nil, t.wrong("the scheme is none of ws, wss, ws+unix, wss+unix, http, https")
 }
 
-// withoutURL returns what is in an error of url.Parse besides the URL, in which there can be a password.
+// withoutURL returns what an error of url.Parse says without any part of the URL: a password with a /, # or % in it
+// stands where the port or an escape is looked for.
 func withoutURL(err error) error {
-	var detail *url.Error
-	if errors.As(err, &detail) {
-		return detail.Err
+	var escape url.EscapeError
+	var host url.InvalidHostError
+	switch {
+	case errors.As(err, &escape):
+		return errors.New("it has an escape that is none (a % in it is written %25)")
+	case errors.As(err, &host):
+		return errors.New("its host has a character that no host has")
+	case strings.Contains(err.Error(), "control character"):
+		return errors.New("it has a control character in it")
 	}
-	return err
+	return errors.New("it is not of the form scheme://user:password@host:port/path " +
+		"(in a user or password / # ? @ and % are written as escapes)")
 }
 
 // wrong makes the error for a URL. Its password is left out.
 func (t *target) wrong(why string) error {
-	return fmt.Errorf("websocket: the URL %s cannot be dialed: %s", quote(t.url.Redacted()), why)
+	u := t.url.Redacted()
+	if t.url.Opaque != "" { // which Redacted does not look into
+		u = t.url.Scheme + ":…"
+	}
+	return fmt.Errorf("websocket: the URL %s cannot be dialed: %s", quote(u), why)
 }
 
 func (t *target) parseTCP(defaultPort string) error {
@@ -104,12 +122,19 @@ func (t *target) parseUnix() error {
 	return nil
 }
 
+// maxHostName is the length of the longest name that DNS and SOCKS5 carry.
+const maxHostName = 255
+
 // setHost sets what depends on the host's name.
 func (t *target) setHost(host, port, defaultPort string) error {
 	// RFC 6874, section 4: the zone of an address means nothing to others.
 	host, _, zone := strings.Cut(host, "%")
 	if zone && !strings.Contains(host, ":") {
 		return t.wrong("the host has a percent sign in it")
+	}
+	// RFC 1035, section 2.3.4, and RFC 1928, section 4, where a longer name would be read as another one.
+	if len(host) > maxHostName {
+		return t.wrong("the host has more than 255 bytes")
 	}
 	t.serverName, t.host = host, host
 	if strings.Contains(host, ":") {

@@ -155,7 +155,8 @@ func Example_subprotocols() {
 	// "" "" websocket: the peer closed the connection with code 1008 (policy violation): "offer chat.v1 or chat.v2"
 }
 
-// An rpcMessage is a call or the answer to one, as JSON-RPC 2.0 has them.
+// An rpcMessage is a call or the answer to one: the part of JSON-RPC 2.0 with numbers as ids, without notifications and
+// batches.
 type rpcMessage struct {
 	Version string          `json:"jsonrpc"`
 	ID      uint64          `json:"id"`
@@ -178,6 +179,7 @@ type rpcMethods map[string]func(params json.RawMessage) (any, error)
 // serve answers calls, several at a time and in the order in which they are done. When all slots are taken it reads no
 // further, which the caller notices as a peer that is slow.
 func (m rpcMethods) serve(c *websocket.Conn) error {
+	defer c.Close() // nobody reads any more: nothing else would end it
 	slots := make(chan struct{}, 16)
 	for {
 		var call rpcMessage
@@ -508,10 +510,12 @@ func newRestartable() *restartable {
 
 // shutdown ends the service within the time that ctx leaves.
 func (s *restartable) shutdown(ctx context.Context) error {
+	requests := make(chan error, 1) // beside the others: a request that takes long must not use up their time
+	go func() { requests <- s.server.Shutdown(ctx) }()
 	return errors.Join(
-		s.server.Shutdown(ctx),   // no new connections; requests that are under way are answered
 		s.hub.Shutdown(ctx),      // subscribers: what is queued for them, then 1012, spread over DrainTime
 		s.upgrader.Shutdown(ctx), // all other connections: 1001
+		<-requests,               // no new connections; requests that were under way have been answered
 	)
 }
 

@@ -79,7 +79,7 @@ func (e *HandshakeError) Error() string {
 		s += "; the body begins " + quote(string(e.Body))
 	}
 	if e.Err != nil {
-		s += ": " + strings.TrimPrefix(e.Err.Error(), "websocket: ")
+		s += ": " + clean(strings.TrimPrefix(e.Err.Error(), "websocket: "))
 	}
 	return s
 }
@@ -113,6 +113,25 @@ func (e *HandshakeError) with(name, value string) *HandshakeError {
 
 // maxQuoted is how many bytes of the peer's text an error repeats.
 const maxQuoted = 96
+
+// maxCleaned is how many bytes of another error's text an error repeats.
+const maxCleaned = 512
+
+// clean returns s, which may hold text of the peer (as the name in a certificate), cut and without anything that is not
+// printable ASCII.
+func clean(s string) string {
+	cut := ""
+	if len(s) > maxCleaned {
+		s, cut = s[:maxCleaned], "..."
+	}
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] >= 0x7f {
+			q := strconv.QuoteToASCII(s)
+			return q[1:len(q)-1] + cut
+		}
+	}
+	return s + cut
+}
 
 // quote returns s in quotes and in printable ASCII, cut to maxQuoted bytes: in this form text of the peer may stand in
 // an error, a log or a response.
