@@ -414,7 +414,7 @@ func TestConnectUsage(t *testing.T) {
 		{"-w that is no duration", []string{"-w", "1", "ws://127.0.0.1:1/"}, `"1"`},
 		{"-m that is no text", []string{"-m", "\xff", "ws://127.0.0.1:1/"}, "UTF-8"},
 		{"a URL of another scheme", []string{"ftp://127.0.0.1:1/"}, "ftp"},
-		{"a URL without a scheme", []string{"127.0.0.1:1"}, "malformed"},
+		{"a URL without a scheme", []string{"127.0.0.1:1"}, "has no scheme"},
 		{"a URL without a host", []string{"ws:///x"}, "host"},
 		{"a URL with a fragment", []string{"ws://127.0.0.1:1/#x"}, "fragment"},
 	} {
