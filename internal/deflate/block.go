@@ -45,8 +45,9 @@ const (
 
 // writeBlock writes what findBlock has found, in the way that takes the fewest bits.
 //
-// What is to be stored waits until it fills a block or something else follows. So that the headers never add up, a block
-// that is one of several must not be longer than its bytes, and one behind stored bytes must save the next header too.
+// What is to be stored waits until it fills a block or something else follows. So that the headers never add up, a
+// block that is one of several must not be longer than its bytes, and one behind stored bytes must save the next header
+// too.
 func (s *scratch) writeBlock(from, to int) {
 	p := s.src[from:to]
 	extra := s.count(p)

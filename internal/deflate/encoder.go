@@ -36,8 +36,8 @@ type history struct {
 	size  int  // how many bytes there are to reach back to, at most len(ring)
 }
 
-// NewEncoder returns an encoder whose distances are no longer than 2^windowBits, 8 to 15, and that does or does not take
-// the context of one message over to the next. No memory is taken for the window before the first message.
+// NewEncoder returns an encoder whose distances are no longer than 2^windowBits, 8 to 15, and that does or does not
+// take the context of one message over to the next. No memory is taken for the window before the first message.
 func NewEncoder(windowBits int, takeover bool, level Level) *Encoder {
 	if windowBits < 8 || windowBits > maxWindowBits {
 		panic("deflate: no window has " + strconv.Itoa(windowBits) + " bits")
@@ -49,8 +49,8 @@ func NewEncoder(windowBits int, takeover bool, level Level) *Encoder {
 }
 
 // Append deflates a whole message and appends what is to be sent to dst: flushed to a byte, without the four bytes
-// 00 00 ff ff behind it (RFC 7692, section 7.2.1). It is longer than the message by no more than 5 bytes for each 64 KiB
-// begun, and 6. Append allocates only when dst has no room, of which it wants up to 16 bytes more than it fills.
+// 00 00 ff ff behind it (RFC 7692, section 7.2.1). It is longer than the message by no more than 5 bytes for each 64
+// KiB begun, and 6. Append allocates only when dst has no room, of which it wants up to 16 bytes more than it fills.
 func (e *Encoder) Append(dst, message []byte) []byte {
 	if len(message) == 0 {
 		return append(dst, 0)
