@@ -1,0 +1,268 @@
+package deflate
+
+import (
+	"math/bits"
+	"slices"
+)
+
+// huffman has the codes of one block, and what they are made of.
+type huffman struct {
+	litCount  [numLitLen]uint16
+	distCount [numDist]uint16
+	clCount   [numCodeLen]uint16
+	lens      [numLitLen + numDist]uint8 // of literals and lengths; those of distances are behind them in the header
+	distLens  [numDist]uint8
+	clLens    [numCodeLen]uint8
+	litCodes  [numLitLen]code
+	distCodes [numDist]code
+	clCodes   [numCodeLen]code
+	keys      [numLitLen]uint32
+	runs      [numLitLen + numDist]lenRun
+	numRuns   int
+	numLit    int
+	numDist   int
+	numCL     int
+}
+
+// code is a Huffman code as it is sent, from the lowest bit on, and above its 16 bits how long it is.
+type code uint32
+
+func (c code) bits() uint64 { return uint64(c & 0xffff) }
+func (c code) len() uint    { return uint(c >> 16) }
+
+// setLens gives each symbol that is counted the length of its code, at most limit, and others zero. codes is room for
+// one number for each symbol.
+//
+// The leaves and the inner nodes of a Huffman tree both come in order of weight, so that two queues are enough to build
+// it. Of the tree only the number of leaves at each depth is of interest.
+func (h *huffman) setLens(lens []uint8, counts []uint16, limit int, room []code) {
+	clear(lens)
+	keys := h.keys[:0]
+	for s, n := range counts {
+		if n > 0 {
+			keys = append(keys, uint32(n)<<16|uint32(s))
+		}
+	}
+	if len(keys) < 2 {
+		for _, k := range keys {
+			lens[k&0xffff] = 1
+		}
+		return
+	}
+	sortKeys(keys, room)
+
+	inner := room[:len(keys)-1] // the weight of each, and when it has a parent, which
+	leaf, node := 0, 0
+	for k := range inner {
+		var weight code
+		for range 2 {
+			if node >= k || leaf < len(keys) && code(keys[leaf]>>16) <= inner[node] {
+				weight += code(keys[leaf] >> 16)
+				leaf++
+			} else {
+				weight += inner[node]
+				inner[node] = code(k)
+				node++
+			}
+		}
+		inner[k] = weight
+	}
+	var leaves [maxCodeBits + 1]int
+	countLeaves(&leaves, inner, len(keys), limit)
+
+	next := len(keys)
+	for n := 1; n <= limit; n++ {
+		for range leaves[n] {
+			next--
+			lens[keys[next]&0xffff] = uint8(n)
+		}
+	}
+}
+
+// countLeaves counts the leaves at each depth of a tree of which the inner nodes are given by their parents, and makes
+// the tree no deeper than limit.
+func countLeaves(leaves *[maxCodeBits + 1]int, inner []code, symbols, limit int) {
+	last := len(inner) - 1
+	inner[last] = 0
+	nodes := [32]int{1} // inner nodes at each depth; more than 32 take more symbols than a block has
+	for k := last - 1; k >= 0; k-- {
+		inner[k] = inner[inner[k]] + 1
+		nodes[inner[k]]++
+	}
+	// Leaves that are too deep are put at the limit, and there are too many there.
+	left, excess := symbols, -1<<limit
+	for d := 1; d < limit; d++ {
+		leaves[d] = 2*nodes[d-1] - nodes[d]
+		left -= leaves[d]
+		excess += leaves[d] << (limit - d)
+	}
+	leaves[limit] = left
+	excess += left
+	// One of them becomes the sibling of a leaf further up, which goes down for that by one.
+	for ; excess > 0; excess-- {
+		d := limit - 1
+		for leaves[d] == 0 {
+			d--
+		}
+		leaves[d]--
+		leaves[d+1] += 2
+		leaves[limit]--
+	}
+}
+
+// sortKeys sorts by radix if there are many. room is for as many.
+func sortKeys(keys []uint32, room []code) {
+	if len(keys) < 24 {
+		for i, k := range keys {
+			for ; i > 0 && keys[i-1] > k; i-- {
+				keys[i] = keys[i-1]
+			}
+			keys[i] = k
+		}
+		return
+	}
+	var all uint32
+	for _, k := range keys {
+		all |= k
+	}
+	for shift := 16; shift < 32 && all>>shift > 0; shift += 8 {
+		var at [256]uint16
+		for _, k := range keys {
+			at[uint8(k>>shift)]++
+		}
+		sum := uint16(0)
+		for i, n := range at {
+			at[i] = sum
+			sum += n
+		}
+		for _, k := range keys {
+			b := uint8(k >> shift)
+			room[at[b]] = code(k)
+			at[b]++
+		}
+		for i := range keys {
+			keys[i] = uint32(room[i])
+		}
+	}
+}
+
+// setCodes gives each symbol its code: RFC 1951, section 3.2.2.
+func setCodes(codes []code, lens []uint8) {
+	var count, next [maxCodeBits + 2]uint32
+	for _, n := range lens {
+		count[n]++
+	}
+	count[0] = 0
+	for n := 1; n <= maxCodeBits; n++ {
+		next[n+1] = (next[n] + count[n]) << 1
+	}
+	for s, n := range lens {
+		c := next[n]
+		next[n]++
+		codes[s] = code(bits.Reverse16(uint16(c))>>((16-n)&15)) | code(n)<<16
+	}
+}
+
+// lenRun is a symbol of the code length code and its extra bits.
+type lenRun struct{ symbol, extra uint8 }
+
+// describe prepares the header of a dynamic block from the lengths of the codes, and returns how many bits it takes.
+func (h *huffman) describe(lens []uint8) int {
+	h.numRuns = 0
+	h.clCount = [numCodeLen]uint16{}
+	for i := 0; i < len(lens); {
+		n := 1
+		for i+n < len(lens) && lens[i+n] == lens[i] {
+			n++
+		}
+		h.describeRun(lens[i], n)
+		i += n
+	}
+	// There are two symbols at least: no complete code of 257 to 286 symbols has codes of one length only.
+	h.setLens(h.clLens[:], h.clCount[:], maxCodeLenBits, h.clCodes[:])
+	setCodes(h.clCodes[:], h.clLens[:])
+	h.numCL = numCodeLen
+	for h.numCL > 4 && h.clLens[codeLenOrder[h.numCL-1]] == 0 {
+		h.numCL--
+	}
+	total := 5 + 5 + 4 + 3*h.numCL
+	for s, n := range h.clCount {
+		total += int(n) * int(h.clLens[s]+codeLenExtra[s])
+	}
+	return total
+}
+
+// describeRun describes n times the same length.
+func (h *huffman) describeRun(length uint8, n int) {
+	put := func(symbol, extra uint8) {
+		h.runs[h.numRuns] = lenRun{symbol, extra}
+		h.numRuns++
+		h.clCount[symbol]++
+	}
+	if length > 0 {
+		put(length, 0)
+		n--
+	}
+	for n >= 3 {
+		switch {
+		case length > 0:
+			m := min(n, 6)
+			put(repeatPrevious, uint8(m-3))
+			n -= m
+		case n <= 10:
+			put(repeatZero, uint8(n-3))
+			n = 0
+		default:
+			m := min(n, 138)
+			put(repeatZeroLong, uint8(m-11))
+			n -= m
+		}
+	}
+	for range n {
+		put(length, 0)
+	}
+}
+
+// used returns how many symbols there are up to the last one in use, but at least as many as asked for.
+func used(lens []uint8, least int) int {
+	n := len(lens)
+	for n > least && lens[n-1] == 0 {
+		n--
+	}
+	return n
+}
+
+var (
+	fixedLitCodes = func() (codes [288]code) {
+		lens := fixedLitLenBits()
+		setCodes(codes[:], lens[:])
+		return codes
+	}()
+	fixedDistCodes = func() (codes [32]code) {
+		lens := fixedDistBits()
+		setCodes(codes[:], lens[:])
+		return codes
+	}()
+)
+
+// lengthSymbols has the symbol, from 257, of each length from minMatch.
+var lengthSymbols = func() (symbols [maxMatch - minMatch + 1]uint8) {
+	for n := range symbols {
+		s, exact := slices.BinarySearch(lengthBase[:], uint16(n+minMatch))
+		if !exact {
+			s--
+		}
+		symbols[n] = uint8(s)
+	}
+	return symbols
+}()
+
+// distSymbol returns the symbol of a distance less one. There are two for each bit length, told by the bit behind the
+// highest; the others are extra bits.
+func distSymbol(dist uint16) int {
+	if dist < 4 {
+		return int(dist)
+	}
+	high := bits.Len16(dist) - 1
+	return 2*high + int(dist>>(high-1)&1)
+}
