@@ -22,6 +22,18 @@
 // the Decoder's and stays; without, it is the inflater's and begins empty with each message. At the end of a message
 // the inflater goes back to the pool.
 //
+// # How a message is compressed
+//
+// An [Encoder] belongs to one direction of one connection as well. It is given a whole message and appends what stands
+// for it:
+//
+//	out = e.Append(out[:0], message)
+//
+// It looks for matches (match.go) and notes literals and matches in borrowed scratch memory; from those it counts what
+// a block costs stored, with the fixed codes and with codes of its own (huffman.go), and writes the cheapest (block.go).
+// With takeover it keeps the window and a table of places in it; no distance beyond the agreed window leaves. Without,
+// it keeps nothing.
+//
 // # What is refused
 //
 // Everything compress/flate refuses, and also distances beyond the agreed window. A message must be complete: it ends
