@@ -5,7 +5,6 @@ import (
 	"flag"
 	"fmt"
 	"net"
-	"net/netip"
 	"os"
 	"strings"
 	"unicode"
@@ -52,7 +51,7 @@ Examples:
 				return usageError(std, "serve", "--dev and --publish-key exclude each other: --dev needs no key")
 			case *dev && len(origins) > 0:
 				return usageError(std, "serve", "--dev and --origin exclude each other: --dev allows pages of this machine only")
-			case *dev && !isLoopback(*addr):
+			case *dev && !notify.IsLoopback(*addr):
 				return usageError(std, "serve", "--dev serves this machine only, and --addr %q is not a loopback address; "+
 					"use 127.0.0.1:PORT", *addr)
 			}
@@ -91,14 +90,4 @@ func serve(addr string, cfg notify.Config, std streams) int {
 		return fmt.Sprintf("listening on http://%s/topics/", a)
 	}
 	return serveHTTP("serve", addr, server, std, server.Shutdown, banner)
-}
-
-// isLoopback reports whether addr names this machine only.
-func isLoopback(addr string) bool {
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil {
-		return false
-	}
-	ip, err := netip.ParseAddr(host)
-	return strings.EqualFold(host, "localhost") || err == nil && ip.IsLoopback()
 }

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"hawser.example/websocket"
+	"hawser.example/websocket/internal/notify"
 	"hawser.example/websocket/internal/wstest"
 )
 
@@ -152,7 +153,7 @@ func TestServeRefusesToStart(t *testing.T) {
 		"dev on all IPv6 addresses":    {"--dev --addr [::]:0", `--addr "\[::\]:0" is not a loopback`},
 		"dev on a name":                {"--dev --addr host.example:0", `--addr "host.example:0" is not a loopback`},
 		"dev on a name like localhost": {"--dev --addr localhost.example:0", `is not a loopback`},
-		"dev without a port":           {"--dev --addr 127.0.0.1", `is not a loopback address; use 127.0.0.1:PORT`},
+		"dev without a port":           {"--dev --addr 127.0.0.1", `--addr: "127.0.0.1" is not of the form HOST:PORT`},
 		"a bad origin":                 {"--publish-key k --origin https://a/path", `--origin: .*https://a/path`},
 		"the second origin is bad":     {"--publish-key k --origin *.example --origin ://", `--origin: .*://`},
 		"an empty origin":              {"--publish-key k --origin=", `--origin: `},
@@ -230,10 +231,10 @@ func TestRequestsHaveToArriveInTime(t *testing.T) {
 func TestServeDevOnLoopback(t *testing.T) {
 	for addr, want := range map[string]bool{
 		"127.0.0.1:0": true, "127.8.8.8:80": true, "[::1]:0": true, "localhost:0": true, "LocalHost:0": true,
-		":0": false, "10.0.0.1:80": false, "[::]:0": false, "localhost": false, "": false,
+		":0": false, "10.0.0.1:80": false, "[::]:0": false, "": false,
 	} {
-		if got := isLoopback(addr); got != want {
-			t.Errorf("isLoopback(%q) = %v", addr, got)
+		if got := notify.IsLoopback(addr); got != want {
+			t.Errorf("IsLoopback(%q) = %v", addr, got)
 		}
 	}
 }

@@ -53,7 +53,7 @@ func loopbackOnly(next http.Handler) http.Handler {
 	next = protection.Handler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
-		case !isLoopbackHost(r.Host):
+		case !IsLoopback(r.Host):
 			answerError(w, http.StatusForbidden,
 				"with --dev the server answers to 127.0.0.1, [::1] and localhost only, and the Host header names something else")
 		case !fromLoopback(r):
@@ -69,15 +69,15 @@ func loopbackOnly(next http.Handler) http.Handler {
 func fromLoopback(r *http.Request) bool {
 	for _, origin := range r.Header.Values("Origin") {
 		u, err := url.Parse(origin)
-		if err != nil || u.Scheme != "http" && u.Scheme != "https" || !isLoopbackHost(u.Host) {
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || !IsLoopback(u.Host) {
 			return false
 		}
 	}
 	return true
 }
 
-// isLoopbackHost reports whether hostport, with or without a port, is a loopback address or localhost.
-func isLoopbackHost(hostport string) bool {
+// IsLoopback reports whether hostport, with or without a port, is a loopback address or localhost.
+func IsLoopback(hostport string) bool {
 	host, _, err := net.SplitHostPort(hostport)
 	if err != nil {
 		host = hostport
