@@ -34,9 +34,9 @@ func TestArrowsBetweenPackages(t *testing.T) {
 		"internal/memconn":        {},
 		"internal/wstest":         {},
 		"internal/mutate":         {},
-		"internal/notify":         {"", "internal/utf8x", "internal/memconn"},
-		"cmd/hawser":              {"", "autobahn", "internal/notify", "internal/utf8x", "internal/memconn"},
-		"examples/notify":         {"", "internal/utf8x", "internal/memconn"},
+		"internal/notify":         {"", "internal/utf8x", "internal/memconn", "internal/simd", "internal/deflate"},
+		"cmd/hawser":              {"", "autobahn", "internal/notify", "internal/utf8x", "internal/memconn", "internal/simd", "internal/deflate"},
+		"examples/notify":         {"", "internal/utf8x", "internal/memconn", "internal/simd", "internal/deflate"},
 		"autobahn":                {},
 		"autobahn/internal/runsh": {},
 	}
@@ -64,7 +64,7 @@ func TestArrowsBetweenPackages(t *testing.T) {
 }
 
 // coreFiles are the codec and the protocol core.
-var coreFiles = []string{"frame.go", "mask.go", "close.go", "decoder.go", "encoder.go"}
+var coreFiles = []string{"frame.go", "mask.go", "close.go", "decoder.go", "encoder.go", "inflate.go", "compress.go"}
 
 // The core does no I/O, knows no clock and takes no lock, and type-checks without the rest of the package.
 func TestCoreStandsAlone(t *testing.T) {

@@ -9,7 +9,7 @@ const (
 	// smallBuffer is for reading through transports that hold their buffer while they wait.
 	smallBuffer = 4 << 10
 	// mediumBuffer is for reading from sockets, and for collecting what is to be written.
-	mediumBuffer = 16<<10 + maxHeaderSize
+	mediumBuffer = collectLimit + maxGrowth
 	// largeBuffer is for masking large messages on their way out.
 	largeBuffer = 64 << 10
 	// maxKeptMessage is the largest memory of a message that the pool keeps after it has grown.
@@ -42,6 +42,14 @@ func getBuffer(p *sync.Pool) *buffer { return p.Get().(*buffer) }
 func (b *buffer) free() {
 	b.b = b.b[:0]
 	b.pool.Put(b)
+}
+
+// freeMessage is free for memory that may have grown. It is kept, unless it is very large: the next large message is
+// likely to be as large.
+func (b *buffer) freeMessage() {
+	if cap(b.b) <= maxKeptMessage {
+		b.free()
+	}
 }
 
 // A readBuffer holds the bytes that were received and not decoded yet. It has memory only while there are such bytes,

@@ -75,6 +75,9 @@ type Dialer struct {
 	// RFC 6455, section 1.9.
 	Subprotocols []string
 
+	// Compression, if set, offers permessage-deflate. [Conn.Extension] tells whether the server agreed. RFC 7692.
+	Compression *Compression
+
 	// ReadLimit is the size of the longest message that is read, in bytes. The default is [DefaultReadLimit].
 	ReadLimit int64
 
@@ -163,7 +166,7 @@ func (d *Dialer) handshake(ctx context.Context, trip *trip) (*Conn, *http.Respon
 		tlsConfig.Certificates, tlsConfig.GetClientCertificate = nil, nil
 	}
 	header, cookieURL := d.addCookies(t, trip.header)
-	req, err := newUpgradeRequest(t, header, d.Subprotocols, rand.Reader)
+	req, err := newUpgradeRequest(t, header, d.Subprotocols, d.Compression, rand.Reader)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -234,6 +237,7 @@ func (d *Dialer) dial(ctx context.Context, t *target, tlsConfig *tls.Config, req
 		closeTimeout: d.CloseTimeout,
 		keepalive:    d.Keepalive,
 		subprotocol:  answer.subprotocol,
+		deflate:      answer.deflate,
 	}, answer.leftover), answer.res, nil
 }
 

@@ -321,7 +321,7 @@ func TestUpgradeRequest(t *testing.T) {
 			t.Fatal(err)
 		}
 		before := tt.header.Clone()
-		req, err := newUpgradeRequest(target, tt.header, tt.subprotocols, strings.NewReader("the sample nonce"))
+		req, err := newUpgradeRequest(target, tt.header, tt.subprotocols, nil, strings.NewReader("the sample nonce"))
 		if err != nil {
 			t.Errorf("%s: %v", tt.rule, err)
 			continue
@@ -1242,7 +1242,7 @@ func TestUpgradeRequestWithoutRandom(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if req, err := newUpgradeRequest(target, nil, nil, strings.NewReader("short")); req != nil || !errors.Is(err, io.ErrUnexpectedEOF) {
+	if req, err := newUpgradeRequest(target, nil, nil, nil, strings.NewReader("short")); req != nil || !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("newUpgradeRequest = %v, %v; want the error of the random source", req, err)
 	}
 }

@@ -2,6 +2,7 @@ package websocket
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -16,17 +17,21 @@ type upgradeRequest struct {
 	head         []byte        // what is sent
 	key          string        // its Sec-WebSocket-Key
 	subprotocols []string      // what it offers
+	compression  *Compression  // what it offers, nil for nothing
 	request      *http.Request // for the response's Request
 }
 
 // newUpgradeRequest makes the request of RFC 6455, section 4.1.
-func newUpgradeRequest(t *target, header http.Header, subprotocols []string, random io.Reader) (*upgradeRequest, error) {
+func newUpgradeRequest(t *target, header http.Header, subprotocols []string, compression *Compression, random io.Reader) (*upgradeRequest, error) {
 	host, own, err := ownHeader(t, header)
 	if err != nil {
 		return nil, err
 	}
 	if err := checkSubprotocolOffer(subprotocols); err != nil {
 		return nil, err
+	}
+	if mistake := compression.check(); mistake != "" {
+		return nil, errors.New("websocket: " + mistake)
 	}
 	key, err := newKey(random)
 	if err != nil {
@@ -44,12 +49,16 @@ func newUpgradeRequest(t *target, header http.Header, subprotocols []string, ran
 	if len(subprotocols) > 0 {
 		b.WriteString("Sec-WebSocket-Protocol: " + strings.Join(subprotocols, ", ") + "\r\n")
 	}
+	if compression != nil {
+		b.WriteString("Sec-WebSocket-Extensions: " + compression.resolve(clientRole).offered().String() + "\r\n")
+	}
 	own.Write(&b)
 	b.WriteString("\r\n")
 	return &upgradeRequest{
 		head:         []byte(b.String()),
 		key:          key,
 		subprotocols: slices.Clone(subprotocols),
+		compression:  compression,
 		request: &http.Request{
 			Method: http.MethodGet, URL: t.url, Host: host, Header: own,
 			Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
@@ -119,6 +128,8 @@ func checkOwnField(name string, values []string) error {
 	switch {
 	case lower == "sec-websocket-protocol":
 		return fmt.Errorf("websocket: the handshake writes %s itself; set Dialer.Subprotocols", name)
+	case lower == "sec-websocket-extensions":
+		return fmt.Errorf("websocket: the handshake writes %s itself; set Dialer.Compression", name)
 	case strings.HasPrefix(lower, "sec-websocket-"), lower == "upgrade", lower == "connection":
 		return fmt.Errorf("websocket: the handshake writes %s itself; leave it out of the header", name)
 	case lower == "content-length", lower == "transfer-encoding", lower == "trailer":

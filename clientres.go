@@ -29,6 +29,7 @@ const (
 type answer struct {
 	res         *http.Response // nil if none arrived; its body is in memory
 	subprotocol string         // the server's choice
+	deflate     deflateParams  // what both agreed on
 	leftover    []byte         // what it sent right behind its 101
 }
 
@@ -50,7 +51,7 @@ func readAnswer(ctx context.Context, r io.Reader, req *upgradeRequest, maxHeader
 	}
 	// RFC 9112, section 6.3, item 1: a 101 has no body, whatever its fields say.
 	res.Body = http.NoBody
-	if a.subprotocol, herr = judgeAnswer(res, req); herr != nil {
+	if a.subprotocol, a.deflate, herr = judgeAnswer(res, req); herr != nil {
 		return a, herr
 	}
 	behind, _ := in.Peek(in.Buffered())
@@ -77,17 +78,17 @@ func readHeader(in *bufio.Reader, req *http.Request, trace tracer) (*http.Respon
 }
 
 // judgeAnswer judges a 101.
-func judgeAnswer(res *http.Response, req *upgradeRequest) (subprotocol string, err *HandshakeError) {
+func judgeAnswer(res *http.Response, req *upgradeRequest) (subprotocol string, agreed deflateParams, err *HandshakeError) {
 	// RFC 9110, section 15.2: HTTP/1.0 has no 101; and what follows one of HTTP/2 would not be in this form.
 	if res.ProtoMajor != 1 || res.ProtoMinor < 1 {
-		return "", refuse("http-version", res.StatusCode, "the server answered 101 over HTTP/%d.%d; the handshake needs HTTP/1.1", res.ProtoMajor, res.ProtoMinor)
+		return "", agreed, refuse("http-version", res.StatusCode, "the server answered 101 over HTTP/%d.%d; the handshake needs HTTP/1.1", res.ProtoMajor, res.ProtoMinor)
 	}
-	return checkResponse(res.StatusCode, res.Header, req.key, req.subprotocols)
+	return checkResponse(res.StatusCode, res.Header, req.key, req.subprotocols, req.compression)
 }
 
 // refuseAnswer makes the error for an answer other than 101, and puts the beginning of the body into memory.
 func refuseAnswer(ctx context.Context, res *http.Response, req *upgradeRequest) *HandshakeError {
-	_, herr := checkResponse(res.StatusCode, res.Header, req.key, req.subprotocols)
+	herr := refuseStatus(res.StatusCode, res.Header)
 	herr.Body, herr.Err = readErrorBody(ctx, res)
 	res.Body = io.NopCloser(bytes.NewReader(herr.Body))
 	return herr

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"hawser.example/websocket/internal/deflate"
 )
 
 // This file holds the connection itself: who owns what. Reading is in read.go and nextreader.go, writing in write.go
@@ -31,6 +33,7 @@ type connConfig struct {
 	closeTimeout time.Duration
 	keepalive    Keepalive
 	subprotocol  string
+	deflate      deflateParams
 	onEnd        func(*Conn) // called once, when the connection has ended
 }
 
@@ -48,7 +51,9 @@ type Conn struct {
 	subprotocol  string
 	writeTimeout time.Duration // 0: none
 	closeTimeout time.Duration
-	keepalive    Keepalive // Interval 0: off
+	keepalive    Keepalive    // Interval 0: off
+	extension    string       // what was agreed on, "" for nothing
+	variant      frameVariant // of the frames that it shares with other connections
 	nc           net.Conn
 	wire         wire
 	id           uint64        // its number in this process
@@ -131,6 +136,9 @@ func newConn(nc net.Conn, r role, cfg connConfig, leftover []byte) *Conn {
 	if r == clientRole {
 		c.enc.keys = nextMaskKey
 	}
+	if cfg.deflate.on {
+		c.useDeflate(cfg.deflate)
+	}
 	if c.closeTimeout == 0 {
 		c.closeTimeout = DefaultCloseTimeout // a Close without a bound is a leak
 	}
@@ -142,6 +150,22 @@ func newConn(nc net.Conn, r role, cfg connConfig, leftover []byte) *Conn {
 		c.atEnd(func() { cfg.onEnd(c) })
 	}
 	return c
+}
+
+// useDeflate sets up both halves for what was agreed on. RFC 7692.
+func (c *Conn) useDeflate(p deflateParams) {
+	c.extension = p.answer
+	c.dec.inflater.Decoder = deflate.NewDecoder(p.receive.bits, p.receive.takeover)
+	takeover := p.send.takeover && p.level != CompressionHuffman
+	c.enc.deflater = deflater{
+		Encoder:   deflate.NewEncoder(p.send.bits, takeover, p.level.internal()),
+		takeover:  takeover,
+		threshold: p.threshold,
+		fragments: p.fragments,
+	}
+	if !takeover || !p.preparedTakeover {
+		c.variant = frameVariant{uint8(p.send.bits), p.level, p.threshold}
+	}
 }
 
 // option resolves an option's value: 0 is the default, negative is off and becomes 0.
@@ -157,6 +181,10 @@ func option[T int64 | time.Duration](v, byDefault T) T {
 
 // Subprotocol returns the subprotocol that the handshake agreed on, "" if none. RFC 6455, section 1.9.
 func (c *Conn) Subprotocol() string { return c.subprotocol }
+
+// Extension returns the extension that the handshake agreed on, as the server answered it: permessage-deflate with its
+// parameters, or "" if none. RFC 6455, section 9.1, and RFC 7692.
+func (c *Conn) Extension() string { return c.extension }
 
 // LocalAddr returns our address.
 func (c *Conn) LocalAddr() net.Addr { return c.nc.LocalAddr() }

@@ -22,7 +22,8 @@ const (
 	// eventNone: nothing happened yet, more bytes are needed. No field is set.
 	eventNone eventKind = iota
 	// eventData: a piece of a data message. msgType, first, last and payload are set. A piece is a whole message, or
-	// what has arrived of one: pieces follow the bytes, not the frames.
+	// what has arrived of one: pieces follow the bytes, not the frames. If deflated is set the payload is compressed,
+	// and inflate has to be called for every piece, in order.
 	eventData
 	// eventPing: a Ping. payload is set, and a Pong with that payload is owed (RFC 6455, section 5.5.2).
 	eventPing
@@ -36,14 +37,15 @@ const (
 // An event is one thing that the peer's bytes meant. payload lies in the buffer that was decoded, unmasked in place,
 // and is valid until that buffer is touched again.
 type event struct {
-	kind    eventKind
-	msgType MessageType
-	first   bool // the piece is the first of its message
-	last    bool // the piece is the last of its message
-	owed    Opcode
-	code    CloseCode
-	reason  string
-	payload []byte
+	kind     eventKind
+	msgType  MessageType
+	first    bool // the piece is the first of its message
+	last     bool // the piece is the last of its message
+	deflated bool
+	owed     Opcode
+	code     CloseCode
+	reason   string
+	payload  []byte
 }
 
 // maxFragments bounds the frames of one message. A peer that sends empty fragments without end passes every limit that
@@ -54,7 +56,7 @@ const maxFragments = 1 << 17
 // The zero value is a server's decoder without limits.
 type decoder struct {
 	role      role
-	limit     uint64 // of a message's bytes; 0: none
+	limit     uint64 // of a message's bytes, inflated; 0: none
 	fragments int    // frames that a message may have; 0: maxFragments
 
 	err    *ProtocolError // the first violation; it stays
@@ -67,6 +69,8 @@ type decoder struct {
 	frames  int
 	size    uint64 // bytes of its frames, as declared
 	text    utf8x.Validator
+
+	inflater inflater // has the rest of it, if it is compressed
 
 	// The data frame being received.
 	fin       bool
@@ -136,7 +140,7 @@ func (d *decoder) header(b []byte) (h Header, size int) {
 	if len(b) == 0 {
 		return h, 0
 	}
-	s := frameState{role: d.role, inside: d.inside}
+	s := frameState{role: d.role, inside: d.inside, rsv1Used: d.inflater.Decoder != nil}
 	if len(b) == 1 {
 		d.err = checkByte0(parsePrefix(b[0], 0), s)
 		return h, 0
@@ -168,18 +172,17 @@ func (d *decoder) header(b []byte) (h Header, size int) {
 // checkLimits judges a data frame's declared length before a byte of its payload is stored. RFC 6455, section 10.4: an
 // endpoint guards itself against oversized frames and messages.
 func (d *decoder) checkLimits(h Header) *ProtocolError {
-	size, frames := d.size, d.frames
+	size, frames, limit := d.size, d.frames, d.limit
 	if !d.inside {
 		size, frames = 0, 0
 	}
+	if h.RSV1 || d.inside && d.inflater.deflated {
+		limit = maxDeflated(limit) // the limit itself is for what comes of it
+	}
 	// size never passes limit, so the subtraction cannot wrap; without a limit size stays under 2^64 since a length is
 	// under 2^63 and a message of two such frames never arrives.
-	if d.limit > 0 && h.Length > d.limit-size {
-		return &ProtocolError{
-			Code:   CloseMessageTooBig,
-			Reason: "message is larger than the read limit of " + strconv.FormatUint(d.limit, 10) + " bytes",
-			Err:    ErrReadLimit,
-		}
+	if d.limit > 0 && h.Length > limit-size {
+		return d.tooBig()
 	}
 	most := d.fragments
 	if most == 0 {
@@ -194,6 +197,15 @@ func (d *decoder) checkLimits(h Header) *ProtocolError {
 	return nil
 }
 
+// tooBig is the violation of a message that is larger than the read limit.
+func (d *decoder) tooBig() *ProtocolError {
+	return &ProtocolError{
+		Code:   CloseMessageTooBig,
+		Reason: "message is larger than the read limit of " + strconv.FormatUint(d.limit, 10) + " bytes",
+		Err:    ErrReadLimit,
+	}
+}
+
 // beginFrame takes over a legal header of a data frame. RFC 6455, section 5.4.
 func (d *decoder) beginFrame(h Header) {
 	if !d.inside {
@@ -202,6 +214,7 @@ func (d *decoder) beginFrame(h Header) {
 		d.frames = 0
 		d.size = 0
 		d.text = utf8x.Validator{}
+		d.inflater.beginMessage(h.RSV1)
 	}
 	d.frames++
 	d.size += h.Length
@@ -218,7 +231,7 @@ func (d *decoder) beginFrame(h Header) {
 func (d *decoder) body() uint64 { return d.remaining }
 
 // fill takes the next payload bytes of the current data frame, at most body() of them, unmasks them in place and
-// returns the piece of the message that they are.
+// returns the piece of the message that they are. A piece of a compressed message is judged when it is inflated.
 func (d *decoder) fill(p []byte) (event, error) {
 	if d.masked {
 		d.pos = Mask(p, d.key, d.pos)
@@ -232,15 +245,25 @@ func (d *decoder) fill(p []byte) (event, error) {
 		payload: p,
 	}
 	d.began = true
-	// RFC 6455, section 8.1: text that is not UTF-8 fails the connection. It is judged as the bytes arrive, across
-	// fragments and in the middle of frames.
-	if d.msgType == TextMessage {
-		if !d.text.Feed(p) || ev.last && !d.text.Complete() {
-			d.err = &ProtocolError{Code: CloseInvalidPayload, Reason: "text message is not UTF-8"}
-			return event{}, d.err
-		}
+	if ev.deflated = d.inflater.deflated; !ev.deflated {
+		d.judgeText(p, ev.last)
+	}
+	if d.err != nil {
+		return event{}, d.err
 	}
 	return ev, nil
+}
+
+// judgeText judges the next bytes of a message if it is text; over says that they are the last. RFC 6455, section 8.1:
+// text that is not UTF-8 fails the connection. It is judged as the bytes arrive, across fragments and in the middle of
+// frames.
+func (d *decoder) judgeText(p []byte, over bool) {
+	if d.msgType != TextMessage {
+		return
+	}
+	if !d.text.Feed(p) || over && !d.text.Complete() {
+		d.err = &ProtocolError{Code: CloseInvalidPayload, Reason: "text message is not UTF-8"}
+	}
 }
 
 // control makes the event of a complete control frame. RFC 6455, section 5.5.

@@ -20,9 +20,11 @@ func (c *Conn) Drain() {
 func (c *Conn) drain() error {
 	for {
 		ev, err := c.nextData()
+		if err == nil {
+			err = c.discard(ev)
+		}
 		switch {
 		case err == nil:
-			c.countSkipped(ev)
 		case c.failed() != nil:
 			return err
 		default:

@@ -33,11 +33,14 @@ type encoder struct {
 	role role
 	keys func() [4]byte // a client's source of masking keys (RFC 6455, section 5.3: fresh and unpredictable for each frame)
 
-	closed  bool // our Close was appended
-	inside  bool // a message is being sent in fragments
-	msgType MessageType
-	first   bool // its first fragment has not been appended yet
-	text    utf8x.Validator
+	closed   bool // our Close was appended
+	inside   bool // a message is being sent in fragments
+	msgType  MessageType
+	first    bool // its first fragment has not been appended yet
+	deflated bool // it is compressed
+	text     utf8x.Validator
+
+	deflater deflater
 }
 
 // appendMessage appends p as a message of one frame. p is not changed.
@@ -45,7 +48,7 @@ func (e *encoder) appendMessage(dst []byte, t MessageType, p []byte) ([]byte, er
 	if err := e.checkMessage(t, p); err != nil {
 		return dst, err
 	}
-	return e.appendFrame(dst, Opcode(t), true, p), nil
+	return e.appendData(dst, t, p), nil
 }
 
 // checkMessage judges a whole message that is to be sent.
@@ -83,12 +86,16 @@ func (e *encoder) appendFragment(dst []byte, p []byte, fin bool) ([]byte, error)
 	case e.msgType == TextMessage && (!e.text.Feed(p) || fin && !e.text.Complete()):
 		return dst, ErrInvalidUTF8
 	}
-	op := OpContinuation
+	h := Header{Fin: fin, Opcode: OpContinuation}
 	if e.first {
-		op = Opcode(e.msgType)
+		h.Opcode = Opcode(e.msgType)
+		e.startCompressing(p, fin)
 	}
 	e.first, e.inside = false, !fin
-	return e.appendFrame(dst, op, fin, p), nil
+	if e.deflated {
+		return e.appendDeflated(dst, h, p), nil
+	}
+	return e.append(dst, h, p), nil
 }
 
 // giveUpMessage forgets a begun message of which no fragment was appended, and reports whether it could.
@@ -136,10 +143,15 @@ func checkClose(code CloseCode, reason string) error {
 	return nil
 }
 
-// appendFrame appends a frame with p as its payload, masked if we are the client. RFC 6455, section 5.1: a client masks
-// all frames, a server none.
+// appendFrame appends a frame with p as its payload.
 func (e *encoder) appendFrame(dst []byte, op Opcode, fin bool, p []byte) []byte {
-	h := Header{Fin: fin, Opcode: op, Length: uint64(len(p))}
+	return e.append(dst, Header{Fin: fin, Opcode: op}, p)
+}
+
+// append appends a frame with p as its payload, masked if we are the client; h has the rest. RFC 6455, section 5.1: a
+// client masks all frames, a server none. p may lie in dst, behind where the header ends.
+func (e *encoder) append(dst []byte, h Header, p []byte) []byte {
+	h.Length = uint64(len(p))
 	if e.role == clientRole {
 		h.Masked = true
 		h.MaskKey = e.keys()
@@ -155,28 +167,3 @@ func (e *encoder) appendFrame(dst []byte, op Opcode, fin bool, p []byte) []byte 
 
 // frameSize returns the most bytes that a frame with a payload of n bytes takes.
 func frameSize(n int) int { return maxHeaderSize + n }
-
-// A PreparedMessage is a message that is encoded once and sent to many connections with [Conn.WritePrepared]. It is
-// immutable: any number of goroutines may send it at the same time.
-type PreparedMessage struct {
-	msgType MessageType
-	frame   []byte // as a server sends it
-	payload []byte // lies in frame
-}
-
-// NewPreparedMessage prepares p as a message of type t. It copies p. It returns [ErrMessageType] or [ErrInvalidUTF8]
-// for what no connection could send.
-func NewPreparedMessage(t MessageType, p []byte) (*PreparedMessage, error) {
-	var e encoder
-	frame, err := e.appendMessage(make([]byte, 0, frameSize(len(p))), t, p)
-	if err != nil {
-		return nil, err
-	}
-	return &PreparedMessage{msgType: t, frame: frame, payload: frame[len(frame)-len(p):]}, nil
-}
-
-// Type returns the message's type.
-func (m *PreparedMessage) Type() MessageType { return m.msgType }
-
-// Len returns the size of the message's payload in bytes.
-func (m *PreparedMessage) Len() int { return len(m.payload) }

@@ -174,7 +174,7 @@ func TestPreparedMessage(t *testing.T) {
 		t.Fatal(err)
 	}
 	p[0] = 'X'
-	if string(m.frame) != "\x81\x08prepared" || string(m.payload) != "prepared" || m.Type() != TextMessage || m.Len() != 8 {
+	if string(m.plain.frame) != "\x81\x08prepared" || string(m.plain.message) != "prepared" || m.Type() != TextMessage || m.Len() != 8 {
 		t.Errorf("%+v", m)
 	}
 	if _, err := NewPreparedMessage(TextMessage, []byte("\xff")); !errors.Is(err, ErrInvalidUTF8) {

@@ -368,29 +368,29 @@ func selectSubprotocol(offered http.Header, ours []string) string {
 }
 
 // checkResponse applies the rules of RFC 6455, section 4.1 (what the client does with the server's answer), and returns
-// the subprotocol the server chose, or "". key is the key of the request, offered the subprotocols in it. No extension
-// is offered yet, so none may be in the answer.
-func checkResponse(status int, h http.Header, key string, offered []string) (subprotocol string, err *HandshakeError) {
+// the subprotocol the server chose, or "", and the extension that was agreed on. key is the key of the request, offered
+// the subprotocols and compression the extension in it.
+func checkResponse(status int, h http.Header, key string, offered []string, compression *Compression) (subprotocol string, agreed deflateParams, err *HandshakeError) {
 	// RFC 6455, section 4.1, response item 1.
 	if status != http.StatusSwitchingProtocols {
-		return "", refuseStatus(status, h)
+		return "", agreed, refuseStatus(status, h)
 	}
 	// RFC 6455, section 4.1, response item 2: Upgrade is websocket.
 	if protocols, ok := parseProtocols(h["Upgrade"]); !ok || len(protocols) != 1 || !hasToken(protocols, "websocket") {
-		return "", refuse("upgrade", status, "the server answered 101 with Upgrade %s; it must be websocket", quote(strings.Join(h["Upgrade"], ", ")))
+		return "", agreed, refuse("upgrade", status, "the server answered 101 with Upgrade %s; it must be websocket", quote(strings.Join(h["Upgrade"], ", ")))
 	}
 	// RFC 6455, section 4.1, response item 3: Connection names upgrade.
 	if options, ok := parseTokens(h["Connection"]); !ok || !hasToken(options, "upgrade") {
-		return "", refuse("connection", status, "the server answered 101 with Connection %s; it must name upgrade", quote(strings.Join(h["Connection"], ", ")))
+		return "", agreed, refuse("connection", status, "the server answered 101 with Connection %s; it must name upgrade", quote(strings.Join(h["Connection"], ", ")))
 	}
 	if err := checkAccept(h[headerAccept], key); err != nil {
-		return "", err
+		return "", agreed, err
 	}
-	// RFC 6455, section 4.1, response item 5: no extension that was not offered.
-	if values := h[headerExtensions]; len(values) > 0 {
-		return "", refuse("extensions", status, "the server answered with the extension %s, which was not offered", quote(strings.Join(values, ", ")))
+	if agreed, err = checkExtensions(h[headerExtensions], compression); err != nil {
+		return "", agreed, err
 	}
-	return checkSubprotocol(h[headerProtocol], offered)
+	subprotocol, err = checkSubprotocol(h[headerProtocol], offered)
+	return subprotocol, agreed, err
 }
 
 // refuseStatus makes the error for an answer other than 101.

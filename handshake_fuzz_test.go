@@ -146,7 +146,7 @@ func FuzzResponse(f *testing.F) {
 		}
 		defer res.Body.Close()
 		offered := []string{"chat", "superchat"}
-		subprotocol, herr := checkResponse(res.StatusCode, res.Header, sampleKey, offered)
+		subprotocol, _, herr := checkResponse(res.StatusCode, res.Header, sampleKey, offered, nil)
 		if herr != nil {
 			checkPresentable(t, "response", herr)
 			if subprotocol != "" || herr.Status != res.StatusCode || herr.Header != nil {

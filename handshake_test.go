@@ -409,7 +409,7 @@ func TestCheckResponse(t *testing.T) {
 			tt.status = 101
 		}
 		h := fields(goodResponse, tt.fields...)
-		got, err := checkResponse(tt.status, h, sampleKey, tt.offered)
+		got, _, err := checkResponse(tt.status, h, sampleKey, tt.offered, nil)
 		rule := "RFC 6455, section " + tt.rule
 		switch {
 		case tt.check == "" && err != nil:
@@ -434,7 +434,7 @@ func TestCheckResponse(t *testing.T) {
 
 // A Location is a redirect only with a status that says so.
 func TestLocationWithoutRedirect(t *testing.T) {
-	_, err := checkResponse(201, http.Header{"Location": {"/new"}}, sampleKey, nil)
+	_, _, err := checkResponse(201, http.Header{"Location": {"/new"}}, sampleKey, nil, nil)
 	if err == nil || strings.Contains(err.Reason, "redirect") {
 		t.Errorf("checkResponse = %v, want a refusal that does not speak of redirects", err)
 	}

@@ -1151,16 +1151,16 @@ func TestJoinMessages(t *testing.T) {
 	for _, tt := range tests {
 		var messages []*PreparedMessage
 		for i, size := range tt.sizes {
-			messages = append(messages, &PreparedMessage{frame: bytes.Repeat([]byte{byte(i)}, size)})
+			messages = append(messages, &PreparedMessage{plain: preparedFrame{frame: bytes.Repeat([]byte{byte(i)}, size)}})
 		}
 		var got [][]int
-		for _, b := range joinMessages(messages) {
+		for _, b := range joinMessages(messages, frameVariant{}) {
 			var sizes []int
 			var frames []byte
-			for _, m := range b.messages {
-				sizes, frames = append(sizes, len(m.frame)), append(frames, m.frame...)
+			for _, f := range b.frames {
+				sizes, frames = append(sizes, len(f.frame)), append(frames, f.frame...)
 			}
-			if !bytes.Equal(b.bytes, frames) || len(sizes) == 1 && &b.bytes[0] != &b.messages[0].frame[0] {
+			if !bytes.Equal(b.bytes, frames) || len(sizes) == 1 && &b.bytes[0] != &b.frames[0].frame[0] {
 				t.Errorf("%s: the bytes of %d are not these frames, or a copy of one", tt.name, sizes)
 			}
 			got = append(got, sizes)

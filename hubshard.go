@@ -109,7 +109,7 @@ func (s *hubShard) enter(name string, m *PreparedMessage) int {
 		}
 	}
 	s.log = append(s.log, hubEntry{m, topic.list})
-	s.logged += len(m.frame)
+	s.logged += len(m.plain.frame)
 	return len(topic.list)
 }
 
@@ -213,13 +213,12 @@ func (h *Hub) send(log []hubEntry) {
 	first := log[0].to
 	same := !slices.ContainsFunc(log, func(e hubEntry) bool { return &e.to[0] != &first[0] })
 	if same {
-		messages := make([]*PreparedMessage, len(log))
+		pass := hubPass{messages: make([]*PreparedMessage, len(log))}
 		for i, e := range log {
-			messages[i] = e.message
+			pass.messages[i] = e.message
 		}
-		batches := joinMessages(messages)
 		for _, c := range first {
-			h.sendTo(c, batches)
+			h.sendTo(c, pass.as(c.variant))
 		}
 		return
 	}
@@ -230,7 +229,7 @@ func (h *Hub) send(log []hubEntry) {
 		}
 	}
 	for c, messages := range byConn {
-		h.sendTo(c, joinMessages(messages))
+		h.sendTo(c, joinMessages(messages, c.variant))
 	}
 }
 
@@ -249,30 +248,53 @@ func (h *Hub) sendTo(c *Conn, batches []sharedBatch) {
 	}
 }
 
-// A sharedBatch is messages that leave together: bytes is their frames, one behind the other.
-type sharedBatch struct {
-	bytes    []byte
+// A hubPass is messages that many subscribers get, as the variants that those need.
+type hubPass struct {
 	messages []*PreparedMessage
+	variants []frameVariant
+	batches  [][]sharedBatch // of each variant
 }
 
-// joinMessages divides messages into batches of at most joinLimit bytes. A message alone is not copied.
-func joinMessages(messages []*PreparedMessage) []sharedBatch {
+// as returns the messages as v asks for them.
+func (p *hubPass) as(v frameVariant) []sharedBatch {
+	i := slices.Index(p.variants, v)
+	if i < 0 {
+		i = len(p.variants)
+		p.variants = append(p.variants, v)
+		p.batches = append(p.batches, joinMessages(p.messages, v))
+	}
+	return p.batches[i]
+}
+
+// A sharedBatch is messages that leave together: bytes is their frames, one behind the other.
+type sharedBatch struct {
+	bytes  []byte
+	frames []*preparedFrame
+}
+
+// joinMessages divides messages, encoded as v says, into batches of at most joinLimit bytes. A message alone is not
+// copied.
+func joinMessages(messages []*PreparedMessage, v frameVariant) []sharedBatch {
+	frames := make([]*preparedFrame, len(messages))
+	for i, m := range messages {
+		frames[i] = m.as(v)
+	}
 	var batches []sharedBatch
-	for len(messages) > 0 {
-		n, size := 1, len(messages[0].frame)
-		for n < len(messages) && size+len(messages[n].frame) <= joinLimit {
-			size += len(messages[n].frame)
+	for len(frames) > 0 {
+		n, size := 1, len(frames[0].frame)
+		for n < len(frames) && size+len(frames[n].frame) <= joinLimit {
+			size += len(frames[n].frame)
 			n++
 		}
-		b := sharedBatch{messages[0].frame, messages[:n]}
+		b := sharedBatch{frames[0].frame, frames[:n]}
 		if n > 1 {
 			b.bytes = make([]byte, 0, size)
-			for _, m := range messages[:n] {
-				b.bytes = append(b.bytes, m.frame...)
+			for _, f := range frames[:n] {
+				b.bytes = append(b.bytes, f.frame...)
 			}
 		}
 		batches = append(batches, b)
-		messages = messages[n:]
+		frames = frames[n:]
 	}
 	return batches
 }

@@ -79,7 +79,8 @@ func (r *messageReader) Read(p []byte) (int, error) {
 
 // readPiece reads the next bytes of the current message into p. last says that they are its last ones.
 func (c *Conn) readPiece(p []byte) (n int, last bool, err error) {
-	if c.pending.kind == eventNone && c.in.len() == 0 && c.dec.body() >= directRead && len(p) >= directRead {
+	if c.pending.kind == eventNone && c.in.len() == 0 && c.dec.body() >= directRead && len(p) >= directRead &&
+		!c.dec.inflater.deflated {
 		ev, n, err := c.readBody(p)
 		if err == nil && c.dying.Load() {
 			return 0, false, nil // a Close was called meanwhile; nextData finds out how it ends
@@ -90,9 +91,19 @@ func (c *Conn) readPiece(p []byte) (n int, last bool, err error) {
 	if err != nil {
 		return 0, false, err
 	}
-	n = copy(p, ev.payload)
-	if n < len(ev.payload) {
+	more := false
+	if ev.deflated {
+		var out []byte
+		if out, more, err = c.inflate(p[:0:len(p)], &ev, len(p)); err != nil {
+			return 0, false, err
+		}
+		n = len(out)
+	} else {
+		n = copy(p, ev.payload)
 		ev.payload = ev.payload[n:]
+		more = len(ev.payload) > 0
+	}
+	if more {
 		c.pending = ev
 		return n, false, nil
 	}
@@ -106,7 +117,9 @@ func (c *Conn) skipMessage() error {
 		if err != nil {
 			return err
 		}
-		c.countSkipped(ev)
+		if err := c.discard(ev); err != nil {
+			return err
+		}
 		if ev.last {
 			c.counters.bytesIn.Add(int64(c.message.size))
 			c.message = nil

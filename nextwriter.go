@@ -7,7 +7,8 @@ import "io"
 // NextWriter begins a message of type t that is sent in fragments as it is written, of at most 16 KiB each; one that
 // stays smaller is sent as one frame. The message is complete when the writer is closed; until then other messages
 // wait, Pings and Pongs do not. The writer is for one goroutine. Text has to be UTF-8; if it turns out not to be when a
-// part has been sent already, the connection fails.
+// part has been sent already, the connection fails. A message of more than one fragment is compressed only if
+// [Compression.Fragments] says so.
 func (c *Conn) NextWriter(t MessageType) (io.WriteCloser, error) {
 	if err := c.lockMessage(nil); err != nil {
 		return nil, err
@@ -95,7 +96,7 @@ func (w *messageWriter) putFragment(fin bool) error {
 	if w.size > 0 {
 		begin = hasBegun
 	}
-	if err := c.reserve(nil, frameSize(len(p)), begin); err != nil {
+	if err := c.reserve(nil, len(p)+maxGrowth, begin); err != nil {
 		c.enc.giveUpMessage()
 		return err
 	}
@@ -121,6 +122,7 @@ func (w *messageWriter) putFragment(fin bool) error {
 		c.countOut(w.size)
 	case err != nil && begin != hasBegun:
 		c.enc.inside = false // the fragment was taken back, if the connection is still there to tell
+		c.enc.takenBack()
 	}
 	return err
 }

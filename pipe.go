@@ -21,6 +21,9 @@ type PipeSide struct {
 	WriteTimeout time.Duration // for the peer to take what is written, 10 s by default
 	CloseTimeout time.Duration // for the whole closing handshake, 5 s by default; negative as 0
 	Keepalive    Keepalive     // on for the server, off for the client by default
+
+	// Compression compresses, if both ends have one. Its mistakes panic.
+	Compression *Compression
 }
 
 // Pipe returns the two ends of a WebSocket connection in memory, after the opening handshake. It is meant for tests of
@@ -40,9 +43,29 @@ func Pipe(opts *PipeOptions) (server, client *Conn) {
 	if opts != nil {
 		o = *opts
 	}
+	ours, theirs := o.Server.config(o.Subprotocol), o.Client.config(o.Subprotocol)
+	ours.deflate, theirs.deflate = o.negotiate()
 	s, c := memconn.Pair(o.BufferSize)
-	return newConn(s, serverRole, o.Server.config(o.Subprotocol), nil),
-		newConn(c, clientRole, o.Client.config(o.Subprotocol), nil)
+	return newConn(s, serverRole, ours, nil), newConn(c, clientRole, theirs, nil)
+}
+
+// negotiate is the part of the opening handshake that is about compression.
+func (o *PipeOptions) negotiate() (server, client deflateParams) {
+	for _, side := range []PipeSide{o.Server, o.Client} {
+		if mistake := side.Compression.check(); mistake != "" {
+			panic("websocket: Pipe: " + mistake)
+		}
+	}
+	if o.Server.Compression == nil || o.Client.Compression == nil {
+		return server, client
+	}
+	offers, _ := parseExtensions([]string{o.Client.Compression.resolve(clientRole).offered().String()})
+	server = acceptDeflate(offers, o.Server.Compression)
+	client, herr := checkExtensions([]string{server.answer}, o.Client.Compression)
+	if herr != nil {
+		panic(herr) // the two functions do not agree with each other
+	}
+	return server, client
 }
 
 func (s PipeSide) config(subprotocol string) connConfig {

@@ -2,6 +2,7 @@ package websocket
 
 import (
 	"context"
+	"math"
 	"slices"
 	"time"
 )
@@ -121,9 +122,16 @@ func (c *Conn) appendMessage(dst []byte) (MessageType, []byte, error) {
 		if err != nil {
 			return 0, dst[:start], err
 		}
-		dst = growMessage(dst, len(dst)-start, len(ev.payload), c.dec.body())
-		dst = append(dst, ev.payload...)
-		for !ev.last && c.in.len() == 0 && c.dec.body() >= directRead {
+		if ev.deflated {
+			dst, _, err = c.inflate(dst, &ev, math.MaxInt)
+		} else {
+			dst = growMessage(dst, len(dst)-start, len(ev.payload), c.dec.body())
+			dst = append(dst, ev.payload...)
+		}
+		if err != nil {
+			return 0, dst[:start], err
+		}
+		for !ev.deflated && !ev.last && c.in.len() == 0 && c.dec.body() >= directRead {
 			dst = growMessage(dst, len(dst)-start, 0, c.dec.body())
 			var n int
 			if ev, n, err = c.readBody(dst[len(dst):cap(dst)]); err != nil {
@@ -154,6 +162,42 @@ func growMessage(dst []byte, have, n int, body uint64) []byte {
 	grown := make([]byte, len(dst), len(dst)+n+ahead)
 	copy(grown, dst)
 	return grown
+}
+
+// inflate appends to dst at most room bytes of what the payload of ev stands for, and takes what was used off it. more
+// says that there is more to come of it.
+func (c *Conn) inflate(dst []byte, ev *event, room int) (out []byte, more bool, err error) {
+	out, used, more, err := c.dec.inflate(dst, ev.payload, ev.last, room)
+	ev.payload = ev.payload[used:]
+	if err != nil {
+		err = c.failProtocol(c.dec.err)
+	}
+	return out, more, err
+}
+
+// discard throws a piece of a message away. A compressed one is inflated all the same: it has to be right, and later
+// ones may reach back to it.
+func (c *Conn) discard(ev event) error {
+	size := len(ev.payload)
+	if ev.deflated {
+		size = 0
+		scratch := getBuffer(mediumPool)
+		defer scratch.free()
+		for more := true; more; {
+			var out []byte
+			var err error
+			if out, more, err = c.inflate(scratch.b, &ev, cap(scratch.b)); err != nil {
+				return err
+			}
+			size += len(out)
+		}
+	}
+	if ev.last {
+		c.countIn(size)
+	} else {
+		c.counters.bytesIn.Add(int64(size))
+	}
+	return nil
 }
 
 // readBody reads payload of the current frame from the wire straight into p.

@@ -76,7 +76,7 @@ func (c *Conn) serve(h Handler) error {
 
 // serveMessage hands the message that begins with ev to h.
 func (c *Conn) serveMessage(h Handler, ev event) error {
-	if ev.last {
+	if ev.last && !ev.deflated {
 		c.countIn(len(ev.payload))
 		c.callMessage(h, ev.msgType, ev.payload)
 		return nil
@@ -87,10 +87,8 @@ func (c *Conn) serveMessage(h Handler, ev event) error {
 	if err == nil {
 		c.callMessage(h, t, p)
 	}
-	if cap(p) <= maxKeptMessage {
-		whole.b = p // it has grown, and the next large message is likely to be as large
-	}
-	whole.free()
+	whole.b = p
+	whole.freeMessage()
 	return err
 }
 

@@ -34,6 +34,8 @@ type Upgrader struct {
 	// Subprotocols are those that the server speaks. The first of the client's that is among them is agreed on. RFC
 	// 6455, section 1.9.
 	Subprotocols []string
+	// Compression, if set, agrees to permessage-deflate with clients that offer it. RFC 7692.
+	Compression *Compression
 
 	ReadLimit        int64         // bytes of a message received; 0: DefaultReadLimit; negative: none
 	WriteTimeout     time.Duration // for the peer to take what is written; 0: DefaultWriteTimeout; negative: none
@@ -176,8 +178,13 @@ func (u *Upgrader) upgrade(w http.ResponseWriter, r *http.Request, header http.H
 	if err := checkAnswerHeader(header); err != nil {
 		return nil, err
 	}
+	if mistake := u.Compression.check(); mistake != "" {
+		return nil, refuse("compression", http.StatusInternalServerError, "%s", mistake)
+	}
 	subprotocol := selectSubprotocol(r.Header, u.Subprotocols)
-	answer := appendAnswer(nil, key, subprotocol, header)
+	offers, _ := parseExtensions(r.Header[headerExtensions]) // checkRequest has judged the list
+	agreed := acceptDeflate(offers, u.Compression)
+	answer := appendAnswer(nil, key, subprotocol, agreed.answer, header)
 
 	nc, buffered, err := hijack(w)
 	if err != nil {
@@ -193,6 +200,7 @@ func (u *Upgrader) upgrade(w http.ResponseWriter, r *http.Request, header http.H
 		closeTimeout: u.CloseTimeout,
 		keepalive:    u.Keepalive,
 		subprotocol:  subprotocol,
+		deflate:      agreed,
 		onEnd:        u.deregister,
 	}, peekAll(buffered))
 	if u.register(c) {
@@ -258,12 +266,15 @@ func checkAnswerHeader(h http.Header) *HandshakeError {
 }
 
 // appendAnswer appends the answer that accepts a handshake. RFC 6455, section 4.2.2, item 5.
-func appendAnswer(b []byte, key, subprotocol string, header http.Header) []byte {
+func appendAnswer(b []byte, key, subprotocol, extension string, header http.Header) []byte {
 	b = append(b, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "...)
 	b = append(b, acceptKey(key)...)
 	b = append(b, "\r\n"...)
 	if subprotocol != "" {
 		b = append(b, "Sec-WebSocket-Protocol: "+subprotocol+"\r\n"...)
+	}
+	if extension != "" {
+		b = append(b, "Sec-WebSocket-Extensions: "+extension+"\r\n"...)
 	}
 	for name, values := range header {
 		for _, v := range values {

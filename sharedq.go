@@ -12,7 +12,7 @@ import (
 func (c *Conn) sendShared(b sharedBatch, limit int, policy Overflow) (dropped int) {
 	if c.dying.Load() {
 		// It is not a subscriber any more, unless it ends because it missed messages: then it misses these too.
-		dropped = c.queue.missed(b.messages)
+		dropped = c.queue.missed(b.frames)
 		c.counters.dropped.Add(int64(dropped))
 		return dropped
 	}
@@ -24,7 +24,7 @@ func (c *Conn) sendShared(b sharedBatch, limit int, policy Overflow) (dropped in
 		}
 		c.unlockWrite()
 	}
-	dropped, full := c.queue.addShared(b.messages, limit, policy)
+	dropped, full := c.queue.addShared(b.frames, limit, policy)
 	c.counters.dropped.Add(int64(dropped))
 	if full {
 		cause := &closedError{CloseTryAgainLater, "too slow: messages were dropped"}
@@ -48,7 +48,7 @@ func (c *Conn) overflowTimeout() time.Duration {
 // canPassThrough reports whether shared frames may go straight to the socket: nothing waits before them. The write lock
 // is held.
 func (c *Conn) canPassThrough() bool {
-	return c.role == serverRole && c.stream == nil && c.werr == nil && !c.enc.closed &&
+	return c.role == serverRole && c.stream == nil && !c.compressesOwn() && c.werr == nil && !c.enc.closed &&
 		!c.queued.Load() && len(c.unsent(nil)) == 0 && c.wire.canTry()
 }
 
@@ -60,59 +60,85 @@ func (c *Conn) passThrough(b sharedBatch) {
 		c.writeFailed(err)
 		return
 	}
-	for i, m := range b.messages {
-		if n < len(m.frame) {
-			c.rest = m.frame[n:]
+	for i, f := range b.frames {
+		c.noteShared(f)
+		c.countOut(len(f.message))
+		if n < len(f.frame) {
+			c.rest = f.frame[n:]
 			c.stuck = true
-			c.countOut(len(m.payload))
-			c.queue.requeue(b.messages[i+1:])
+			c.queue.requeue(b.frames[i+1:])
 			c.queued.Store(true)
 			return
 		}
-		n -= len(m.frame)
-		c.countOut(len(m.payload))
+		n -= len(f.frame)
+	}
+}
+
+// compressesOwn reports whether messages of a Hub are compressed for this connection alone, with its context. Then they
+// come here as they are.
+func (c *Conn) compressesOwn() bool { return c.enc.deflater.Encoder != nil && c.variant.bits == 0 }
+
+// noteShared tells the encoder of a frame that leaves without having passed through it.
+func (c *Conn) noteShared(f *preparedFrame) {
+	if f.deflated {
+		c.enc.sent(f.message, len(f.payload))
 	}
 }
 
 // takeShared puts a message of a Hub behind what waits, and reports whether there was room. A frame that is larger than
 // the buffer is not copied: it goes as it is, as the first of what waits.
-func (c *Conn) takeShared(m *PreparedMessage) bool {
+func (c *Conn) takeShared(f *preparedFrame) bool {
+	own := c.compressesOwn()
+	room := len(f.payload)
+	if own {
+		room += maxGrowth
+	}
 	switch {
-	case c.fits(len(m.payload)):
-		c.out.b = c.enc.appendFrame(c.out.b, Opcode(m.msgType), true, m.payload)
+	case c.fits(room):
+		c.out.b = c.appendShared(c.out.b, f, own)
 	case len(c.rest) > 0 || len(c.out.b) > 0:
 		return false
-	case c.role == serverRole:
-		c.rest = m.frame
+	case c.role == serverRole && !own:
+		c.noteShared(f)
+		c.rest = f.frame
 	default:
-		c.rest = c.enc.appendFrame(nil, Opcode(m.msgType), true, m.payload)
+		c.rest = c.appendShared(nil, f, own)
 	}
-	c.countOut(len(m.payload))
+	c.countOut(len(f.message))
 	return true
+}
+
+// appendShared appends a message of a Hub as this connection sends it.
+func (c *Conn) appendShared(dst []byte, f *preparedFrame, own bool) []byte {
+	if own {
+		return c.enc.appendData(dst, f.msgType, f.message)
+	}
+	c.noteShared(f)
+	return c.enc.append(dst, Header{Fin: true, RSV1: f.deflated, Opcode: Opcode(f.msgType)}, f.payload)
 }
 
 // requeue puts messages in front of those that wait: they were published earlier. They were on their way already, so no
 // limit applies.
-func (q *writeQueue) requeue(messages []*PreparedMessage) {
+func (q *writeQueue) requeue(frames []*preparedFrame) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for _, m := range messages {
-		q.bytes += len(m.frame)
+	for _, f := range frames {
+		q.bytes += len(f.frame)
 	}
-	q.shared = append(slices.Clone(messages), q.shared...)
+	q.shared = append(slices.Clone(frames), q.shared...)
 }
 
 // addShared queues messages. full says that the queue overflowed and the connection is to be closed; it takes nothing
 // more then.
-func (q *writeQueue) addShared(messages []*PreparedMessage, limit int, policy Overflow) (dropped int, full bool) {
+func (q *writeQueue) addShared(frames []*preparedFrame, limit int, policy Overflow) (dropped int, full bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.closed {
-		return len(messages), false
+		return len(frames), false
 	}
-	for i, m := range messages {
-		q.shared = append(q.shared, m)
-		q.bytes += len(m.frame)
+	for i, f := range frames {
+		q.shared = append(q.shared, f)
+		q.bytes += len(f.frame)
 		if q.bytes <= limit || len(q.shared) == 1 {
 			continue
 		}
@@ -128,7 +154,7 @@ func (q *writeQueue) addShared(messages []*PreparedMessage, limit int, policy Ov
 				dropped++
 			}
 		default:
-			dropped += len(q.shared) + len(messages[i+1:])
+			dropped += len(q.shared) + len(frames[i+1:])
 			q.shared, q.bytes, q.closed = nil, 0, true
 			return dropped, true
 		}
@@ -136,12 +162,12 @@ func (q *writeQueue) addShared(messages []*PreparedMessage, limit int, policy Ov
 	return dropped, false
 }
 
-// missed returns how many of messages count as dropped by a connection that is ending: all if it was too slow.
-func (q *writeQueue) missed(messages []*PreparedMessage) int {
+// missed returns how many of frames count as dropped by a connection that is ending: all if it was too slow.
+func (q *writeQueue) missed(frames []*preparedFrame) int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.closed {
-		return len(messages)
+		return len(frames)
 	}
 	return 0
 }

@@ -12,10 +12,16 @@ type Stats struct {
 	BytesIn     int64 // payload bytes of messages received
 	BytesOut    int64 // payload bytes of messages accepted for sending
 	PingsIn     int64 // Pings received
-	PongsLost   int64 // Pings left unanswered because the peer did not read the answers to later ones
-	Dropped     int64 // messages that a Hub dropped because the peer was too slow
-	Queued      int64 // bytes that wait behind the write that is under way
-	Unsent      int64 // bytes of the write that is under way which the peer has not taken yet
+
+	CompressedIn       int64 // messages received that were compressed
+	CompressedOut      int64 // messages accepted for sending that were compressed
+	CompressedBytesIn  int64 // payload bytes of CompressedIn as they came
+	CompressedBytesOut int64 // payload bytes of CompressedOut as they leave
+
+	PongsLost int64 // Pings left unanswered because the peer did not read the answers to later ones
+	Dropped   int64 // messages that a Hub dropped because the peer was too slow
+	Queued    int64 // bytes that wait behind the write that is under way
+	Unsent    int64 // bytes of the write that is under way which the peer has not taken yet
 
 	RTT time.Duration // of the latest Ping that was answered, 0 if none was
 }
@@ -28,39 +34,50 @@ type counters struct {
 	bytesIn, bytesOut       counter
 	pingsIn, pongsLost      counter
 	dropped, rtt            counter
-	unsent                  counter // bytes that a write waits with
+
+	compressedIn, compressedOut           counter
+	compressedBytesIn, compressedBytesOut counter
+
+	unsent counter // bytes that a write waits with
 }
 
 // Stats returns a snapshot. It may be called from any goroutine, also after the connection has ended.
 func (c *Conn) Stats() Stats {
 	return Stats{
-		MessagesIn:  c.counters.messagesIn.Load(),
-		MessagesOut: c.counters.messagesOut.Load(),
-		BytesIn:     c.counters.bytesIn.Load(),
-		BytesOut:    c.counters.bytesOut.Load(),
-		PingsIn:     c.counters.pingsIn.Load(),
-		PongsLost:   c.counters.pongsLost.Load(),
-		Dropped:     c.counters.dropped.Load(),
-		Queued:      int64(c.queue.size()),
-		Unsent:      c.counters.unsent.Load(),
-		RTT:         time.Duration(c.counters.rtt.Load()),
+		MessagesIn:         c.counters.messagesIn.Load(),
+		MessagesOut:        c.counters.messagesOut.Load(),
+		BytesIn:            c.counters.bytesIn.Load(),
+		BytesOut:           c.counters.bytesOut.Load(),
+		PingsIn:            c.counters.pingsIn.Load(),
+		CompressedIn:       c.counters.compressedIn.Load(),
+		CompressedOut:      c.counters.compressedOut.Load(),
+		CompressedBytesIn:  c.counters.compressedBytesIn.Load(),
+		CompressedBytesOut: c.counters.compressedBytesOut.Load(),
+		PongsLost:          c.counters.pongsLost.Load(),
+		Dropped:            c.counters.dropped.Load(),
+		Queued:             int64(c.queue.size()),
+		Unsent:             c.counters.unsent.Load(),
+		RTT:                time.Duration(c.counters.rtt.Load()),
 	}
 }
 
-// countSkipped counts a piece of a message that is thrown away.
-func (c *Conn) countSkipped(ev event) {
-	c.counters.bytesIn.Add(int64(len(ev.payload)))
-	if ev.last {
-		c.counters.messagesIn.Add(1)
-	}
-}
-
+// countIn counts the message of size bytes that the reader has just completed.
 func (c *Conn) countIn(size int) {
 	c.counters.messagesIn.Add(1)
 	c.counters.bytesIn.Add(int64(size))
+	if c.dec.inflater.deflated {
+		c.counters.compressedIn.Add(1)
+		c.counters.compressedBytesIn.Add(int64(c.dec.size))
+	}
 }
 
+// countOut counts a message of size bytes. The write lock is held.
 func (c *Conn) countOut(size int) {
 	c.counters.messagesOut.Add(1)
 	c.counters.bytesOut.Add(int64(size))
+	if made := &c.enc.deflater.made; *made > 0 {
+		c.counters.compressedOut.Add(1)
+		c.counters.compressedBytesOut.Add(int64(*made))
+		*made = 0
+	}
 }

@@ -43,7 +43,21 @@ func (c *Conn) WriteContext(ctx context.Context, t MessageType, p []byte) error 
 
 // WritePrepared sends m, encoded once for all connections. Otherwise it is [Conn.WriteMessage].
 func (c *Conn) WritePrepared(m *PreparedMessage) error {
-	return c.WriteMessage(m.msgType, m.payload)
+	if c.variant.bits == 0 {
+		return c.WriteMessage(m.Type(), m.plain.message)
+	}
+	if err := c.lockMessage(nil); err != nil {
+		return err
+	}
+	defer c.unlockWrite()
+	if err := c.enc.checkMessage(m.Type(), nil); err != nil {
+		return err
+	}
+	f := m.as(c.variant)
+	if f.deflated {
+		c.enc.sent(f.message, len(f.payload))
+	}
+	return c.putPayload(nil, Header{Fin: true, RSV1: f.deflated, Opcode: Opcode(f.msgType)}, f.payload, len(f.message))
 }
 
 // SetWriteDeadline sets until when writes may wait for the peer; the zero time means as long as WriteTimeout allows. A
@@ -77,27 +91,61 @@ func (c *Conn) writeMessage(ctx context.Context, t MessageType, p []byte) error 
 
 // putSmall sends a message that fits into the buffer, or lets it collect there.
 func (c *Conn) putSmall(ctx context.Context, t MessageType, p []byte) error {
-	if err := c.reserve(ctx, frameSize(len(p)), notBegun); err != nil {
+	if err := c.reserve(ctx, len(p)+maxGrowth, notBegun); err != nil {
 		return err
 	}
 	begin := len(c.out.b)
-	c.out.b = c.enc.appendFrame(c.out.b, Opcode(t), true, p)
-	if c.more.Load() && len(c.out.b) < collectLimit {
-		c.collect()
-		c.countOut(len(p))
-		return nil
-	}
-	return c.sendMessage(ctx, begin, len(p), nil)
+	c.out.b = c.enc.appendData(c.out.b, t, p)
+	return c.sendOrCollect(ctx, begin, len(p))
 }
 
-// putLarge sends a message that does not fit into the buffer. The buffer takes its beginning, so that the header does
-// not travel alone; the rest leaves straight from p, or is masked in the buffer piece by piece.
+// putLarge sends a message that may not fit into the buffer.
 func (c *Conn) putLarge(ctx context.Context, t MessageType, p []byte) error {
-	if err := c.reserve(ctx, maxHeaderSize, notBegun); err != nil {
+	h := Header{Fin: true, Opcode: Opcode(t)}
+	size := len(p)
+	if c.enc.deflates(size) {
+		scratch := getBuffer(messagePool)
+		defer scratch.freeMessage()
+		if scratch.b, h.RSV1 = c.enc.deflate(scratch.b, p); h.RSV1 {
+			p = scratch.b
+		}
+	}
+	return c.putPayload(ctx, h, p, size)
+}
+
+// putPayload sends a frame that is a message of size bytes. p is its payload, compressed if h says so.
+func (c *Conn) putPayload(ctx context.Context, h Header, p []byte, size int) error {
+	if len(p) > collectLimit {
+		return c.putPieces(ctx, h, p, size)
+	}
+	if err := c.reserve(ctx, frameSize(len(p)), notBegun); err != nil {
+		c.enc.takenBack()
 		return err
 	}
-	size := len(p)
-	h := Header{Fin: true, Opcode: Opcode(t), Length: uint64(size)}
+	begin := len(c.out.b)
+	c.out.b = c.enc.append(c.out.b, h, p)
+	return c.sendOrCollect(ctx, begin, size)
+}
+
+// sendOrCollect sends the buffer, in which the message of size bytes from begin on is the last, or leaves it to collect
+// with what follows.
+func (c *Conn) sendOrCollect(ctx context.Context, begin, size int) error {
+	if c.more.Load() && len(c.out.b) < collectLimit {
+		c.collect()
+		c.countOut(size)
+		return nil
+	}
+	return c.sendMessage(ctx, begin, size, nil)
+}
+
+// putPieces sends a message that does not fit into the buffer. The buffer takes its beginning, so that the header does
+// not travel alone; the rest leaves straight from p, or is masked in the buffer piece by piece.
+func (c *Conn) putPieces(ctx context.Context, h Header, p []byte, size int) error {
+	if err := c.reserve(ctx, maxHeaderSize, notBegun); err != nil {
+		c.enc.takenBack()
+		return err
+	}
+	h.Length = uint64(len(p))
 	if c.role == clientRole {
 		h.Masked, h.MaskKey = true, c.enc.keys()
 	}
@@ -130,6 +178,8 @@ func (c *Conn) sendMessage(ctx context.Context, begin, size int, tail []byte) er
 	err := c.send(ctx, begin, tail)
 	if err == nil {
 		c.countOut(size)
+	} else {
+		c.enc.takenBack() // if the connection is still there to tell
 	}
 	return err
 }

@@ -25,7 +25,7 @@ type writeQueue struct {
 	mu       sync.Mutex
 	flush    bool   // what has collected shall leave
 	controls []byte // for each frame: opcode, length of payload, payload
-	shared   []*PreparedMessage
+	shared   []*preparedFrame
 	bytes    int           // of the frames in shared
 	room     chan struct{} // closed when controls have been taken; nil unless the reader waits for that
 	stalled  bool          // the reader has waited in vain, and controls have not been taken since

@@ -1,0 +1,22 @@
+package deflate
+
+// This file is for those who do not send everything that an Encoder makes, or send what it has not made.
+
+// Sent tells the Encoder that a message was sent compressed that it has not compressed itself: one that was compressed
+// without a history, for many connections. The peer's window has it now, so ours must have it too.
+func (e *Encoder) Sent(message []byte) {
+	h := &e.history
+	if h.ring == nil {
+		return // without takeover, or nothing to reach back to yet
+	}
+	p := message[max(0, len(message)-len(h.ring)):]
+	at := (h.next + uint(len(message)-len(p))) % uint(len(h.ring))
+	n := copy(h.ring[at:], p)
+	copy(h.ring, p[n:])
+	h.next = (h.next + uint(len(message))) % (1 << 16)
+	h.size = min(h.size+len(message), len(h.ring))
+}
+
+// Forget tells the Encoder that the last message it made was not sent, so that the peer's window is not what it was
+// taken for. The next message reaches back to nothing before it.
+func (e *Encoder) Forget() { e.history.size = 0 }
