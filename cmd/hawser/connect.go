@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -54,6 +55,9 @@ Examples:
 		n := fs.Int("n", 0, "end after `N` messages have come")
 		wait := fs.Duration("w", 0, "after the end of the input, end when no message has come for `DUR`, "+
 			"such as 500ms or 1m\n(default 1s in a pipe, no limit on a terminal; -1s: no limit)")
+		noDeflate := fs.Bool("no-deflate", false, "do not offer compression (permessage-deflate)")
+		verbose := fs.Bool("v", false, "say on standard error what was agreed on, and of every message how it was sent:\n"+
+			"its type and size, and with RSV1 also its compressed size")
 		fs.Var(&messages, "m", "send `MSG` instead of standard input; may be given several times")
 		return func(args []string, std streams) int {
 			switch {
@@ -64,12 +68,16 @@ Examples:
 			case slices.ContainsFunc(messages, func(m string) bool { return !utf8.ValidString(m) }):
 				return usageError(std, "connect", "-m: a text message has to be UTF-8")
 			}
-			t := &terminal{std: std, count: *n, idle: *wait, attended: isTerminal(std.in), escape: isTerminal(std.out)}
+			t := &terminal{std: std, verbose: *verbose, count: *n, idle: *wait, attended: isTerminal(std.in), escape: isTerminal(std.out)}
 			t.prompt = t.attended && t.escape && len(messages) == 0
 			if t.idle == 0 && !t.attended {
 				t.idle = pipeIdle
 			}
-			return t.run(args[0], messages)
+			dialer := websocket.Dialer{Proxy: websocket.ProxyFromEnvironment, ReadLimit: maxEchoMessage}
+			if !*noDeflate {
+				dialer.Compression = new(websocket.Compression)
+			}
+			return t.run(&dialer, args[0], messages)
 		}
 	},
 }
@@ -83,24 +91,25 @@ type terminal struct {
 	escape   bool          // standard output is a terminal
 	prompt   bool          // both are, and lines are asked for
 	heard    bool          // a message has come
+	verbose  bool          // say how messages were sent
 }
 
 // An arrival is a message, or the error that ended the connection.
 type arrival struct {
-	t   websocket.MessageType
-	p   []byte
-	err error
+	t    websocket.MessageType
+	p    []byte
+	wire int64 // its compressed size, 0 if it was not compressed
+	err  error
 }
 
 // run connects, and sends and receives until the end. It returns the exit code.
-func (t *terminal) run(url string, messages []string) int {
+func (t *terminal) run(dialer *websocket.Dialer, url string, messages []string) int {
 	stop, restore := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer restore()
 	context.AfterFunc(stop, restore) // a second signal ends the process at once, whatever it waits for
 	// A reader of our output that goes away shall be an error of the write, so that we say goodbye to the server.
 	signal.Ignore(syscall.SIGPIPE)
 
-	dialer := websocket.Dialer{Proxy: websocket.ProxyFromEnvironment, ReadLimit: maxEchoMessage}
 	c, _, err := dialer.Dial(stop, url, nil)
 	var refused *websocket.HandshakeError
 	switch {
@@ -112,6 +121,7 @@ func (t *terminal) run(url string, messages []string) int {
 	case t.attended:
 		fmt.Fprintf(t.std.err, "connected to %s; end with Ctrl-C\n", url)
 	}
+	t.sayExtension(c)
 	arrivals := make(chan arrival)
 	done := make(chan struct{})
 	defer close(done)
@@ -144,6 +154,7 @@ func (t *terminal) run(url string, messages []string) int {
 				return t.ended(a.err, failed)
 			}
 			t.heard = true
+			t.sayMessage("<", a.t, len(a.p), a.wire)
 			if err := t.show(a); err != nil {
 				return t.close(c, failed || t.showFailed(err))
 			}
@@ -159,16 +170,19 @@ func (t *terminal) run(url string, messages []string) int {
 
 // receive hands on what arrives, until the connection or the run ends.
 func receive(c *websocket.Conn, arrivals chan<- arrival, done <-chan struct{}) {
+	var before int64
 	for {
 		mt, p, err := c.ReadMessage()
+		after := c.Stats().CompressedBytesIn
 		select {
-		case arrivals <- arrival{mt, p, err}:
+		case arrivals <- arrival{mt, p, after - before, err}:
 		case <-done:
 			return
 		}
 		if err != nil {
 			return
 		}
+		before = after
 	}
 }
 
@@ -176,7 +190,7 @@ func receive(c *websocket.Conn, arrivals chan<- arrival, done <-chan struct{}) {
 func (t *terminal) send(c *websocket.Conn, messages []string) error {
 	if len(messages) > 0 {
 		for _, m := range messages {
-			if err := c.WriteMessage(websocket.TextMessage, []byte(m)); err != nil {
+			if err := t.sendText(c, []byte(m)); err != nil {
 				return err
 			}
 		}
@@ -187,7 +201,7 @@ func (t *terminal) send(c *websocket.Conn, messages []string) error {
 		line, err := lines.ReadBytes('\n')
 		if err == nil || len(line) > 0 {
 			line = bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r"))
-			if err := sendLine(c, line, n); err != nil {
+			if err := t.sendLine(c, line, n); err != nil {
 				return err
 			}
 			t.showPrompt()
@@ -202,12 +216,41 @@ func (t *terminal) send(c *websocket.Conn, messages []string) error {
 }
 
 // sendLine sends line number n of standard input.
-func sendLine(c *websocket.Conn, line []byte, n int) error {
-	err := c.WriteMessage(websocket.TextMessage, line)
+func (t *terminal) sendLine(c *websocket.Conn, line []byte, n int) error {
+	err := t.sendText(c, line)
 	if errors.Is(err, websocket.ErrInvalidUTF8) {
 		return fmt.Errorf("%w, line %d: a text message has to be UTF-8", errInput, n)
 	}
 	return err
+}
+
+// sendText sends p. Only one goroutine sends, so what the connection counts meanwhile is of this message.
+func (t *terminal) sendText(c *websocket.Conn, p []byte) error {
+	before := c.Stats().CompressedBytesOut
+	err := c.WriteMessage(websocket.TextMessage, p)
+	if err == nil {
+		t.sayMessage(">", websocket.TextMessage, len(p), c.Stats().CompressedBytesOut-before)
+	}
+	return err
+}
+
+// sayExtension says, if asked to, what was agreed on.
+func (t *terminal) sayExtension(c *websocket.Conn) {
+	if t.verbose {
+		fmt.Fprintln(t.std.err, "* extension:", cmp.Or(c.Extension(), "none"))
+	}
+}
+
+// sayMessage says, if asked to, how a message was sent: < by the server, > by us. wire is its compressed size, 0 if it
+// was not compressed.
+func (t *terminal) sayMessage(direction string, mt websocket.MessageType, size int, wire int64) {
+	switch {
+	case !t.verbose:
+	case wire == 0:
+		fmt.Fprintf(t.std.err, "%s %v, %d bytes\n", direction, mt, size)
+	default:
+		fmt.Fprintf(t.std.err, "%s %v, %d bytes, RSV1: %d bytes compressed\n", direction, mt, size, wire)
+	}
 }
 
 // sendFailed reports whether sending ended because of what was to be sent, and says so. If it ended because the

@@ -28,12 +28,13 @@ Examples:
 	setup: func(fs *flag.FlagSet) func([]string, streams) int {
 		addr := fs.String("addr", "127.0.0.1:9002", "listen on `HOST:PORT`; port 0 picks a free one")
 		limit := fs.Int64("read-limit", maxEchoMessage, "refuse messages of more than `N` bytes with code 1009; -1: no limit")
-		compress := fs.Bool("compress", false, "agree to permessage-deflate (not available yet)")
+		compress := fs.Bool("compress", false, "agree to permessage-deflate; contexts are taken over as the client asks")
+		noTakeover := fs.Bool("no-takeover", false, "with --compress: take no context over, in either direction")
 		profile := fs.String("pprof", "", "serve profiles of net/http/pprof on `HOST:PORT`")
 		return func(_ []string, std streams) int {
 			switch {
-			case *compress:
-				return usageError(std, "echo", "--compress is not available yet: this version does not speak permessage-deflate")
+			case *noTakeover && !*compress:
+				return usageError(std, "echo", "--no-takeover goes with --compress")
 			case checkAddr(*addr) != nil:
 				return usageError(std, "echo", "--addr: %v", checkAddr(*addr))
 			case *profile != "" && checkAddr(*profile) != nil:
@@ -47,7 +48,11 @@ Examples:
 					return exitFailed
 				}
 			}
-			return echo(*addr, *limit, std)
+			upgrader := &websocket.Upgrader{Origins: []string{"*", "null"}, ReadLimit: *limit} // null: pages of files
+			if *compress {
+				upgrader.Compression = echoCompression(*noTakeover)
+			}
+			return echo(*addr, upgrader, std)
 		}
 	},
 }
@@ -57,9 +62,14 @@ var echoHandler = websocket.HandlerFuncs{
 	OnMessage: func(c *websocket.Conn, t websocket.MessageType, p []byte) { c.WriteMessage(t, p) },
 }
 
+// echoCompression agrees to whatever a client offers, with the largest windows.
+func echoCompression(noTakeover bool) *websocket.Compression {
+	context := websocket.CompressionContext{NoTakeover: noTakeover, WindowBits: 15}
+	return &websocket.Compression{Threshold: -1, Send: context, Receive: context}
+}
+
 // echo runs the echo server until it is told to stop.
-func echo(addr string, limit int64, std streams) int {
-	upgrader := websocket.Upgrader{Origins: []string{"*", "null"}, ReadLimit: limit} // null: pages of files
+func echo(addr string, upgrader *websocket.Upgrader, std streams) int {
 	handler := upgrader.Handler(func(*websocket.Conn, *http.Request) websocket.Handler { return echoHandler })
 	return serveHTTP("echo", addr, handler, std, upgrader.Shutdown,
 		func(addr net.Addr) string { return fmt.Sprintf("listening on ws://%s/", addr) })

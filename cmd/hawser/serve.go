@@ -37,6 +37,7 @@ Examples:
 		addr := fs.String("addr", "127.0.0.1:8080", "listen on `HOST:PORT`; port 0 picks a free one")
 		key := fs.String("publish-key", "", "the `KEY` that publishers send as a bearer token")
 		dev := fs.Bool("dev", false, "first try: this machine only, no key, with a page at /")
+		noDeflate := fs.Bool("no-deflate", false, "send no compressed messages (permessage-deflate)")
 		var origins stringList
 		fs.Var(&origins, "origin", "let pages of this `PATTERN` connect, such as https://app.example.com or\n"+
 			"https://*.example.com; may be given several times; pages of the server's own host always may")
@@ -66,7 +67,7 @@ Examples:
 					return usageError(std, "serve", "--origin: %v", err)
 				}
 			}
-			return serve(*addr, notify.Config{PublishKey: *key, Origins: origins, Dev: *dev}, std)
+			return serve(*addr, notify.Config{PublishKey: *key, Origins: origins, Dev: *dev, NoCompression: *noDeflate}, std)
 		}
 	},
 }

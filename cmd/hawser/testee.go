@@ -42,7 +42,7 @@ Example:
 			stop, restore := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 			defer restore()
 			t := testee{
-				dialer:   websocket.Dialer{ReadLimit: maxEchoMessage},
+				dialer:   websocket.Dialer{ReadLimit: maxEchoMessage, Compression: &websocket.Compression{Threshold: -1}},
 				base:     strings.TrimSuffix(*base, "/"),
 				agent:    *agent,
 				progress: std.err,

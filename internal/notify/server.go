@@ -30,6 +30,8 @@ type Config struct {
 	PublishKey string   // what publishers send as a bearer token; with Dev it is not asked for
 	Origins    []string // web origins that may subscribe besides the server's own; see websocket.Upgrader
 	Dev        bool     // for a first try: loopback only, no key, with a page at /
+
+	NoCompression bool // do not agree to permessage-deflate
 }
 
 // A Server is an http.Handler. Any number of goroutines may use it.
@@ -56,12 +58,22 @@ func NewServer(cfg Config) *Server {
 		hub:      websocket.Hub{DrainTime: DrainTime},
 	}
 	s.upgrader.Error = refuseUpgrade
+	if !cfg.NoCompression {
+		s.upgrader.Compression = compression
+	}
 	s.handler = http.HandlerFunc(s.route)
 	if cfg.Dev {
 		s.upgrader.CheckOrigin = fromLoopback
 		s.handler = loopbackOnly(s.handler)
 	}
 	return s
+}
+
+// compression is for a server that broadcasts: a message is compressed once for all, which takes no context, and nothing
+// is kept for any connection.
+var compression = &websocket.Compression{
+	Send:    websocket.CompressionContext{NoTakeover: true, WindowBits: 15},
+	Receive: websocket.CompressionContext{NoTakeover: true, WindowBits: 15},
 }
 
 // newEpoch returns a name for this run of the server.
