@@ -52,15 +52,17 @@
 //	frame.go mask.go         the frame header and masking               RFC 6455, sections 5.2, 5.3
 //	close.go                 close codes, the closing handshake         section 7
 //	decoder.go encoder.go    the protocol, without any I/O              sections 5, 6
+//	inflate.go compress.go   its compressed messages                    RFC 7692, section 6
 //	wire.go buffer.go        sockets and borrowed memory
 //	read.go nextreader.go    receiving; drain.go throws away
 //	write.go nextwriter.go   sending; writelock.go says who may
-//	writeq.go sharedq.go     what waits for a socket
+//	writeq.go sharedq.go     what waits for a socket; prepared.go is what many share
 //	ending.go                how a connection ends                      section 7
 //	keepalive.go deadline.go time
 //	conn.go serve.go         the connection as a whole; stats.go counts
 //	handshake.go origin.go   the rules of the opening handshake         section 4
 //	headerlist.go            the lists in its header fields             RFC 9110, section 5.6
+//	deflate.go               the negotiation of compression             RFC 7692, section 7.1
 //	server.go client.go      Upgrader and Dialer (client*.go: its URL, request, answer,
 //	                         proxies, environment, cookies, redirects, trace)
 //	hub.go hubshard.go       Hub

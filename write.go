@@ -41,6 +41,20 @@ func (c *Conn) WriteContext(ctx context.Context, t MessageType, p []byte) error 
 	return c.writeMessage(ctx, t, p)
 }
 
+// WriteUncompressed is [Conn.WriteMessage] for a message that shall not be compressed, whatever was agreed on: one that
+// is compressed already, or that has a secret beside text that somebody else chooses, which the length of the compressed
+// message would tell something about.
+func (c *Conn) WriteUncompressed(t MessageType, p []byte) error {
+	if err := c.lockMessage(nil); err != nil {
+		return err
+	}
+	defer c.unlockWrite()
+	if err := c.enc.checkMessage(t, p); err != nil {
+		return err
+	}
+	return c.putPayload(nil, Header{Fin: true, Opcode: Opcode(t)}, p, len(p))
+}
+
 // WritePrepared sends m, encoded once for all connections. Otherwise it is [Conn.WriteMessage].
 func (c *Conn) WritePrepared(m *PreparedMessage) error {
 	if c.variant.bits == 0 {
