@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"encoding/hex"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -11,9 +12,10 @@ import (
 func TestCompressedMessageThatIsGivenUp(t *testing.T) {
 	compression := &Compression{Threshold: -1, Fragments: true}
 	params := compression.resolve(clientRole)
-	random := make([]byte, 40_000) // does not get smaller
+	random := make([]byte, 50_000)
 	rand.NewChaCha8([32]byte{}).Read(random)
-	for _, size := range []int{1_000, 20_000, len(random)} {
+	text := hex.AppendEncode(nil, random) // half as large when compressed
+	for _, size := range []int{1_000, 40_000, len(text)} {
 		for _, r := range []role{serverRole, clientRole} {
 			eachWriteLimit(t, func(t *testing.T, l writeLimit) {
 				if size > collectLimit && l.name == "NextWriter" {
@@ -26,9 +28,9 @@ func TestCompressedMessageThatIsGivenUp(t *testing.T) {
 					}
 					drain := fillPipe(from, to, 16)
 					start := time.Now()
-					wantGaveUp(t, l, l.write(from, time.Second, random[:size]), start, time.Second)
+					wantGaveUp(t, l, l.write(from, time.Second, text[:size]), start, time.Second)
 					drain()
-					again := string(random[size-500 : size])
+					again := string(text[size-500 : size])
 					sent := async(func() error { return from.WriteMessage(BinaryMessage, []byte(again)) })
 					wantMessages(t, to, again)
 					if err := <-sent; err != nil {
