@@ -28,11 +28,13 @@ type Language struct {
 	// What not every API lets its user do:
 	SplitsRunes       bool // cut a text message inside a character
 	ClosesWithoutCode bool // send a Close without a code
+	Deflates8Bits     bool // compress with a window of 2^8 bytes
 }
 
 // Languages are the implementations that every exchange is run with.
 var Languages = []Language{
-	{Name: "node", command: []string{"node", script("node/peer.js")}, SplitsRunes: true, ClosesWithoutCode: true},
+	{Name: "node", command: []string{"node", script("node/peer.js")}, SplitsRunes: true, ClosesWithoutCode: true,
+		Deflates8Bits: true},
 	// Debian's own Python: another one, first on PATH, would not see Debian's python3-websockets.
 	{Name: "python", command: []string{"/usr/bin/python3", script("python/peer.py")}},
 }
