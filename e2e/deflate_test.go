@@ -36,7 +36,8 @@ var deals = []deal{
 
 // String names a deal in short.
 func (d deal) String() string {
-	return fmt.Sprintf("windows %d and %d, no takeover %v and %v", d.ServerBits, d.ClientBits, d.ServerNoTakeover, d.ClientNoTakeover)
+	return fmt.Sprintf("windows %d and %d, no takeover %v and %v",
+		d.ServerBits, d.ClientBits, d.ServerNoTakeover, d.ClientNoTakeover)
 }
 
 // compression returns our options for a deal, with the largest windows where it names none; the role is ours.

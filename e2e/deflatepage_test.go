@@ -67,7 +67,8 @@ const echoMixed = `(async url => {
 		}
 		socket.onmessage = ({data}) => {
 			const {Text, bytes} = messages[right]
-			if (Text !== (typeof data === "string") || !same(Text ? encoder.encode(data) : new Uint8Array(data), bytes)) socket.close(4000)
+			const back = typeof data === "string" ? encoder.encode(data) : new Uint8Array(data)
+			if (Text !== (typeof data === "string") || !same(back, bytes)) socket.close(4000)
 			else if (++right === messages.length) socket.close(4999)
 		}
 		socket.onclose = ({code, wasClean}) => resolve({Right: right, Extensions: extensions, Code: code, Clean: wasClean})
@@ -133,7 +134,8 @@ const subscribeMixed = `(url => new Promise((resolve, reject) => {
 const digestReceived = `Promise.all(received.map(async data => {
 	const text = typeof data === "string"
 	const digest = await crypto.subtle.digest("SHA-256", text ? new TextEncoder().encode(data) : data)
-	return (text ? "text " : "binary ") + [...new Uint8Array(digest)].map(byte => byte.toString(16).padStart(2, "0")).join("")
+	const hex = [...new Uint8Array(digest)].map(byte => byte.toString(16).padStart(2, "0"))
+	return (text ? "text " : "binary ") + hex.join("")
 }))`
 
 // audience is subscribers of each kind to one topic. What they have agreed on differs, so there are several variants of
@@ -197,7 +199,7 @@ func startTerminal(t *testing.T, args ...string) *terminal {
 // probe is published until everybody is there.
 const probe = "is everybody there?"
 
-// gather returns when all have subscribed: the peers have got the first probe that went to all, and no other is to come.
+// gather returns when all have subscribed. The peers have got all probes then.
 func (a *audience) gather(t *testing.T, addr string) {
 	t.Helper()
 	want := fmt.Sprintf(`"subscribers":%d}`, a.size)
@@ -313,7 +315,8 @@ func TestProxyPassesCompression(t *testing.T) {
 	eachProxy(t, func(t *testing.T, front func(t *testing.T, server string) proxied) {
 		addr, _ := startEcho(t, &websocket.Upgrader{Compression: new(websocket.Compression)})
 		behind := startTap(t, addr)
-		conn := dialEcho(t, &websocket.Dialer{Compression: &websocket.Compression{Fragments: true}}, front(t, behind.addr).passing)
+		dialer := &websocket.Dialer{Compression: &websocket.Compression{Fragments: true}}
+		conn := dialEcho(t, dialer, front(t, behind.addr).passing)
 		if got, want := conn.Extension(), "permessage-deflate; client_max_window_bits=12"; got != want {
 			t.Errorf("the extension is %q; want %q", got, want)
 		}

@@ -15,8 +15,8 @@ const (
 	mixedLargest  = 200 << 10
 )
 
-// mixed is messages of all kinds that compression may meet: text and binary, empty and large, such that get much smaller
-// and such that do not, in one frame and in several. They are the same in every run.
+// mixed is messages of all kinds that compression may meet: text and binary, empty and large, such that get much
+// smaller and such that do not, in one frame and in several. They are the same in every run.
 var mixed = makeMixed()
 
 func makeMixed() []payload {
@@ -25,7 +25,8 @@ func makeMixed() []payload {
 	for i := range messages {
 		kind := mixedKinds[i%len(mixedKinds)]
 		data := kind.make(random, mixedSize(random, i))
-		messages[i] = payload{fmt.Sprintf("message %d, %s, %d bytes", i, kind.name, len(data)), kind.kind, cut(random, i, data)}
+		name := fmt.Sprintf("message %d, %s, %d bytes", i, kind.name, len(data))
+		messages[i] = payload{name, kind.kind, cut(random, i, data)}
 	}
 	return messages
 }

@@ -100,7 +100,7 @@ func TestServeCompresses(t *testing.T) {
 			without.wantMessage(websocket.TextMessage, repetitive)
 		}
 		s := c.Stats()
-		if compressed := row.extension != ""; compressed != (s.CompressedIn == 2) || compressed && s.CompressedBytesIn > 100 {
+		if on := row.extension != ""; on != (s.CompressedIn == 2) || on && s.CompressedBytesIn > 100 {
 			t.Errorf("%q: %d messages came compressed, to %d bytes", row.flags, s.CompressedIn, s.CompressedBytesIn)
 		}
 		if n := without.Stats().CompressedIn; n != 0 {
@@ -183,7 +183,7 @@ func TestConnectVerboseInAPipe(t *testing.T) {
 	code, stdout, stderr := pipe(t, "grüße\n", "-v", "-n", "2", url)
 	const says = "* extension: none\n< binary, 2 bytes\n< text, 0 bytes\n"
 	if code != exitOK || stdout != "\x00\xff\n\n" || strings.Replace(stderr, "> text, 7 bytes\n", "", 1) != says {
-		t.Errorf("exit code %d, printed %q, said %q; want 0, both messages, what was sent and %q", code, stdout, stderr, says)
+		t.Errorf("exit code %d, printed %q, said %q; want 0, both, what was sent and %q", code, stdout, stderr, says)
 	}
 }
 
@@ -235,7 +235,7 @@ func TestTesteeOffersCompression(t *testing.T) {
 		}
 		return c.Close()
 	})
-	f.upgrader.Compression = &websocket.Compression{Threshold: -1}
+	f.change(func(f *fuzzer) { f.upgrader.Compression = &websocket.Compression{Threshold: -1} })
 	if code, _, stderr := hawser(t, "testee", "--url", f.url); code != exitOK {
 		t.Errorf("exit code %d, said %q", code, stderr)
 	}

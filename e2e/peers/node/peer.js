@@ -16,7 +16,7 @@ function report(event, fields) {
 
 const base64 = (data) => Buffer.from(data).toString('base64');
 
-// watch reports everything the socket does, from its opening to its end. Messages that are to be echoed are not reported.
+// watch reports everything the socket does, from its opening to its end, but messages that are to be echoed.
 function watch(socket) {
   let messages = 0;
   socket.on('message', (data, isBinary) => {
