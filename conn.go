@@ -182,8 +182,8 @@ func option[T int64 | time.Duration](v, byDefault T) T {
 // Subprotocol returns the subprotocol that the handshake agreed on, "" if none. RFC 6455, section 1.9.
 func (c *Conn) Subprotocol() string { return c.subprotocol }
 
-// Extension returns the extension that the handshake agreed on, as the server answered it: permessage-deflate with its
-// parameters, or "" if none. RFC 6455, section 9.1, and RFC 7692.
+// Extension returns the extension that the handshake agreed on: permessage-deflate with the parameters of the server's
+// answer, in the order of RFC 7692, or "" if none. RFC 6455, section 9.1.
 func (c *Conn) Extension() string { return c.extension }
 
 // LocalAddr returns our address.

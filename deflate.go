@@ -101,6 +101,9 @@ type CompressionContext struct {
 	// WindowBits is the window: 2^WindowBits bytes, from 8 to 15. 0 is DefaultServerWindowBits for an Upgrader and
 	// DefaultClientWindowBits for a Dialer. RFC 7692, section 7.1.2.
 	//
+	// A peer that is made with zlib cannot compress with a window of 8 bits. Some use one of 9 bits and reach back no
+	// further than they may (browsers, Node), others fail (Python): 9 is the least to ask for in Receive.
+	//
 	// The peer may ask for less. A server cannot tell a client that does not offer client_max_window_bits what window to
 	// use; if Receive asks for less than 15 bits such a client is told not to take its context over. A client that asks
 	// for less than 15 bits in Receive fails with a server that does not agree.

@@ -180,6 +180,7 @@ func (c *Conn) putPieces(ctx context.Context, h Header, p []byte, size int) erro
 			return c.sendMessage(ctx, begin, size, nil)
 		}
 		if err := c.send(ctx, begin, nil); err != nil {
+			c.enc.takenBack() // as in sendMessage
 			return err
 		}
 		begin = hasBegun

@@ -155,27 +155,29 @@ func TestMessages(t *testing.T) {
 	})
 }
 
-// write sends a payload with WriteMessage, or through NextWriter if it has several parts.
+// write sends a payload.
 func (c connected) write(t *testing.T, p payload) {
 	t.Helper()
+	if err := c.tryWrite(p); err != nil {
+		t.Fatalf("%s: write: %v", p.name, err)
+	}
+}
+
+// tryWrite sends a payload with WriteMessage, or through NextWriter if it has several parts.
+func (c connected) tryWrite(p payload) error {
 	if len(p.parts) == 1 {
-		if err := c.conn.WriteMessage(p.kind, p.parts[0]); err != nil {
-			t.Fatalf("%s: write: %v", p.name, err)
-		}
-		return
+		return c.conn.WriteMessage(p.kind, p.parts[0])
 	}
 	w, err := c.conn.NextWriter(p.kind)
 	if err != nil {
-		t.Fatalf("%s: NextWriter: %v", p.name, err)
+		return err
 	}
 	for _, part := range p.parts {
 		if _, err := w.Write(part); err != nil {
-			t.Fatalf("%s: write: %v", p.name, err)
+			return err
 		}
 	}
-	if err := w.Close(); err != nil {
-		t.Fatalf("%s: close the writer: %v", p.name, err)
-	}
+	return w.Close()
 }
 
 func TestPings(t *testing.T) {
@@ -274,8 +276,8 @@ func TestWeFragment(t *testing.T) {
 		t.Run(language.Name, func(t *testing.T) {
 			t.Parallel()
 			peer, url := language.Server(t)
-			wire := new(tap)
-			conn, _, err := (&websocket.Dialer{DialContext: wire.dial}).Dial(within(t), url, nil)
+			wire, url := tapURL(t, url)
+			conn, _, err := new(websocket.Dialer).Dial(within(t), url, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -287,13 +289,16 @@ func TestWeFragment(t *testing.T) {
 				t.Errorf("close: %v", err)
 			}
 			peer.WantClose(1000, "")
-			frames := wire.frames(t)
+			frames := wire.conn(t, 0).client.frames(t)
 			continuations, last := frames[1:len(frames)-2], frames[len(frames)-2]
-			if frames[0] != 0x01 || last != 0x80 {
-				t.Errorf("the message begins with %#02x and ends with %#02x", frames[0], last)
+			if frames[0].first != 0x01 || last.first != 0x80 {
+				t.Errorf("the message begins with %#02x and ends with %#02x", frames[0].first, last.first)
 			}
-			if len(continuations) == 0 || slices.ContainsFunc(continuations, func(b byte) bool { return b != 0x00 }) {
-				t.Errorf("between them: % x; want continuations", continuations)
+			if len(continuations) == 0 || slices.ContainsFunc(continuations, func(f frame) bool { return f.first != 0x00 }) {
+				t.Errorf("between them: %v; want continuations", continuations)
+			}
+			if slices.ContainsFunc(frames, func(f frame) bool { return !f.masked }) {
+				t.Error("a client's frame is not masked")
 			}
 		})
 	}

@@ -164,8 +164,8 @@ func TestConnectPrintsPayloadAndNewlineOnly(t *testing.T) {
 
 func TestConnectSendsMessagesInsteadOfStandardInput(t *testing.T) {
 	url := scripted(t, func(c *websocket.Conn) { echoAll(c) })
-	filter(t, "not this\n", "one\n\ntwo words\n-n\n",
-		"-m", "one", "-m", "", "-m", "two words", url, "-m", "-n", "-n", "4") // flags may stand behind the URL
+	filter(t, "not this\n", "one\n\n--\ntwo words\n-n\n", // flags may stand behind the URL
+		"-m", "one", "-m", "", "-m", "--", "-m", "two words", url, "-m", "-n", "-n", "5")
 }
 
 func TestConnectEndsAfterNMessages(t *testing.T) {
@@ -412,6 +412,7 @@ func TestConnectUsage(t *testing.T) {
 		{"-n that is no number", []string{"-n", "x", "ws://127.0.0.1:1/"}, `"x"`},
 		{"-n below zero", []string{"-n", "-1", "ws://127.0.0.1:1/"}, "negative"},
 		{"-w that is no duration", []string{"-w", "1", "ws://127.0.0.1:1/"}, `"1"`},
+		{"-m that is last, behind --", []string{"ws://127.0.0.1:1/", "-m", "--", "--", "-m"}, `unexpected argument "-m"`},
 		{"-m that is no text", []string{"-m", "\xff", "ws://127.0.0.1:1/"}, "UTF-8"},
 		{"a URL of another scheme", []string{"ftp://127.0.0.1:1/"}, "ftp"},
 		{"a URL without a scheme", []string{"127.0.0.1:1"}, "has no scheme"},

@@ -86,15 +86,20 @@ func TestEchoTakesLargeMessages(t *testing.T) {
 	}
 }
 
-// TestEchoRefusesFlags: what cannot be done yet, or makes no sense, is refused before anything listens.
+// TestEchoRefusesFlags: what makes no sense is refused before anything listens.
 func TestEchoRefusesFlags(t *testing.T) {
 	for flag, says := range map[string]string{
-		"--compress":     "--compress is not available",
-		"--read-limit=0": "--read-limit 0",
+		"--no-takeover":              "--no-takeover goes with --compress",
+		"--no-takeover --compress=0": "--no-takeover goes with --compress",
+		"--compress=yes":             `invalid boolean value "yes" for --compress: it has to be true or false`,
+		"--compress on":              `unexpected argument "on"`,
+		"--no-deflate":               "flag provided but not defined: --no-deflate",
+		"--read-limit=0":             "--read-limit 0",
 	} {
-		code, _, stderr := hawser(t, "echo", "--addr", "127.0.0.1:0", flag)
-		if code != exitUsage || !strings.HasPrefix(stderr, "hawser echo: "+says) {
-			t.Errorf("%s: exit code %d, said %q; want 2, %q", flag, code, stderr, says)
+		args := append([]string{"echo", "--addr", "127.0.0.1:0"}, strings.Fields(flag)...)
+		code, stdout, stderr := hawser(t, args...)
+		if code != exitUsage || stdout != "" || !strings.HasPrefix(stderr, "hawser echo: "+says) {
+			t.Errorf("%s: exit code %d, printed %q, said %q; want 2, nothing, %q", flag, code, stdout, stderr, says)
 		}
 	}
 }

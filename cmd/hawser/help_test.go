@@ -111,9 +111,18 @@ func TestFlagsAndArgumentsMix(t *testing.T) {
 		{"a -- -n 8", "a -n 8", "0"},
 		{"-- --", "--", "0"},
 		{"- a", "- a", "0"},
+		{"-m -- a -n 9", "a", "9"}, // a value, whatever it looks like
+		{"-m -- -- -n 1", "-n 1", "0"},
+		{"-m=-- a", "a", "0"},
+		{"-m -n 1", "1", "0"},
+		{"--m - -n 1", "", "1"},
+		{"-v -- -n 1", "-n 1", "0"}, // a truth takes no value from behind it
+		{"-v a -v=false b", "a b", "0"},
 	} {
 		fs := verb{name: "test"}.flagSet()
 		n := fs.Int("n", 0, "")
+		fs.String("m", "", "")
+		fs.Bool("v", false, "")
 		rest, err := parseAnywhere(fs, strings.Fields(row.args))
 		if got := strings.Join(rest, " "); err != nil || got != row.rest || fs.Lookup("n").Value.String() != row.n {
 			t.Errorf("%q: rest %q, n %d, %v; want %q, %s", row.args, got, *n, err, row.rest, row.n)

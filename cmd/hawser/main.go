@@ -109,22 +109,37 @@ func (v verb) flagSet() *flag.FlagSet {
 }
 
 // parseAnywhere parses args, in which flags and arguments are mixed, and returns the arguments. Behind "--" all are
-// arguments.
+// arguments. Package flag gets one flag at a time, with its value: only so is it known whether a "--" is a value.
 func parseAnywhere(fs *flag.FlagSet, args []string) (rest []string, err error) {
 	for len(args) > 0 {
-		if err := fs.Parse(args); err != nil {
-			return nil, err
+		arg, n := args[0], 1
+		switch {
+		case arg == "--":
+			return append(rest, args[1:]...), nil
+		case len(arg) < 2 || arg[0] != '-':
+			rest = append(rest, arg)
+		default:
+			if takesNext(fs, arg) {
+				n = min(2, len(args))
+			}
+			if err := fs.Parse(args[:n]); err != nil {
+				return nil, err
+			}
 		}
-		left := fs.Args()
-		if n := len(args) - len(left); n > 0 && args[n-1] == "--" {
-			return append(rest, left...), nil
-		}
-		if len(left) == 0 {
-			break
-		}
-		rest, args = append(rest, left[0]), left[1:]
+		args = args[n:]
 	}
 	return rest, nil
+}
+
+// takesNext reports whether the value of a flag is the argument behind it: not if it stands in arg, as in -n=1, and not
+// if the flag is a truth.
+func takesNext(fs *flag.FlagSet, arg string) bool {
+	f := fs.Lookup(strings.TrimPrefix(arg[1:], "-"))
+	if f == nil {
+		return false
+	}
+	truth, ok := f.Value.(interface{ IsBoolFlag() bool })
+	return !ok || !truth.IsBoolFlag()
 }
 
 // flagName finds a flag in what package flag says is wrong.

@@ -38,9 +38,15 @@ type peer struct {
 // dial connects. When it returns the server has begun to read from the connection: a Ping was answered.
 func dial(t *testing.T, url string, header http.Header) *peer {
 	t.Helper()
+	return dialWith(t, new(websocket.Dialer), url, header)
+}
+
+// dialWith is dial with options.
+func dialWith(t *testing.T, dialer *websocket.Dialer, url string, header http.Header) *peer {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	c, _, err := new(websocket.Dialer).Dial(ctx, url, header)
+	c, _, err := dialer.Dial(ctx, url, header)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,13 +28,34 @@ type Language struct {
 	// What not every API lets its user do:
 	SplitsRunes       bool // cut a text message inside a character
 	ClosesWithoutCode bool // send a Close without a code
+	Deflates8Bits     bool // compress with a window of 2^8 bytes
 }
 
 // Languages are the implementations that every exchange is run with.
 var Languages = []Language{
-	{Name: "node", command: []string{"node", script("node/peer.js")}, SplitsRunes: true, ClosesWithoutCode: true},
+	{Name: "node", command: []string{"node", script("node/peer.js")}, SplitsRunes: true, ClosesWithoutCode: true,
+		Deflates8Bits: true},
 	// Debian's own Python: another one, first on PATH, would not see Debian's python3-websockets.
 	{Name: "python", command: []string{"/usr/bin/python3", script("python/peer.py")}},
+}
+
+// Deflate is the parameters of permessage-deflate that a peer asks for, as RFC 7692, section 7.1, names them. The zero
+// value asks for nothing but compression.
+type Deflate struct {
+	ServerNoTakeover bool `json:"serverNoTakeover,omitempty"`
+	ClientNoTakeover bool `json:"clientNoTakeover,omitempty"`
+	ServerBits       int  `json:"serverBits,omitempty"`
+	ClientBits       int  `json:"clientBits,omitempty"`
+}
+
+// With returns the language with peers that ask for compression. Without it they do as their library does by default.
+func (l Language) With(d Deflate) Language {
+	options, err := json.Marshal(d)
+	if err != nil {
+		panic(err) // of two numbers and two truths
+	}
+	l.command = append(l.command[:len(l.command):len(l.command)], "--deflate="+string(options))
+	return l
 }
 
 // script returns the path of a file beside this one.
@@ -45,14 +66,15 @@ func script(name string) string {
 
 // Event is what a peer reports. Only the fields of its kind are set.
 type Event struct {
-	Event    string `json:"event"`    // listening, open, message, ping, pong, close, error
-	URL      string `json:"url"`      // listening
-	Protocol string `json:"protocol"` // open: the subprotocol agreed on
-	Type     string `json:"type"`     // message: text or binary
-	Data     []byte `json:"data"`     // message, ping, pong
-	Code     int    `json:"code"`     // close
-	Reason   string `json:"reason"`   // close
-	Text     string `json:"text"`     // error
+	Event     string `json:"event"`     // listening, open, echoing, message, ping, pong, close, error
+	URL       string `json:"url"`       // listening
+	Protocol  string `json:"protocol"`  // open: the subprotocol agreed on
+	Extension string `json:"extension"` // open: the names of the extensions agreed on
+	Type      string `json:"type"`      // message: text or binary
+	Data      []byte `json:"data"`      // message, ping, pong
+	Code      int    `json:"code"`      // close
+	Reason    string `json:"reason"`    // close
+	Text      string `json:"text"`      // error
 }
 
 // Peer is a running program. Its methods end the test when something goes wrong.
@@ -138,6 +160,13 @@ func (p *Peer) Send(messageType string, first []byte, more ...[]byte) {
 		parts = append(parts, base64.StdEncoding.EncodeToString(part))
 	}
 	p.do(map[string]any{"do": "send", "type": messageType, "parts": parts})
+}
+
+// Echo has the peer send back every message from now on, some in fragments, instead of reporting it.
+func (p *Peer) Echo() {
+	p.t.Helper()
+	p.do(map[string]any{"do": "echo"})
+	p.Want("echoing")
 }
 
 // Ping has the peer send a ping.

@@ -1,7 +1,7 @@
 """A WebSocket peer made of Python's websockets, driven over stdin and stdout.
 
-    peer.py client URL [SUBPROTOCOL...]
-    peer.py server [SUBPROTOCOL...]
+    peer.py [--deflate=JSON] client URL [SUBPROTOCOL...]
+    peer.py [--deflate=JSON] server [SUBPROTOCOL...]
 
 The commands and events are described in ../README.md.
 """
@@ -13,6 +13,7 @@ import sys
 import threading
 
 import websockets
+from websockets.extensions import permessage_deflate
 
 
 def report(event, **fields):
@@ -31,11 +32,15 @@ class ReportsPings:
         await super().pong(data)
 
 
-class Client(ReportsPings, websockets.WebSocketClientProtocol):
+class Echoes:
+    echo = False
+
+
+class Client(Echoes, ReportsPings, websockets.WebSocketClientProtocol):
     pass
 
 
-class Server(ReportsPings, websockets.WebSocketServerProtocol):
+class Server(Echoes, ReportsPings, websockets.WebSocketServerProtocol):
     pass
 
 
@@ -45,6 +50,21 @@ async def send(socket, command):
     if command["type"] == "text":
         parts = [part.decode("utf-8") for part in parts]
     await socket.send(parts[0] if len(parts) == 1 else parts)
+
+
+async def echo(socket, command):
+    """From now on messages are sent back instead of being reported."""
+    socket.echo = True
+    report("echoing")
+
+
+async def send_back(socket, message, number):
+    """Sends a message back, every seventh in three frames."""
+    if number % 7 or len(message) < 3:
+        await socket.send(message)
+        return
+    a, b = len(message) // 3, 2 * len(message) // 3
+    await socket.send([message[:a], message[a:b], message[b:]])
 
 
 async def ping(socket, command):
@@ -65,7 +85,7 @@ async def close(socket, command):
         await socket.close()
 
 
-COMMANDS = {"send": send, "ping": ping, "close": close}
+COMMANDS = {"send": send, "echo": echo, "ping": ping, "close": close}
 
 
 def read_commands(loop, queue):
@@ -88,11 +108,16 @@ async def obey(socket):
 
 async def run(socket):
     """Reports everything that arrives, until the connection has ended."""
-    report("open", protocol=socket.subprotocol or "")
+    extensions = ", ".join(extension.name for extension in socket.extensions)
+    report("open", protocol=socket.subprotocol or "", extension=extensions)
     commands = asyncio.create_task(obey(socket))
+    messages = 0
     try:
         async for message in socket:
-            if isinstance(message, str):
+            if socket.echo:
+                messages += 1
+                await send_back(socket, message, messages)
+            elif isinstance(message, str):
                 report("message", type="text", data=encode(message.encode("utf-8")))
             else:
                 report("message", type="binary", data=encode(message))
@@ -107,13 +132,30 @@ async def run(socket):
 OPTIONS = {"ping_interval": None, "max_size": None}
 
 
-async def client(url, subprotocols):
-    async with websockets.connect(url, subprotocols=subprotocols or None, create_protocol=Client, **OPTIONS) as socket:
+def deflate_options(factory, options):
+    """The options of --deflate as the library has them; those of the library's own default without."""
+    if options is None:
+        return {}
+    parameters = {
+        "server_no_context_takeover": options.get("serverNoTakeover", False),
+        "client_no_context_takeover": options.get("clientNoTakeover", False),
+    }
+    if "serverBits" in options:
+        parameters["server_max_window_bits"] = options["serverBits"]
+    if "clientBits" in options:
+        parameters["client_max_window_bits"] = options["clientBits"]
+    return {"compression": None, "extensions": [factory(**parameters)]}
+
+
+async def client(deflate, url, subprotocols):
+    options = OPTIONS | deflate_options(permessage_deflate.ClientPerMessageDeflateFactory, deflate)
+    async with websockets.connect(url, subprotocols=subprotocols or None, create_protocol=Client, **options) as socket:
         await run(socket)
 
 
-async def server(subprotocols):
+async def server(deflate, subprotocols):
     """Takes one connection on a free port, then stops listening."""
+    options = OPTIONS | deflate_options(permessage_deflate.ServerPerMessageDeflateFactory, deflate)
     ended = asyncio.Event()
 
     async def handle(socket):
@@ -121,7 +163,7 @@ async def server(subprotocols):
         ended.set()
 
     listener = await websockets.serve(
-        handle, "127.0.0.1", 0, subprotocols=subprotocols or None, create_protocol=Server, **OPTIONS
+        handle, "127.0.0.1", 0, subprotocols=subprotocols or None, create_protocol=Server, **options
     )
     report("listening", url="ws://127.0.0.1:%d/" % listener.sockets[0].getsockname()[1])
     await ended.wait()
@@ -129,12 +171,15 @@ async def server(subprotocols):
 
 
 def main(args):
+    flag, deflate = "--deflate=", None
+    if args and args[0].startswith(flag):
+        deflate = json.loads(args.pop(0)[len(flag) :])
     if args[:1] == ["client"] and len(args) > 1:
-        asyncio.run(client(args[1], args[2:]))
+        asyncio.run(client(deflate, args[1], args[2:]))
     elif args[:1] == ["server"]:
-        asyncio.run(server(args[1:]))
+        asyncio.run(server(deflate, args[1:]))
     else:
-        sys.exit("usage: peer.py client URL [SUBPROTOCOL...] | server [SUBPROTOCOL...]")
+        sys.exit("usage: peer.py [--deflate=JSON] client URL [SUBPROTOCOL...] | server [SUBPROTOCOL...]")
 
 
 if __name__ == "__main__":
