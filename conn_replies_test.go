@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"hawser.example/websocket/internal/memconn"
+	"hawser.example/websocket/internal/wstest"
 )
 
 // A writeLog is a transport in memory that remembers what it was given, and when.
@@ -333,4 +334,26 @@ func TestHandlerMayWaitForThePeersReaction(t *testing.T) {
 		peer.nc.Close()
 		within(t, "Serve", served)
 	})
+}
+
+// The answer to a Ping that found the write lock taken goes before a message that was written later, whoever gets the
+// lock first. RFC 6455, section 5.5.3, asks for no order, but a peer that reads its answers in order expects one.
+func TestQueuedPongGoesBeforeLaterMessages(t *testing.T) {
+	wstest.NoLeaks(t)
+	server, peer := withRaw(t, transports[0], serverRole, connConfig{})
+	server.Drain()
+	server.wlock <- struct{}{}
+	peer.send(OpPing, "first")
+	for !server.queued.Load() {
+		time.Sleep(time.Millisecond)
+	}
+	written := async(func() error { return server.WriteMessage(TextMessage, []byte("second")) })
+	time.Sleep(10 * time.Millisecond) // it waits for the lock by now; if it does not, the order is right anyway
+	<-server.wlock                    // as unlockWrite gives it back, after its last look at the queue
+	peer.want(OpPong, "first")
+	peer.want(OpText, "second")
+	if err := <-written; err != nil {
+		t.Error(err)
+	}
+	server.CloseNow()
 }

@@ -92,5 +92,6 @@ func (c *Conn) lockMessage(ctx context.Context) error {
 		c.unlockWrite()
 		return errWriteDeadline
 	}
+	c.takeEarlier()
 	return nil
 }

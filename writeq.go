@@ -221,6 +221,20 @@ func (c *Conn) takeQueued() (again, flush bool) {
 	return false, flush
 }
 
+// takeEarlier puts what was queued into the buffer before a message that is about to be written, as far as there is room:
+// the answer to a Ping goes before that to a message behind the Ping. The write lock is held; whoever releases it sees to
+// the rest.
+func (c *Conn) takeEarlier() {
+	if !c.queued.Load() || c.stuck {
+		return
+	}
+	if _, flush := c.takeQueued(); flush {
+		c.queue.mu.Lock()
+		c.queue.flush = true
+		c.queue.mu.Unlock()
+	}
+}
+
 // fits reports whether a frame with a payload of n bytes has room in the buffer, which it borrows if there is none.
 func (c *Conn) fits(n int) bool {
 	if c.out == nil {
