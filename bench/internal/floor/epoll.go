@@ -31,6 +31,7 @@ func ServeEpoll(ln net.Listener, c host.Config) error {
 	if err != nil {
 		return err
 	}
+	defer file.Close()
 	ln.Close() // file is a copy of it
 	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
