@@ -173,53 +173,44 @@ func (o options) run(scs []scenario, svs []server) error {
 	b := &bench{dir: dir, cores: c, span: o.span, settle: 700 * time.Millisecond}
 	r := &result{Machine: describe(versions, c)}
 	r.Machine.print(os.Stdout)
+	var failures []error
 	for _, sc := range scs {
 		ms, err := b.compare(sc, svs, o.rounds)
 		for _, m := range ms {
 			m.print(os.Stdout)
 		}
 		r.Measures = append(r.Measures, ms...)
-		if err != nil {
-			return errors.Join(err, o.output(r)) // what was measured before is worth keeping
-		}
+		failures = append(failures, err)
 	}
-	return o.output(r)
+	return errors.Join(append(failures, o.output(r))...)
 }
 
-// compare runs the servers in one scenario, all of them in every round.
+// compare runs the servers in one scenario, all of them in every round. A server that fails is left out of its figures
+// and named in the error.
 func (b *bench) compare(sc scenario, svs []server, rounds int) ([]measure, error) {
-	names, unit := sc.kind.measures()
-	ms := make([]measure, len(names))
-	for i, name := range names {
-		ms[i] = measure{Scenario: sc.name, Title: sc.title, Unit: unit}
-		if name != "" {
-			ms[i].Title += ", " + name
-		}
-	}
 	if sc.rounds > 0 {
 		rounds = min(rounds, sc.rounds)
 	}
-	busy := make(map[string][]float64)
+	figures := make(map[string][]figure)
+	failed := make(map[string]bool)
+	var failures []error
 	for round := range rounds {
 		for i := range svs {
 			s := svs[(i+round)%len(svs)] // nobody always comes behind the same neighbour
-			if !s.runs(sc) {
+			if !s.runs(sc) || failed[s.name] {
 				continue
 			}
 			f, err := b.run(s, sc)
 			if err != nil {
-				return nil, err
+				failed[s.name] = true
+				failures = append(failures, err)
+				delete(figures, s.name)
+				continue
 			}
-			busy[s.name] = append(busy[s.name], f.busy)
-			for k := range ms {
-				ms[k].add(s.name, f.values[k])
-			}
+			figures[s.name] = append(figures[s.name], f)
 		}
 	}
-	for i := range ms {
-		ms[i].finish(busy)
-	}
-	return ms, nil
+	return makeMeasures(sc, svs, figures), errors.Join(failures...)
 }
 
 // cores chooses two cores, or none if there is only one.

@@ -35,6 +35,8 @@ type bench struct {
 
 // run starts a server for one scenario, measures, and stops it.
 func (b *bench) run(s server, sc scenario) (figure, error) {
+	runtime.LockOSThread() // which start needs, and the clock of the thread
+	defer runtime.UnlockOSThread()
 	p, err := start(b.dir, s, sc, b.cores)
 	if err != nil {
 		return figure{}, err

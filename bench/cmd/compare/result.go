@@ -45,23 +45,40 @@ var (
 	ourNames   = []string{"hawser-handler", "hawser-blocking"}
 )
 
-// add takes the value of a server's next round.
-func (m *measure) add(name string, value float64) {
-	for i := range m.Servers {
-		if l := &m.Servers[i]; l.Name == name {
-			l.Rounds = append(l.Rounds, value)
-			return
+// makeMeasures arranges what a scenario's rounds gave, in the order of svs.
+func makeMeasures(sc scenario, svs []server, figures map[string][]figure) []measure {
+	names, unit := sc.kind.measures()
+	ms := make([]measure, len(names))
+	for i, name := range names {
+		m := &ms[i]
+		*m = measure{Scenario: sc.name, Title: sc.title, Unit: unit}
+		if name != "" {
+			m.Title += ", " + name
 		}
+		for _, s := range svs {
+			if fs := figures[s.name]; len(fs) > 0 {
+				m.Servers = append(m.Servers, makeLine(s.name, fs, i))
+			}
+		}
+		m.compare()
 	}
-	m.Servers = append(m.Servers, line{Name: name, Rounds: []float64{value}})
+	return ms
 }
 
-// finish computes what follows from the rounds; busy is that of the load generator in each server's.
-func (m *measure) finish(busy map[string][]float64) {
-	for i := range m.Servers {
-		l := &m.Servers[i]
-		l.Summary, l.Busy = stats.Summarize(l.Rounds), stats.Median(busy[l.Name])
+// makeLine takes value number i of each figure.
+func makeLine(name string, figures []figure, i int) line {
+	l := line{Name: name}
+	var busy []float64
+	for _, f := range figures {
+		l.Rounds = append(l.Rounds, f.values[i])
+		busy = append(busy, f.busy)
 	}
+	l.Summary, l.Busy = stats.Summarize(l.Rounds), stats.Median(busy)
+	return l
+}
+
+// compare computes the ratios.
+func (m *measure) compare() {
 	floor, ours := m.best(floorNames), m.best(ourNames)
 	for i := range m.Servers {
 		l := &m.Servers[i]

@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 
@@ -75,24 +74,19 @@ func build(dir string, list []server) (versions map[string]string, err error) {
 			}
 		}
 		if s.module == ours {
-			versions[ours] = revision(info)
+			versions[ours] = revision()
 		}
 	}
 	return versions, nil
 }
 
-// revision is that of this repository.
-func revision(info *buildinfo.BuildInfo) string {
-	out := "unknown revision"
-	for _, set := range info.Settings {
-		switch {
-		case set.Key == "vcs.revision":
-			out = set.Value[:min(12, len(set.Value))]
-		case set.Key == "vcs.modified" && set.Value == "true":
-			out += " with changes"
-		}
+// revision is that of this repository, as git has it.
+func revision() string {
+	out, err := exec.Command("git", "describe", "--always", "--dirty").Output()
+	if err != nil {
+		return "unknown revision"
 	}
-	return out
+	return strings.TrimSpace(string(out))
 }
 
 // A process is a server at work.
@@ -202,7 +196,6 @@ func (c cores) pinProcess() error {
 	if c.load < 0 {
 		return nil
 	}
-	runtime.LockOSThread()
 	var set unix.CPUSet
 	set.Set(c.load)
 	tasks, err := os.ReadDir("/proc/self/task")

@@ -53,6 +53,9 @@ type Compressed struct {
 	inflate io.Reader
 }
 
+// maxReply is more than any frame that is expected.
+const maxReply = 16 << 20
+
 var errNotFinal = errors.New("bytes behind the reply")
 
 // Expect implements Checker.
@@ -69,6 +72,9 @@ func (c *Compressed) Feed(p []byte) (bool, error) {
 	}
 	for {
 		h, n := ParseHeader(p)
+		if h.Length < 0 || h.Length > maxReply {
+			return false, fmt.Errorf("a frame of %d bytes", uint64(h.Length))
+		}
 		if n == 0 || len(p)-n < h.Length {
 			c.buf = append(c.buf[:0], p...)
 			return false, nil

@@ -28,8 +28,9 @@ func serve(ln net.Listener, c host.Config) error {
 		IOMod:   nbhttp.IOModNonBlocking,
 		MaxLoad: 1 << 20,
 
-		ReleaseWebsocketPayload: true,
-		Handler:                 http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { u.Upgrade(w, r, nil) }),
+		ReleaseWebsocketPayload:      true,
+		MaxWebsocketFramePayloadSize: host.MaxMessage, // it would send fragments, which costs more
+		Handler:                      http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { u.Upgrade(w, r, nil) }),
 	})
 	if err := engine.Start(); err != nil {
 		return err
