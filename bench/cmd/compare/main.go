@@ -38,8 +38,10 @@ func parse(args []string) (o options, err error) {
 	f.StringVar(&o.scenarios, "scenarios", "", "only these, by name or beginning of a name, with commas between")
 	f.StringVar(&o.servers, "servers", "", "only these, by name or beginning of a name, with commas between")
 	f.IntVar(&o.rounds, "rounds", 0, "rounds of every scenario (default 7, with -quick 3)")
-	f.DurationVar(&o.span.Warmup, "warmup", 0, "how long a server works before it is measured (default 250ms, with -quick 150ms)")
-	f.DurationVar(&o.span.Measure, "measure", 0, "how long a server is measured (default 500ms, with -quick 350ms)")
+	f.DurationVar(&o.span.Warmup, "warmup", 0,
+		"how long a server works before it is measured (default 250ms, with -quick 150ms)")
+	f.DurationVar(&o.span.Measure, "measure", 0,
+		"how long a server is measured (default 500ms, with -quick 350ms)")
 	f.IntVar(&o.serverCPU, "server-cpu", -1, "core of the servers (default the first)")
 	f.IntVar(&o.loadCPU, "load-cpu", -1, "core of the load generator (default the last)")
 	f.StringVar(&o.json, "json", "", "write the result as JSON to this `file`")

@@ -65,6 +65,11 @@ func (b *bench) messages(p *process, sc scenario) (figure, error) {
 		return figure{}, err
 	}
 	defer c.Close()
+	if sc.broadcast() {
+		if err := p.awaitJoined(sc.conns); err != nil {
+			return figure{}, err
+		}
+	}
 	l := sc.load(p.target.Floor)
 	runtime.GC() // not while we measure
 	return single(c.Measure(l, sc.span(b.span)))

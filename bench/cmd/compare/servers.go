@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -125,7 +126,7 @@ func start(dir string, s server, sc scenario, cores cores) (*process, error) {
 	if err := errors.Join(err, cores.pinThread(cores.load)); err != nil {
 		return nil, err
 	}
-	line, err := p.out.ReadString('\n')
+	line, err := p.out.ReadString('\n') // the first one is the address
 	if err != nil {
 		p.stop()
 		return nil, fmt.Errorf("%s did not start: %w", s.name, err)
@@ -149,11 +150,32 @@ func (p *process) stop() {
 
 // collect has the server collect its garbage and give back what is free.
 func (p *process) collect() error {
-	if _, err := io.WriteString(p.in, "gc\n"); err != nil {
-		return err
-	}
-	_, err := p.out.ReadString('\n')
+	_, err := p.ask("gc")
 	return err
+}
+
+const joinTime = 20 * time.Second
+
+// awaitJoined waits until so many connections get broadcasts.
+func (p *process) awaitJoined(n int) error {
+	for start := time.Now(); ; time.Sleep(time.Millisecond) {
+		answer, err := p.ask("joined")
+		if err != nil || answer == strconv.Itoa(n) {
+			return err
+		}
+		if time.Since(start) > joinTime {
+			return fmt.Errorf("%s of %d connections would get broadcasts", answer, n)
+		}
+	}
+}
+
+// ask sends a command and returns the answer.
+func (p *process) ask(command string) (string, error) {
+	if _, err := io.WriteString(p.in, command+"\n"); err != nil {
+		return "", err
+	}
+	line, err := p.out.ReadString('\n')
+	return strings.TrimSpace(line), err
 }
 
 // memory is the process's proportional set size in bytes: its own pages, and its share of those it shares.

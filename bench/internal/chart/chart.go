@@ -87,8 +87,8 @@ func (c Chart) SVG() []byte {
 	}
 	width := margin + columns*(panelWidth+margin)
 	var out bytes.Buffer
-	fmt.Fprintf(&out, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" role="img">`+"\n",
-		width, y, width, y)
+	fmt.Fprintf(&out, `<svg xmlns="http://www.w3.org/2000/svg" role="img" `)
+	fmt.Fprintf(&out, `width="%d" height="%d" viewBox="0 0 %[1]d %[2]d">`+"\n", width, y)
 	fmt.Fprintf(&out, "<title>%s</title>\n<style>%s</style>\n", escape(c.Title), style)
 	fmt.Fprintf(&out, `<rect class="page" width="%d" height="%d" rx="8"/>`+"\n", width, y)
 	write(&out, margin, 26, "title", "start", c.Title)

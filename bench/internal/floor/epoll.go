@@ -148,6 +148,7 @@ func (l *loop) upgrade(fd int32, s *socket, p []byte) error {
 		return nil
 	}
 	s.upgraded, s.request = true, nil
+	host.Joined.Add(1)
 	return l.write(fd, s, out)
 }
 

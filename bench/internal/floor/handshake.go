@@ -32,7 +32,8 @@ func answer(request []byte) ([]byte, error) {
 	}
 	key, _, _ := bytes.Cut(rest, endOfAll[:2])
 	sum := sha1.Sum(append(bytes.Clone(key), "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"...))
-	out := []byte("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ")
+	out := []byte("HTTP/1.1 101 Switching Protocols\r\n" +
+		"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ")
 	out = base64.StdEncoding.AppendEncode(out, sum[:])
 	return append(out, endOfAll...), nil
 }

@@ -26,7 +26,8 @@ type Config struct {
 const MaxMessage = 4 << 20
 
 // Main runs a server until its standard input ends. It prints the address on standard output, and answers commands:
-// "gc" collects garbage and gives all free memory back to the system.
+// "gc" collects garbage and gives all free memory back to the system, "joined" tells how many connections get
+// broadcasts.
 func Main(serve func(net.Listener, Config) error) {
 	log.SetOutput(os.Stderr)
 	var c Config
@@ -54,11 +55,14 @@ func Main(serve func(net.Listener, Config) error) {
 // obey answers the commands on standard input.
 func obey() {
 	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
-		if in.Text() == "gc" {
+		switch in.Text() {
+		case "gc":
 			debug.FreeOSMemory() // what sync.Pools hold survives one collection
 			debug.FreeOSMemory()
+			fmt.Println("done")
+		case "joined":
+			fmt.Println(Joined.Load())
 		}
-		fmt.Println("done")
 	}
 }
 

@@ -1,6 +1,13 @@
 package host
 
-import "sync"
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// Joined counts the connections that get broadcasts. A client that was upgraded may not be among them yet, so the load
+// generator asks for this number before it begins.
+var Joined atomic.Int64
 
 // A Room is the connections of a broadcast server whose library has nothing of the kind.
 type Room[C comparable] struct {
@@ -13,6 +20,7 @@ func (r *Room[C]) Join(c C) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.members = append(r.members, c)
+	Joined.Add(1)
 }
 
 // Leave removes c.

@@ -48,8 +48,9 @@ type Client struct {
 	events []unix.EpollEvent
 
 	load    Load
-	last    int // turn after which to rest; 0 for none
-	pending int // connections that have not finished their turn
+	last    int  // number of turns after which a connection rests; 0: it does not
+	resting bool // no connection takes another turn
+	pending int  // connections that have not finished their turn
 	count   int64
 	active  time.Time
 }
@@ -88,13 +89,18 @@ func (c *Client) watch(op, i int, events uint32) error {
 	return unix.EpollCtl(c.epoll, op, c.conns[i].fd, &unix.EpollEvent{Events: events, Fd: int32(i)})
 }
 
-// begin has all connections take their first turn. They rest after so many; 0: never.
-func (c *Client) begin(l Load, turns int) error {
-	c.load, c.last, c.count, c.active = l, turns, 0, time.Now()
+// prepare is the beginning of a Load.
+func (c *Client) prepare(l Load) {
+	c.load, c.last, c.count = l, 0, 0
 	for i, conn := range c.conns {
 		conn.check, conn.turn = l.Check(i), 0
 		conn.check.Expect(0)
 	}
+}
+
+// start has all connections take a turn, and then the next ones.
+func (c *Client) start() error {
+	c.resting, c.active = false, time.Now()
 	c.pending = len(c.conns)
 	for i := range c.conns[:c.senders()] {
 		if err := c.take(i); err != nil {
@@ -103,6 +109,10 @@ func (c *Client) begin(l Load, turns int) error {
 	}
 	return nil
 }
+
+func (c *Client) rest()          { c.resting = true }
+func (c *Client) idle() bool     { return c.pending == 0 }
+func (c *Client) counted() int64 { return c.count }
 
 func (c *Client) senders() int {
 	if c.load.Publishers > 0 {
@@ -210,23 +220,17 @@ func (c *Client) finish(i int) error {
 	conn := c.conns[i]
 	conn.turn++
 	conn.check.Expect(conn.turn)
+	if c.resting || conn.turn == c.last {
+		return nil
+	}
 	if c.load.Publishers == 0 {
-		if conn.turn == c.last {
-			return nil
-		}
 		c.pending++
 		return c.take(i)
 	}
-	if c.pending > 0 || conn.turn == c.last {
+	if c.pending > 0 {
 		return nil
 	}
-	c.pending = len(c.conns)
-	for k := range c.conns[:c.senders()] {
-		if err := c.take(k); err != nil {
-			return err
-		}
-	}
-	return nil
+	return c.start()
 }
 
 func (c *Client) failed(i int, err error) error {
@@ -235,10 +239,12 @@ func (c *Client) failed(i int, err error) error {
 
 // Turns has all connections take so many turns, and waits for the replies.
 func (c *Client) Turns(l Load, turns int) error {
-	if err := c.begin(l, turns); err != nil {
+	c.prepare(l)
+	c.last = turns
+	if err := c.start(); err != nil {
 		return err
 	}
-	for c.pending > 0 {
+	for !c.idle() {
 		if err := c.step(); err != nil {
 			return err
 		}

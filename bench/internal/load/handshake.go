@@ -35,7 +35,7 @@ type handshaker struct {
 	slots   []*greeter
 	request []byte
 	dialled int
-	idle    int // waits in which nothing happened
+	vain    int // waits in which nothing happened
 }
 
 // Handshakes connects, upgrades and closes, so many at the same time, for a while.
@@ -47,13 +47,29 @@ func Handshakes(t Target, parallel int, s Span) (Result, error) {
 	defer c.Close()
 	h := &handshaker{Client: c, request: t.request()}
 	defer h.cutAll()
-	for i := range parallel {
+	for range parallel {
 		h.slots = append(h.slots, &greeter{})
-		if err := h.start(i); err != nil {
-			return Result{}, err
+	}
+	return s.measure(t.PID, h)
+}
+
+func (h *handshaker) start() error {
+	h.resting = false
+	for i := range h.slots {
+		if err := h.greet(i); err != nil {
+			return err
 		}
 	}
-	return s.measure(t.PID, h.step, func() (int64, bool) { return h.count, true })
+	return nil
+}
+
+func (h *handshaker) idle() bool {
+	for _, g := range h.slots {
+		if g.socket != nil {
+			return false
+		}
+	}
+	return true
 }
 
 func (h *handshaker) cutAll() {
@@ -64,7 +80,7 @@ func (h *handshaker) cutAll() {
 	}
 }
 
-func (h *handshaker) start(i int) error {
+func (h *handshaker) greet(i int) error {
 	s, err := h.target.connect(h.dialled)
 	if err != nil {
 		return err
@@ -84,12 +100,12 @@ func (h *handshaker) step() error {
 		return err
 	}
 	if n == 0 {
-		if h.idle++; h.idle > int(patience.Milliseconds())/longest {
-			return fmt.Errorf("no handshake makes progress, the first is in phase %d", h.slots[0].phase)
+		if h.vain++; h.vain > int(patience.Milliseconds())/longest {
+			return fmt.Errorf("no handshake makes progress, %d are in the making", len(h.slots))
 		}
 		return nil
 	}
-	h.idle = 0
+	h.vain = 0
 	for _, e := range h.events[:n] {
 		if err := h.serve(int(e.Fd)); err != nil {
 			return fmt.Errorf("handshake %d: %w", h.dialled, err)
@@ -148,5 +164,8 @@ func (h *handshaker) restart(i int) error {
 	unix.Close(h.slots[i].fd)
 	h.slots[i].socket = nil
 	h.count++
-	return h.start(i)
+	if h.resting {
+		return nil
+	}
+	return h.greet(i)
 }

@@ -22,23 +22,71 @@ func (r Result) PerMessage() float64 {
 // Busy is the share of the time that this thread had work: near 1 the server may have waited for it.
 func (r Result) Busy() float64 { return r.Load.Seconds() / r.Wall.Seconds() }
 
-// A reading of the clocks.
-type reading struct {
-	messages     int64
-	wall         time.Time
-	server, load time.Duration
+// A worker is what can be measured. Between start and rest it works whenever step is called; after rest it begins
+// nothing new, and once it is idle everything that it counts is complete.
+type worker interface {
+	start() error
+	step() error
+	rest()
+	idle() bool
+	counted() int64
 }
 
-// readClocks reads the CPU time of a process and of this thread. The kernel counts both to the nanosecond, and the
-// server has no part in it.
-func readClocks(pid int, messages int64) (reading, error) {
-	r := reading{messages: messages, wall: time.Now()}
-	var err error
-	if r.server, err = clock(int32(^pid<<3 | 2)); err != nil { // as clock_getcpuclockid(3) makes it
-		return r, err
+// Span is how long to measure, after how long of the same without measuring.
+type Span struct{ Warmup, Measure time.Duration }
+
+// settle is how long the server gets to fall asleep, because the kernel adds a thread's time to its process's when it
+// stops or the clock ticks.
+const settle = 2 * time.Millisecond
+
+// measure reads the clocks while everything is at rest, so the count is exact, and so is the time.
+func (s Span) measure(pid int, w worker) (Result, error) {
+	if err := work(w, s.Warmup); err != nil {
+		return Result{}, err
 	}
-	r.load, err = clock(unix.CLOCK_THREAD_CPUTIME_ID)
+	time.Sleep(settle)
+	before := w.counted()
+	server, thread, err := clocks(pid)
+	if err != nil {
+		return Result{}, err
+	}
+	start := time.Now()
+	if err := work(w, s.Measure); err != nil {
+		return Result{}, err
+	}
+	r := Result{Messages: w.counted() - before, Wall: time.Since(start)}
+	time.Sleep(settle)
+	serverEnd, threadEnd, err := clocks(pid)
+	r.Server, r.Load = serverEnd-server, threadEnd-thread
 	return r, err
+}
+
+func work(w worker, length time.Duration) error {
+	if err := w.start(); err != nil {
+		return err
+	}
+	for start := time.Now(); time.Since(start) < length; {
+		if err := w.step(); err != nil {
+			return err
+		}
+	}
+	for w.rest(); !w.idle(); {
+		if err := w.step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// clocks returns the CPU time of a process and of this thread. The kernel counts both in nanoseconds, and the server
+// has
+// no part in it.
+func clocks(pid int) (process, thread time.Duration, err error) {
+	if process, err = clock(int32(^pid<<3 | 2)); err != nil { // as clock_getcpuclockid(3) makes it
+		return 0, 0, err
+	}
+	thread, err = clock(unix.CLOCK_THREAD_CPUTIME_ID)
+	return process, thread, err
 }
 
 func clock(id int32) (time.Duration, error) {
@@ -47,51 +95,8 @@ func clock(id int32) (time.Duration, error) {
 	return time.Duration(t.Nano()), err
 }
 
-func (r reading) until(end reading) Result {
-	return Result{
-		Messages: end.messages - r.messages,
-		Wall:     end.wall.Sub(r.wall),
-		Server:   end.server - r.server,
-		Load:     end.load - r.load,
-	}
-}
-
-// Span is how long to measure, after how long of the same without measuring.
-type Span struct{ Warmup, Measure time.Duration }
-
-// measure calls step until the span is over. counted returns the messages so far, and whether this is a moment at which
-// the clocks may be read.
-func (s Span) measure(pid int, step func() error, counted func() (int64, bool)) (Result, error) {
-	var from, to reading
-	for _, part := range []struct {
-		length time.Duration
-		clocks *reading
-	}{{s.Warmup, &from}, {s.Measure, &to}} {
-		for start := time.Now(); ; {
-			if err := step(); err != nil {
-				return Result{}, err
-			}
-			n, ready := counted()
-			if ready && time.Since(start) >= part.length {
-				var err error
-				if *part.clocks, err = readClocks(pid, n); err != nil {
-					return Result{}, err
-				}
-				break
-			}
-		}
-	}
-	return from.until(to), nil
-}
-
-// Measure runs l for a while. The goroutine should be locked to its thread, or Result.Load means nothing. Afterwards
-// messages are still on their way: the Client is of no further use.
+// Measure runs l for a while. The goroutine has to be locked to its thread, or Result.Load means nothing.
 func (c *Client) Measure(l Load, s Span) (Result, error) {
-	if err := c.begin(l, 0); err != nil {
-		return Result{}, err
-	}
-	return s.measure(c.target.PID, c.step, func() (int64, bool) {
-		between := c.load.Publishers == 0 || c.pending == len(c.conns) // turns of a broadcast are counted whole
-		return c.count, between
-	})
+	c.prepare(l)
+	return s.measure(c.target.PID, c)
 }

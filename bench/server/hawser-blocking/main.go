@@ -47,7 +47,10 @@ func echo(c *websocket.Conn) {
 }
 
 func broadcast(c *websocket.Conn, hub *websocket.Hub) {
-	hub.Subscribe(c, "all")
+	if hub.Subscribe(c, "all") != nil {
+		return
+	}
+	host.Joined.Add(1)
 	for {
 		t, p, err := c.ReadMessage()
 		if err != nil {

@@ -28,7 +28,9 @@ func broadcast(u *websocket.Upgrader) http.Handler {
 		hub.Publish("all", t, p)
 	}}
 	return u.Handler(func(c *websocket.Conn, _ *http.Request) websocket.Handler {
-		hub.Subscribe(c, "all")
+		if hub.Subscribe(c, "all") == nil {
+			host.Joined.Add(1)
+		}
 		return publish
 	})
 }
