@@ -13,14 +13,15 @@ import (
 type socket struct {
 	request  []byte // until it is complete
 	upgraded bool
-	unsent   []byte // what the socket did not take
+	unsent   []byte // what the socket did not take: the end of rest
+	rest     []byte
 }
 
 // A loop is one thread that waits for all sockets at once.
 type loop struct {
 	epoll, listener int
 	broadcast       bool
-	sockets         map[int32]*socket
+	sockets         []*socket // by descriptor; nil where there is none
 	buf             []byte
 }
 
@@ -41,7 +42,6 @@ func ServeEpoll(ln net.Listener, c host.Config) error {
 		epoll:     epoll,
 		listener:  int(file.Fd()),
 		broadcast: c.Broadcast,
-		sockets:   make(map[int32]*socket),
 		buf:       make([]byte, largeBuffer),
 	}
 	if err := unix.SetNonblock(l.listener, true); err != nil {
@@ -90,7 +90,10 @@ func (l *loop) accept() error {
 			return err
 		}
 		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
-		l.sockets[int32(fd)] = &socket{}
+		for len(l.sockets) <= fd {
+			l.sockets = append(l.sockets, nil)
+		}
+		l.sockets[fd] = &socket{}
 		if err := l.watch(unix.EPOLL_CTL_ADD, int32(fd), unix.EPOLLIN); err != nil {
 			return err
 		}
@@ -104,14 +107,7 @@ func (l *loop) serve(e unix.EpollEvent) error {
 		return nil // closed by an event before it
 	}
 	if e.Events&unix.EPOLLOUT != 0 {
-		unsent := s.unsent
-		s.unsent = nil
-		if err := l.write(e.Fd, s, unsent); err != nil || s.unsent != nil {
-			return err
-		}
-		if err := l.watch(unix.EPOLL_CTL_MOD, e.Fd, unix.EPOLLIN); err != nil {
-			return err
-		}
+		return l.flush(e.Fd, s)
 	}
 	n, err := unix.Read(int(e.Fd), l.buf)
 	if err == unix.EAGAIN || err == unix.EINTR {
@@ -128,8 +124,8 @@ func (l *loop) serve(e unix.EpollEvent) error {
 		return l.write(e.Fd, s, l.buf[:n])
 	}
 	for fd, s := range l.sockets {
-		if s.upgraded {
-			if err := l.write(fd, s, l.buf[:n]); err != nil {
+		if s != nil && s.upgraded {
+			if err := l.write(int32(fd), s, l.buf[:n]); err != nil {
 				return err
 			}
 		}
@@ -158,22 +154,41 @@ func (l *loop) write(fd int32, s *socket, p []byte) error {
 		s.unsent = append(s.unsent, p...)
 		return nil
 	}
-	n, err := unix.Write(int(fd), p)
-	if err == unix.EAGAIN {
-		n, err = 0, nil
-	}
-	if err != nil {
-		l.close(fd)
+	n, ok := l.tryWrite(fd, p)
+	if !ok || n == len(p) {
 		return nil
 	}
-	if n == len(p) {
-		return nil
-	}
-	s.unsent = append([]byte(nil), p[n:]...)
+	s.rest = append(s.rest[:0], p[n:]...)
+	s.unsent = s.rest
 	return l.watch(unix.EPOLL_CTL_MOD, fd, unix.EPOLLOUT)
 }
 
+// tryWrite returns how much the socket takes, false if it is closed.
+func (l *loop) tryWrite(fd int32, p []byte) (int, bool) {
+	n, err := unix.Write(int(fd), p)
+	if err == unix.EAGAIN {
+		return 0, true
+	}
+	if err != nil {
+		l.close(fd)
+		return 0, false
+	}
+	return n, true
+}
+
+func (l *loop) flush(fd int32, s *socket) error {
+	n, ok := l.tryWrite(fd, s.unsent)
+	if !ok {
+		return nil
+	}
+	if s.unsent = s.unsent[n:]; len(s.unsent) > 0 {
+		return nil
+	}
+	s.unsent = nil
+	return l.watch(unix.EPOLL_CTL_MOD, fd, unix.EPOLLIN)
+}
+
 func (l *loop) close(fd int32) {
-	delete(l.sockets, fd)
+	l.sockets[fd] = nil
 	unix.Close(int(fd)) // which also ends its watch
 }

@@ -55,25 +55,43 @@ type Client struct {
 	active  time.Time
 }
 
-// Open makes n connections, one after the other.
+const together = 64 // connections that are made at the same time
+
+// Open makes n connections.
 func Open(t Target, n int) (*Client, error) {
 	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil, err
 	}
 	c := &Client{target: t, epoll: epoll, buf: make([]byte, readSize), events: make([]unix.EpollEvent, maxReady)}
-	for i := range n {
-		s, err := t.dial(i)
-		if err == nil {
-			c.conns = append(c.conns, &conn{socket: s})
-			err = c.watch(unix.EPOLL_CTL_ADD, i, unix.EPOLLIN)
-		}
-		if err != nil {
+	for len(c.conns) < n {
+		if err := c.open(min(together, n-len(c.conns))); err != nil {
 			c.Close()
-			return nil, err
+			return nil, fmt.Errorf("connection %d: %w", len(c.conns), err)
 		}
 	}
 	return c, nil
+}
+
+// open makes n more connections. All ask for the upgrade before the first answer is waited for.
+func (c *Client) open(n int) error {
+	first := len(c.conns)
+	for i := range n {
+		s, err := c.target.dial(first + i)
+		if err != nil {
+			return err
+		}
+		c.conns = append(c.conns, &conn{socket: s})
+	}
+	for i := range n {
+		if err := c.target.complete(c.conns[first+i].socket); err != nil {
+			return err
+		}
+		if err := c.watch(unix.EPOLL_CTL_ADD, first+i, unix.EPOLLIN); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Close cuts all connections.

@@ -98,7 +98,7 @@ func (t Target) connect(i int) (*socket, error) {
 	return s, nil
 }
 
-// dial makes connection number i and upgrades it; then it does not block any more.
+// dial makes connection number i and asks for the upgrade.
 func (t Target) dial(i int) (*socket, error) {
 	s, err := t.connect(i)
 	if err != nil {
@@ -109,22 +109,24 @@ func (t Target) dial(i int) (*socket, error) {
 		err = s.tls.Handshake()
 	}
 	if err == nil {
-		err = t.upgrade(s)
-	}
-	if err == nil {
-		err = unix.SetNonblock(s.fd, true)
+		err = s.send(t.request())
 	}
 	if err != nil {
 		s.cut()
-		return nil, fmt.Errorf("connection %d: %w", i, err)
+		return nil, err
 	}
 	return s, nil
 }
 
-func (t Target) upgrade(s *socket) error {
-	if err := s.send(t.request()); err != nil {
+// complete waits for the answer to the upgrade; from then on s does not block.
+func (t Target) complete(s *socket) error {
+	if err := t.readResponse(s); err != nil {
 		return err
 	}
+	return unix.SetNonblock(s.fd, true)
+}
+
+func (t Target) readResponse(s *socket) error {
 	var buf [responseSize]byte
 	for n := 0; n < len(buf); {
 		m, err := s.read(buf[n:])

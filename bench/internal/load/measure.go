@@ -79,8 +79,7 @@ func work(w worker, length time.Duration) error {
 }
 
 // clocks returns the CPU time of a process and of this thread. The kernel counts both in nanoseconds, and the server
-// has
-// no part in it.
+// has no part in it.
 func clocks(pid int) (process, thread time.Duration, err error) {
 	if process, err = clock(int32(^pid<<3 | 2)); err != nil { // as clock_getcpuclockid(3) makes it
 		return 0, 0, err
