@@ -35,7 +35,8 @@ func TestMeasure(t *testing.T) {
 	for _, l := range m.Servers {
 		names = append(names, l.Name)
 	}
-	if want := []string{"floor-conn", "floor-rawconn", "hawser-handler", "hawser-blocking", "gorilla"}; !slices.Equal(names, want) {
+	want := []string{"floor-conn", "floor-rawconn", "hawser-handler", "hawser-blocking", "gorilla"}
+	if !slices.Equal(names, want) {
 		t.Errorf("lines are %v, want %v", names, want)
 	}
 	l := m.Servers[4]
@@ -68,7 +69,9 @@ func TestMeasureWithoutReference(t *testing.T) {
 func TestPrint(t *testing.T) {
 	var b bytes.Buffer
 	sampleMeasure().print(&b)
-	for _, want := range []string{"20.0 (10.0–30.0)", "3.00 (1.00–4.00)", "2.00 (0.50–3.00)", "97 %  (!)", "was the limit"} {
+	for _, want := range []string{
+		"20.0 (10.0–30.0)", "3.00 (1.00–4.00)", "2.00 (0.50–3.00)", "97 %  (!)", "was the limit",
+	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("the table does not contain %q:\n%s", want, &b)
 		}
@@ -96,7 +99,7 @@ func TestFile(t *testing.T) {
 
 func TestChoice(t *testing.T) {
 	for _, test := range []struct {
-		args             string
+		args               string
 		scenarios, servers int
 	}{
 		{"-quick", 6, 12},
