@@ -18,7 +18,7 @@ type figure struct {
 func (k kind) measures() (names []string, unit string) {
 	switch k {
 	case idle:
-		return []string{"before traffic", "after traffic", "after traffic and a garbage collection"}, "B"
+		return []string{"before traffic", "after traffic", "after a garbage collection"}, "B"
 	case handshakes:
 		return []string{""}, "µs of server CPU for a connection"
 	}

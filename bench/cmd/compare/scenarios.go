@@ -85,7 +85,7 @@ func makeScenarios() (all []scenario) {
 		for _, size := range []int{1 << 10, 16 << 10} {
 			add(scenario{conns: 100, size: size, text: true, compression: c.name},
 				fmt.Sprintf("deflate-%s-%s", c.name, short(size)),
-				"compressed echo of %s of JSON, %s, 100 connections", bytesOf(size), c.title)
+				"compressed echo of %s, %s, 100 connections", bytesOf(size), c.title)
 		}
 	}
 	for _, size := range []int{128, 16 << 10} {
