@@ -12,6 +12,7 @@ require (
 	github.com/lxzan/gws v1.8.9
 	github.com/valyala/fasthttp v1.58.0
 	golang.org/x/net v0.62.0
+	golang.org/x/sys v0.50.0
 	hawser.example/websocket v0.0.0
 )
 
@@ -23,7 +24,6 @@ require (
 	github.com/savsgio/gotils v0.0.0-20240704082632-aef3928b8a38 // indirect
 	github.com/valyala/bytebufferpool v1.0.0 // indirect
 	golang.org/x/crypto v0.58.0 // indirect
-	golang.org/x/sys v0.50.0 // indirect
 )
 
 replace hawser.example/websocket => ../

@@ -11,10 +11,13 @@ import (
 // A figure is what one run of a server in a scenario gave: one value for each of the scenario's measures.
 type figure struct {
 	values []float64
-	busy   float64 // share of its core that the load generator used; 0 where that does not matter
+	busy   busy
 }
 
-// measureNames are the measures of a kind of scenario, with their units.
+// busy is how much of their cores server and load generator used; 0 where that does not matter.
+type busy struct{ server, load float64 }
+
+// measures are those of a kind of scenario, with their units.
 func (k kind) measures() (names []string, unit string) {
 	switch k {
 	case idle:
@@ -79,7 +82,7 @@ func single(r load.Result, err error) (figure, error) {
 	if err != nil {
 		return figure{}, err
 	}
-	return figure{[]float64{r.PerMessage()}, r.Busy()}, nil
+	return figure{[]float64{r.PerMessage()}, busy{r.ServerBusy(), r.LoadBusy()}}, nil
 }
 
 const warmConnections = 64

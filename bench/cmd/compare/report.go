@@ -23,12 +23,12 @@ func (m machine) print(w io.Writer) {
 func (m measure) print(w io.Writer) {
 	fmt.Fprintf(w, "\n%s: %s\n", m.Scenario, m.Title)
 	fmt.Fprintf(w, "  %s; median (lowest–highest), ratios of the same round\n", m.Unit)
-	fmt.Fprintf(w, "  %-16s %-30s %-22s %-22s %s\n", "", "", "to the goroutine floor", "to hawser", "generator busy")
+	fmt.Fprintf(w, "  %-16s %-30s %-22s %-22s %s\n", "", "", "to the goroutine floor", "to hawser", "busy: server, generator")
 	limited := false
 	for _, l := range m.Servers {
 		busy := ""
-		if l.Busy > 0 {
-			busy = fmt.Sprintf("%3.0f %%", 100*l.Busy)
+		if l.LoadBusy > 0 {
+			busy = fmt.Sprintf("%3.0f %% %3.0f %%", 100*l.ServerBusy, 100*l.LoadBusy)
 		}
 		if l.limited() {
 			busy += "  (!)"

@@ -31,14 +31,15 @@ type line struct {
 	// of this library's two styles. They are missing where that did not run.
 	ToFloor *stats.Summary `json:"toFloor,omitempty"`
 	ToOurs  *stats.Summary `json:"toOurs,omitempty"`
-	// Busy is the share of its core that the load generator used, the median of the rounds.
-	Busy float64 `json:"loadBusy,omitempty"`
+	// How much of their cores server and load generator used, the medians of the rounds.
+	ServerBusy float64 `json:"serverBusy,omitempty"`
+	LoadBusy   float64 `json:"loadBusy,omitempty"`
 }
 
 // limit is how busy a load generator may be before the server may have waited for it.
 const limit = 0.95
 
-func (l line) limited() bool { return l.Busy > limit }
+func (l line) limited() bool { return l.LoadBusy > limit }
 
 var (
 	floorNames = []string{"floor-conn", "floor-rawconn"}
@@ -68,12 +69,14 @@ func makeMeasures(sc scenario, svs []server, figures map[string][]figure) []meas
 // makeLine takes value number i of each figure.
 func makeLine(name string, figures []figure, i int) line {
 	l := line{Name: name}
-	var busy []float64
+	var server, load []float64
 	for _, f := range figures {
 		l.Rounds = append(l.Rounds, f.values[i])
-		busy = append(busy, f.busy)
+		server = append(server, f.busy.server)
+		load = append(load, f.busy.load)
 	}
-	l.Summary, l.Busy = stats.Summarize(l.Rounds), stats.Median(busy)
+	l.Summary = stats.Summarize(l.Rounds)
+	l.ServerBusy, l.LoadBusy = stats.Median(server), stats.Median(load)
 	return l
 }
 

@@ -12,9 +12,9 @@ import (
 )
 
 // figuresOf makes figures of one value.
-func figuresOf(busy float64, values ...float64) (list []figure) {
+func figuresOf(loadBusy float64, values ...float64) (list []figure) {
 	for _, v := range values {
-		list = append(list, figure{[]float64{v}, busy})
+		list = append(list, figure{[]float64{v}, busy{0.8, loadBusy}})
 	}
 	return list
 }
@@ -70,7 +70,7 @@ func TestPrint(t *testing.T) {
 	var b bytes.Buffer
 	sampleMeasure().print(&b)
 	for _, want := range []string{
-		"20.0 (10.0–30.0)", "3.00 (1.00–4.00)", "2.00 (0.50–3.00)", "97 %  (!)", "was the limit",
+		"20.0 (10.0–30.0)", "3.00 (1.00–4.00)", "2.00 (0.50–3.00)", " 80 %  97 %  (!)", "was the limit",
 	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("the table does not contain %q:\n%s", want, &b)

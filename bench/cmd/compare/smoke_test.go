@@ -65,8 +65,8 @@ func TestScenarios(t *testing.T) {
 // checkFigures looks for figures that cannot be. Memory can be anything with so few connections.
 func checkFigures(t *testing.T, sc scenario, m measure) {
 	for _, l := range m.Servers {
-		if sc.kind != idle && (l.Summary.Median <= 0 || l.Busy <= 0) {
-			t.Errorf("%s: %v µs for a message, the load generator was busy for %v of the time", l.Name, l.Summary.Median, l.Busy)
+		if sc.kind != idle && (l.Summary.Median <= 0 || l.LoadBusy <= 0) {
+			t.Errorf("%s: %v µs for a message, the load generator was busy for %v of the time", l.Name, l.Summary.Median, l.LoadBusy)
 		}
 	}
 }

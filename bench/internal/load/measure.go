@@ -19,8 +19,11 @@ func (r Result) PerMessage() float64 {
 	return r.Server.Seconds() * 1e6 / float64(r.Messages)
 }
 
-// Busy is the share of the time that this thread had work: near 1 the server may have waited for it.
-func (r Result) Busy() float64 { return r.Load.Seconds() / r.Wall.Seconds() }
+// ServerBusy is the share of the time that the server had work.
+func (r Result) ServerBusy() float64 { return r.Server.Seconds() / r.Wall.Seconds() }
+
+// LoadBusy is the share of the time that this thread had work: near 1 the server may have waited for it.
+func (r Result) LoadBusy() float64 { return r.Load.Seconds() / r.Wall.Seconds() }
 
 // A worker is what can be measured. Between start and rest it works whenever step is called; after rest it begins
 // nothing new, and once it is idle everything that it counts is complete.
