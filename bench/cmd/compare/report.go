@@ -23,7 +23,8 @@ func (m machine) print(w io.Writer) {
 func (m measure) print(w io.Writer) {
 	fmt.Fprintf(w, "\n%s: %s\n", m.Scenario, m.Title)
 	fmt.Fprintf(w, "  %s; median (lowest–highest), ratios of the same round\n", m.Unit)
-	fmt.Fprintf(w, "  %-16s %-30s %-22s %-22s %s\n", "", "", "to the goroutine floor", "to hawser", "busy: server, generator")
+	fmt.Fprintf(w, "  %-16s %-30s %-22s %-22s %s\n",
+		"", "", "to the goroutine floor", "to hawser", "busy: server, generator")
 	limited := false
 	for _, l := range m.Servers {
 		busy := ""

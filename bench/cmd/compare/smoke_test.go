@@ -66,7 +66,8 @@ func TestScenarios(t *testing.T) {
 func checkFigures(t *testing.T, sc scenario, m measure) {
 	for _, l := range m.Servers {
 		if sc.kind != idle && (l.Summary.Median <= 0 || l.LoadBusy <= 0) {
-			t.Errorf("%s: %v µs for a message, the load generator was busy for %v of the time", l.Name, l.Summary.Median, l.LoadBusy)
+			t.Errorf("%s: %v µs for a message, the load generator was busy for %v of the time",
+				l.Name, l.Summary.Median, l.LoadBusy)
 		}
 	}
 }
