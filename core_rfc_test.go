@@ -151,9 +151,9 @@ type sample struct {
 	frames []sampleFrame
 	limit  uint64
 	window deflateContext // for compressed messages; zero: no compression was agreed on
-	want   string // the events, joined by "; "
-	err    string // the code of the violation at the end
-	at     int    // what of the last frame shows it: n is its n-th byte, -n the n-th of its payload, 0 the end of its header
+	want   string         // the events, joined by "; "
+	err    string         // the code of the violation at the end
+	at     int            // what of the last frame shows it: n is its n-th byte, -n the n-th of its payload, 0 the end of its header
 }
 
 // checkSamples feeds every sample to both roles in all ways.
