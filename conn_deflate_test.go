@@ -185,7 +185,7 @@ func TestCompressedMessagesArrive(t *testing.T) {
 func TestCompressedMessagesAreOneFrame(t *testing.T) {
 	eachCompression(t, func(t *testing.T, options *Compression) {
 		flateBubble(t, 1<<21, options, func(t *testing.T, c *Conn, peer *flatePeer) {
-			for i, n := range []int{200, 5000, collectLimit, collectLimit + 1, 40_000, 1 << 20} {
+			for i, n := range []int{200, 5000, collectLimit, collectLimit + 1, 40_000, 200_000} {
 				text := jsonText(n, i)
 				for _, w := range everyWrite[:4] {
 					fragmented := w.name == "NextWriter" && n > collectLimit
@@ -387,8 +387,7 @@ func TestReadLimitOfCompressedMessages(t *testing.T) {
 // A bomb costs no more memory than the read limit allows, whoever reads it.
 func TestBombCostsNoMoreThanTheLimit(t *testing.T) {
 	const limit = 1 << 20
-	bomb := newFlateSender(takeover15).deflate(strings.Repeat("\x00", 200<<20)) // about 1 MiB
-	half := newFlateSender(takeover15).deflate(strings.Repeat("\x00", limit))
+	bomb := newFlateSender(takeover15).deflate(strings.Repeat("\x00", 64<<20)) // about 300 KiB
 	ways := map[string]func(c *Conn) error{
 		"Drain": func(c *Conn) error { c.Drain(); <-c.Done(); return c.failed() },
 	}
@@ -402,9 +401,6 @@ func TestBombCostsNoMoreThanTheLimit(t *testing.T) {
 			mem := transportPair{"", func(*testing.T) (net.Conn, net.Conn) { return memconn.Pair(4 << 20) }}
 			c, peer := withFlate(t, mem, serverRole, &Compression{Receive: upTo(15)})
 			c.SetReadLimit(limit)
-			if len(bomb) > int(maxDeflated(limit)) {
-				bomb = bomb[:maxDeflated(limit)-100]
-			}
 			peer.write(peer.compressedFrame(OpBinary, true, bomb))
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
@@ -415,13 +411,13 @@ func TestBombCostsNoMoreThanTheLimit(t *testing.T) {
 			}
 			// Memory that doubles adds up to twice its last size; io.ReadAll takes its time to get there.
 			if cost := after.TotalAlloc - before.TotalAlloc; cost > 8*limit || strings.Contains(name, "Append") && cost > 4*limit {
-				t.Errorf("a message of %d bytes that inflates to 200 MiB cost %d KiB with a limit of %d KiB", len(bomb), cost>>10, limit>>10)
+				t.Errorf("a message of %d bytes that inflates to 64 MiB cost %d KiB with a limit of %d KiB", len(bomb), cost>>10, limit>>10)
 			}
 			c.CloseNow()
 		})
 	}
-	if len(half) > limit/100 {
-		t.Errorf("%d bytes for a MiB of zeros", len(half))
+	if len(bomb) > limit/2 {
+		t.Errorf("the bomb has %d bytes", len(bomb))
 	}
 }
 
