@@ -19,6 +19,7 @@ const syncTail = "\x00\x00\xff\xff"
 
 // A flateSender compresses the messages of one direction.
 type flateSender struct {
+	bits     int
 	takeover bool
 	buf      bytes.Buffer
 	w        *flate.Writer
@@ -31,7 +32,7 @@ func newFlateSender(window deflateContext) *flateSender {
 	if window.bits < maxWindowBits {
 		level = flate.HuffmanOnly
 	}
-	s := &flateSender{takeover: window.takeover}
+	s := &flateSender{bits: window.bits, takeover: window.takeover}
 	s.w, _ = flate.NewWriter(&s.buf, level)
 	return s
 }
