@@ -66,28 +66,31 @@ func TestCompressedWriteGivenUpBeforeItsFirstByte(t *testing.T) {
 	}
 }
 
-// A message that was collected behind others is taken back without them.
+// A message that was collected behind others is taken back without them. The large one does not fit behind them, and is
+// compressed before that shows.
 func TestCompressedWriteGivenUpBehindCollectedReplies(t *testing.T) {
-	flateBubble(t, 16, &Compression{Send: upTo(15)}, func(t *testing.T, c *Conn, peer *flatePeer) {
-		text := jsonText(2000, 1)
-		c.nc.Write(make([]byte, 16)) // full
-		c.more.Store(true)           // as if frames of the peer waited: replies collect
-		c.WriteMessage(TextMessage, []byte(text))
-		c.more.Store(false)
-		c.SetWriteDeadline(time.Now().Add(time.Microsecond)) // before the collected reply is to leave
-		err := c.WriteMessage(TextMessage, []byte(jsonText(2000, 2)))
-		c.SetWriteDeadline(time.Time{})
-		if !errors.Is(err, os.ErrDeadlineExceeded) {
-			t.Fatal(err)
-		}
-		peer.nc.Read(make([]byte, 16))
-		sent := async(func() error { return c.WriteMessage(TextMessage, []byte(jsonText(2000, 2))) })
-		peer.wantMessage(text, true)
-		peer.wantMessage(jsonText(2000, 2), true)
-		if err := <-sent; err != nil {
-			t.Error(err)
-		}
-	})
+	for _, given := range []string{jsonText(2000, 2), noise(8000, 1) + jsonText(30_000, 2)} {
+		flateBubble(t, 16, &Compression{Send: upTo(15)}, func(t *testing.T, c *Conn, peer *flatePeer) {
+			reply := noise(12_000, 3)
+			c.nc.Write(make([]byte, 16)) // full
+			c.more.Store(true)           // as if frames of the peer waited: replies collect
+			c.WriteMessage(BinaryMessage, []byte(reply))
+			c.more.Store(false)
+			c.SetWriteDeadline(time.Now().Add(time.Microsecond)) // before the collected reply is to leave
+			err := c.WriteMessage(BinaryMessage, []byte(given))
+			c.SetWriteDeadline(time.Time{})
+			if !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Fatal(err)
+			}
+			peer.nc.Read(make([]byte, 16))
+			sent := async(func() error { return c.WriteMessage(BinaryMessage, []byte(given[len(given)-2000:])) })
+			peer.wantMessage(reply, true)
+			peer.wantMessage(given[len(given)-2000:], true)
+			if err := <-sent; err != nil {
+				t.Error(err)
+			}
+		})
+	}
 }
 
 // A message of several compressed fragments that is given up before the first of them leaves the connection usable.
