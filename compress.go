@@ -21,12 +21,13 @@ const maxGrowth = 64
 // deflates reports whether a message of n bytes is to be compressed.
 func (e *encoder) deflates(n int) bool { return e.deflater.Encoder != nil && n >= e.deflater.threshold }
 
-// deflate appends the compressed form of p to dst. ok is false if that would be no gain: then dst is returned, and p
-// has to be sent as it is. With a context that is taken over it is too late for that, and ok is true.
-func (e *encoder) deflate(dst, p []byte) (out []byte, ok bool) {
+// deflate appends the compressed form of p to dst. ok is false if that would be no gain: then dst is returned, with what
+// memory it got, and p has to be sent as it is. Where that cannot be, since p continues a compressed message or the
+// context that is taken over has p already, ok is true.
+func (e *encoder) deflate(dst, p []byte, continues bool) (out []byte, ok bool) {
 	out = e.deflater.Append(dst, p)
-	if !e.deflater.takeover && len(out)-len(dst) >= len(p) {
-		return dst, false
+	if !continues && !e.deflater.takeover && len(out)-len(dst) >= len(p) {
+		return out[:len(dst)], false
 	}
 	e.deflater.made += len(out) - len(dst)
 	return out, true
@@ -41,17 +42,20 @@ func (e *encoder) appendData(dst []byte, t MessageType, p []byte) []byte {
 	return e.append(dst, h, p)
 }
 
-// appendDeflated appends a frame with the compressed form of p, or with p if that is no gain. How long the header is
-// depends on what comes of p, so the payload is made behind the longest, and then moved to its place.
+// appendDeflated appends a frame with the compressed form of p, or with p if that is no gain and p begins the message,
+// which then goes on like that. How long the header is depends on what comes of p, so the payload is made behind the
+// longest, and then moved to its place.
 func (e *encoder) appendDeflated(dst []byte, h Header, p []byte) []byte {
 	var longest [maxHeaderSize]byte
 	begin := len(dst) + len(longest)
-	out, ok := e.deflate(append(dst, longest[:]...), p)
+	out, ok := e.deflate(append(dst, longest[:]...), p, h.Opcode == OpContinuation)
 	if !ok {
+		e.deflated = false
 		return e.append(dst, h, p)
 	}
 	if !h.Fin {
 		out = append(out, deflateTail...)
+		e.deflater.made += len(deflateTail)
 	}
 	// RFC 7692, section 6.1: RSV1 is set on the first frame of a compressed message.
 	h.RSV1 = h.Opcode != OpContinuation

@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
+
+	"hawser.example/websocket/internal/deflate"
 )
 
 // The tests in this file feed bytes to a decoder and look at what comes out, for both roles and without a socket. Every
@@ -72,9 +75,14 @@ type transcript struct {
 	at     int      // how many bytes had been fed when it was reported
 }
 
-// feed gives chunks to a new decoder, as a driver would: what is not used up is kept and comes again with the next.
-func feed(r role, limit uint64, chunks ...[]byte) (out transcript) {
-	d := &decoder{role: r, limit: limit}
+// feed gives chunks to a new decoder without compression.
+func feed(r role, limit uint64, chunks ...[]byte) transcript {
+	return feedTo(&decoder{role: r, limit: limit}, 0, chunks...)
+}
+
+// feedTo gives chunks to d, as a driver would: what is not used up is kept and comes again with the next. Compressed
+// messages are inflated room bytes at a time.
+func feedTo(d *decoder, room int, chunks ...[]byte) (out transcript) {
 	var kept, message []byte
 	fed := 0
 	for _, chunk := range chunks {
@@ -87,8 +95,12 @@ func feed(r role, limit uint64, chunks ...[]byte) (out transcript) {
 				if ev.first {
 					message = message[:0]
 				}
-				message = append(message, ev.payload...)
-				if ev.last {
+				if ev.deflated {
+					message, err = inflateEvent(d, message, ev, room)
+				} else {
+					message = append(message, ev.payload...)
+				}
+				if ev.last && err == nil {
 					out.events = append(out.events, fmt.Sprintf("%v %q", ev.msgType, message))
 				}
 			case eventPing:
@@ -118,14 +130,30 @@ func feed(r role, limit uint64, chunks ...[]byte) (out transcript) {
 	return out
 }
 
+// inflateEvent appends to message what ev, a piece of a compressed message, stands for.
+func inflateEvent(d *decoder, message []byte, ev event, room int) (_ []byte, err error) {
+	p := ev.payload
+	for more := true; more && err == nil; {
+		var used int
+		have := len(message)
+		message = slices.Grow(message, min(room, 64))
+		if message, used, more, err = d.inflate(message, p, ev.last, room); len(message) > have+room {
+			panic("more than there is room for")
+		}
+		p = p[used:]
+	}
+	return message, err
+}
+
 // A sample is input and what has to come of it.
 type sample struct {
 	name   string
 	frames []sampleFrame
 	limit  uint64
-	want   string // the events, joined by "; "
-	err    string // the code of the violation at the end
-	at     int    // what of the last frame shows it: n is its n-th byte, -n the n-th of its payload, 0 the end of its header
+	window deflateContext // for compressed messages; zero: no compression was agreed on
+	want   string         // the events, joined by "; "
+	err    string         // the code of the violation at the end
+	at     int            // what of the last frame shows it: n is its n-th byte, -n the n-th of its payload, 0 the end of its header
 }
 
 // checkSamples feeds every sample to both roles in all ways.
@@ -151,18 +179,25 @@ func (s sample) check(t *testing.T, r role) {
 			t.Fatalf("%s: got %s error %q, want %s error %q", how, events, got.err, s.want, s.err)
 		}
 	}
-	compare("whole", feed(r, s.limit, bytes.Clone(in)))
+	feed := func(room int, chunks ...[]byte) transcript {
+		d := &decoder{role: r, limit: s.limit}
+		if s.window.bits > 0 {
+			d.inflater.Decoder = deflate.NewDecoder(s.window.bits, s.window.takeover)
+		}
+		return feedTo(d, room, chunks...)
+	}
+	compare("whole", feed(1<<20, bytes.Clone(in)))
 	for i := 1; i < len(in); i++ {
 		if len(in) > 4096 && i%509 != 0 {
 			continue
 		}
-		compare(fmt.Sprintf("split at %d", i), feed(r, s.limit, bytes.Clone(in[:i]), bytes.Clone(in[i:])))
+		compare(fmt.Sprintf("split at %d", i), feed(1+i%7, bytes.Clone(in[:i]), bytes.Clone(in[i:])))
 	}
 	var single [][]byte
 	for i := range in {
 		single = append(single, []byte{in[i]})
 	}
-	got := feed(r, s.limit, single...)
+	got := feed(1, single...)
 	compare("byte by byte", got)
 	at := s.at
 	if at <= 0 {

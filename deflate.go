@@ -67,13 +67,13 @@ func (l CompressionLevel) internal() deflate.Level {
 // What a connection holds between its messages, in bytes, is for each direction in which the context is taken over:
 //
 //	window bits    to send   to receive   both
-//	8                  432          544     1 KiB
-//	10               1 584        1 056   2.6 KiB
-//	12               6 192        4 128    10 KiB   the default of a server
-//	15              49 200       32 800    80 KiB   the default of a client
+//	8                  768          512   1.3 KiB
+//	10               1 536        1 024   2.5 KiB
+//	12               6 144        4 096    10 KiB   the default of a server
+//	15              49 152       32 768    80 KiB   the default of a client
 //
-// and nothing where it is not. The memory is taken by the first message, and as far as messages fill the window. All
-// else is shared by the connections that are at work at the same time.
+// and nothing where it is not. The memory is taken by the first message; what is received takes it as far as messages
+// fill the window. All else is shared by the connections that are at work at the same time.
 type Compression struct {
 	Level CompressionLevel
 

@@ -79,7 +79,7 @@ func (f preparedFrame) compress(v frameVariant) *preparedFrame {
 	scratch := getBuffer(messagePool)
 	defer scratch.freeMessage()
 	f.variant = v
-	if scratch.b, f.deflated = e.deflate(scratch.b, f.message); f.deflated {
+	if scratch.b, f.deflated = e.deflate(scratch.b, f.message, false); f.deflated {
 		h := Header{Fin: true, RSV1: true, Opcode: Opcode(f.msgType)}
 		f.frame = e.append(make([]byte, 0, frameSize(len(scratch.b))), h, scratch.b)
 		f.payload = f.frame[len(f.frame)-len(scratch.b):]

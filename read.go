@@ -61,11 +61,11 @@ func (c *Conn) stopReading() {
 // One goroutine may read at a time; another gets [ErrConcurrentRead]. Any other error ends the connection, except a
 // read deadline that passes between two messages. Errors are listed in the documentation of the package.
 func (c *Conn) ReadMessage() (MessageType, []byte, error) {
-	t, p, err := c.AppendMessage(nil)
-	if err == nil && p == nil {
-		p = []byte{}
+	if err := c.startReading(); err != nil {
+		return 0, nil, err
 	}
-	return t, p, err
+	defer c.stopReading()
+	return c.readMessage()
 }
 
 // AppendMessage is [Conn.ReadMessage] into memory of the caller's: it appends the message to dst and returns the longer
@@ -92,7 +92,7 @@ func (c *Conn) ReadContext(ctx context.Context) (MessageType, []byte, error) {
 	c.readContext = ctx
 	given := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() { c.rdl.cancel(); close(given) })
-	t, p, err := c.appendMessage([]byte{})
+	t, p, err := c.readMessage()
 	if !stop() {
 		<-given
 		c.rdl.uncancel()
@@ -110,6 +110,34 @@ func (c *Conn) SetReadDeadline(t time.Time) error { return c.rdl.setUser(t) }
 // code 1009 and [ErrReadLimit] as soon as its header says so. 0 means [DefaultReadLimit], a negative n no limit. It may be
 // called from any goroutine.
 func (c *Conn) SetReadLimit(n int64) { c.readLimit.Store(option(n, DefaultReadLimit)) }
+
+// readMessage reads the next message into memory of its own. How large a compressed one becomes shows when it is there,
+// so it is inflated into memory on loan first; what has become too large to be given back is the message's own.
+func (c *Conn) readMessage() (MessageType, []byte, error) {
+	if c.dec.inflater.Decoder != nil {
+		if _, err := c.awaitMessage(); err != nil {
+			return 0, nil, err
+		}
+	}
+	if !c.pending.deflated {
+		t, p, err := c.appendMessage(nil)
+		if err == nil && p == nil {
+			p = []byte{}
+		}
+		return t, p, err
+	}
+	whole := getBuffer(messagePool)
+	t, p, err := c.appendMessage(whole.b)
+	whole.b = p
+	switch {
+	case err != nil:
+		p = nil
+	case cap(p) <= maxKeptMessage:
+		p = append(make([]byte, 0, len(p)), p...)
+	}
+	whole.freeMessage()
+	return t, p, err
+}
 
 // appendMessage appends the next message to dst, after the rest of the one that NextReader began.
 func (c *Conn) appendMessage(dst []byte) (MessageType, []byte, error) {

@@ -120,7 +120,7 @@ func (c *Conn) putLarge(ctx context.Context, t MessageType, p []byte) error {
 	if c.enc.deflates(size) {
 		scratch := getBuffer(messagePool)
 		defer scratch.freeMessage()
-		if scratch.b, h.RSV1 = c.enc.deflate(scratch.b, p); h.RSV1 {
+		if scratch.b, h.RSV1 = c.enc.deflate(scratch.b, p, false); h.RSV1 {
 			p = scratch.b
 		}
 	}
@@ -191,9 +191,11 @@ func (c *Conn) putPieces(ctx context.Context, h Header, p []byte, size int) erro
 // sendMessage sends a message of size bytes whose last part is in the buffer and in tail.
 func (c *Conn) sendMessage(ctx context.Context, begin, size int, tail []byte) error {
 	err := c.send(ctx, begin, tail)
-	if err == nil {
+	switch err {
+	case nil:
 		c.countOut(size)
-	} else {
+	case errWriteKept: // it counts for whoever asked for that
+	default:
 		c.enc.takenBack() // if the connection is still there to tell
 	}
 	return err
