@@ -49,20 +49,25 @@ func (c *Conn) Serve(h Handler) error {
 		}
 		return err
 	}
+	c.startWait()
 	err := c.serve(h)
 	h.Closed(c, err)
 	return err
 }
 
 // serve is the loop of Serve. It gives the read token back, also when h panics.
+//
+// The goroutine of a connection that waits for its first message needs a stack of 2 KiB, the smallest there is, as long
+// as nothing deep is called on the way to where it parks. So whoever starts it calls startWait.
 func (c *Conn) serve(h Handler) error {
 	defer c.stopReading()
-	if err := c.skipMessage(); err != nil {
-		return c.fail(err)
+	if c.message != nil {
+		if err := c.skipMessage(); err != nil {
+			return c.fail(err)
+		}
 	}
 	s := &server{c: c, h: h}
 	defer s.endMessage()
-	c.startWait()
 	for s.deliver() {
 		if err := c.wire.serve(s); err != nil {
 			s.end = func() error { return c.serveFailed(err) }
@@ -147,7 +152,7 @@ func (s *server) flush() {
 
 // deliver hands on what is in the read buffer. It returns false if the connection ends.
 func (s *server) deliver() bool {
-	for {
+	for s.c.in.len() > 0 {
 		ev, err := s.c.decode()
 		switch {
 		case err != nil:
@@ -167,6 +172,8 @@ func (s *server) deliver() bool {
 			}
 		}
 	}
+	s.flush()
+	return true
 }
 
 // piece adds a piece to the message, and hands the message on if it is the last.
@@ -234,9 +241,11 @@ func (e *PanicError) Error() string { return fmt.Sprintf("websocket: panic in a 
 
 // serveDetached is Serve on a goroutine that nobody waits for. Closed is called once even if Message panics. What
 // Closed panics with is lost: the connection has ended, and nobody is left to be told.
-func (c *Conn) serveDetached(h Handler) {
+//
+// startErr is what startReading has returned.
+func (c *Conn) serveDetached(h Handler, startErr error) {
 	defer func() { recover() }()
-	err := c.startReading()
+	err := startErr
 	switch err {
 	case nil:
 		err = c.serveUnlessPanic(h)

@@ -11,16 +11,10 @@ import (
 // tells how many bytes are, where a FIN counts as one. A reset does not count.
 type inqReader struct {
 	enabled bool
-	msg     syscall.Msghdr
-	iov     syscall.Iovec
-	control [inqControl]byte
 }
 
-const (
-	// optInq is TCP_INQ, which package syscall does not have; TCP_CM_INQ is the same. It came with Linux 4.18.
-	optInq     = 36
-	inqControl = syscall.SizeofCmsghdr + 8 // the message's int32, aligned
-)
+// optInq is TCP_INQ, which package syscall does not have; TCP_CM_INQ is the same. It came with Linux 4.18.
+const optInq = 36
 
 // enable asks for the hint. Where the kernel or the socket has none, reads go without it.
 func (r *inqReader) enable(raw syscall.RawConn) {
@@ -35,23 +29,27 @@ func (r *inqReader) read(fd int, p []byte) (n int, drained bool, err error) {
 		n, err = syscall.Read(fd, p)
 		return n, false, err
 	}
-	r.iov.Base = &p[0]
-	r.iov.SetLen(len(p))
-	r.msg = syscall.Msghdr{Iov: &r.iov, Iovlen: 1, Control: &r.control[0]}
-	r.msg.SetControllen(len(r.control))
-	got, _, errno := syscall.Syscall(syscall.SYS_RECVMSG, uintptr(fd), uintptr(unsafe.Pointer(&r.msg)), 0)
-	r.iov.Base = nil
+	var hint inqHint
+	iov := syscall.Iovec{Base: &p[0]}
+	iov.SetLen(len(p))
+	msg := syscall.Msghdr{Iov: &iov, Iovlen: 1, Control: (*byte)(unsafe.Pointer(&hint))}
+	msg.SetControllen(int(unsafe.Sizeof(hint)))
+	got, _, errno := syscall.Syscall(syscall.SYS_RECVMSG, uintptr(fd), uintptr(unsafe.Pointer(&msg)), 0)
 	if errno != 0 {
 		return 0, false, errno
 	}
-	return int(got), int(got) < len(p) && r.left() == 0, nil
+	return int(got), int(got) < len(p) && hint.nothingLeft(int(msg.Controllen)), nil
 }
 
-// left returns the hint of the last read: the bytes that are left, -1 if it did not come.
-func (r *inqReader) left() int32 {
-	h := (*syscall.Cmsghdr)(unsafe.Pointer(&r.control[0]))
-	if int(r.msg.Controllen) < syscall.SizeofCmsghdr+4 || h.Level != syscall.IPPROTO_TCP || h.Type != optInq {
-		return -1
-	}
-	return *(*int32)(unsafe.Pointer(&r.control[syscall.SizeofCmsghdr]))
+// An inqHint is the control message that comes with the bytes. msg and hint stay on the stack, where the kernel writes
+// them: a conversion in a call of Syscall keeps them alive, and they do not move while it runs.
+type inqHint struct {
+	header syscall.Cmsghdr
+	left   int32 // bytes that are left
+	_      int32 // to the alignment of control messages
+}
+
+// nothingLeft reports whether the hint, of which n bytes came, says so.
+func (h *inqHint) nothingLeft(n int) bool {
+	return n >= syscall.SizeofCmsghdr+4 && h.header.Level == syscall.IPPROTO_TCP && h.header.Type == optInq && h.left == 0
 }
