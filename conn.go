@@ -193,7 +193,8 @@ func (c *Conn) LocalAddr() net.Addr { return c.nc.LocalAddr() }
 func (c *Conn) RemoteAddr() net.Addr { return c.nc.RemoteAddr() }
 
 // NetConn returns the transport: a *net.TCPConn, *tls.Conn or whatever DialContext made. Reading from it, writing to it
-// or setting its deadlines breaks the connection; it is for socket options.
+// or setting its deadlines breaks the connection; it is for socket options. To end it use CloseNow: a Handler that closes
+// the transport itself may wait for itself.
 func (c *Conn) NetConn() net.Conn { return c.nc }
 
 // Done returns a channel that is closed when the connection has ended and its socket is closed.

@@ -271,12 +271,29 @@ func (c *Conn) end() {
 	hooks := c.endHooks
 	c.endHooks = nil
 	c.mu.Unlock()
-	c.nc.Close()
+	c.closeSocket()
 	c.pings.failAll()
 	for _, hook := range hooks {
 		hook()
 	}
 	close(c.done) // last, so that whoever waited for it finds the connection nowhere registered any more
+}
+
+// closeSocket closes the socket. While a Handler's callback runs that may be inside a callback of the socket, which Close
+// would wait for; then the socket is shut down, and closed as soon as the callback returns.
+func (c *Conn) closeSocket() {
+	if !c.serving.Load() {
+		c.nc.Close()
+		return
+	}
+	if tcp, ok := c.nc.(interface {
+		CloseRead() error
+		CloseWrite() error
+	}); ok {
+		tcp.CloseRead()
+		tcp.CloseWrite()
+	}
+	go c.nc.Close()
 }
 
 // atEnd has f called when the connection has ended, which may be now.

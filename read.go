@@ -251,19 +251,34 @@ func (c *Conn) nextData() (event, error) {
 		return ev, nil
 	}
 	for {
+		ev, err := c.decode()
+		switch {
+		case err != nil:
+			return event{}, c.failProtocol(err)
+		case ev.kind == eventData:
+			return ev, nil
+		case ev.kind == eventClose:
+			return event{}, c.handleClose(ev)
+		}
+		if err := c.receiveFrames(); err != nil {
+			return event{}, err
+		}
+	}
+}
+
+// decode returns the next piece of a data message, or the peer's Close, that is in the read buffer. It answers Pings and
+// notices Pongs that come before it. With eventNone what is in the buffer is used up, but for the beginning of a frame.
+func (c *Conn) decode() (event, *ProtocolError) {
+	for {
 		if !c.dec.midMessage() {
 			c.dec.limit = uint64(c.readLimit.Load())
 		}
 		ev, n, err := c.dec.next(c.in.bytes())
 		c.in.consume(n)
 		if err != nil {
-			return event{}, c.failProtocol(c.dec.err)
+			return event{}, c.dec.err
 		}
 		switch ev.kind {
-		case eventNone:
-			if err := c.receiveFrames(); err != nil {
-				return event{}, err
-			}
 		case eventData:
 			if c.dying.Load() {
 				continue // we are closing: nothing is delivered any more
@@ -277,8 +292,8 @@ func (c *Conn) nextData() (event, error) {
 			c.sendControl(ev.owed, ev.payload)
 		case eventPong:
 			c.handlePong(ev.payload)
-		case eventClose:
-			return event{}, c.handleClose(ev)
+		default:
+			return ev, nil
 		}
 	}
 }

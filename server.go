@@ -91,7 +91,11 @@ func (u *Upgrader) Handler(open func(c *Conn, r *http.Request) Handler) http.Han
 		if h == nil {
 			h = HandlerFuncs{}
 		}
-		go c.serveDetached(h)
+		startErr := c.startReading()
+		if startErr == nil {
+			c.startWait()
+		}
+		go c.serveDetached(h, startErr)
 	})
 }
 

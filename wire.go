@@ -15,8 +15,22 @@ type wire interface {
 	// tryWrite sends what the transport takes of p at once and returns how much that was. It never waits. Only the
 	// holder of the write lock calls it.
 	tryWrite(p []byte) (int, error)
+	// serve waits for bytes again and again and gives them to t, until t has enough, then it returns nil, or the
+	// transport has no more. It may be called again after a timeout. Only the reader calls it.
+	serve(t taker) error
 	// canTry reports whether tryWrite does anything. If not, the only way to write is to wait.
 	canTry() bool
+}
+
+// A taker takes what a wire receives.
+type taker interface {
+	// space returns where the next bytes go. It may be called again before any have come.
+	space() []byte
+	// take is told that the first n bytes of space have come. It returns false to end the serving.
+	take(n int) bool
+	// idle is called before the wire waits for bytes. Space that was given out is not used any more if the wire can do
+	// without one while it waits.
+	idle()
 }
 
 // transport is what a Conn needs of a net.Conn.
@@ -59,6 +73,22 @@ func (w *plainWire) fill(b *readBuffer) error {
 	}
 	b.release()
 	return err
+}
+
+func (w *plainWire) serve(t taker) error {
+	for {
+		t.idle()
+		n, err := w.t.Read(t.space())
+		switch {
+		case n > 0:
+			if !t.take(n) {
+				return nil
+			}
+		case err != nil:
+			t.idle()
+			return err
+		}
+	}
 }
 
 func (w *plainWire) tryWrite(p []byte) (int, error) {

@@ -6,21 +6,27 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync/atomic"
 	"syscall"
 )
 
 // A socketWire reads a TCP or Unix socket without holding a buffer while it waits: inside one RawConn.Read callback it
 // takes a buffer, tries to read, and gives the buffer back before it lets the goroutine park.
 //
+// There are two ways. fill reads once, and its callback returns with the bytes; the next fill begins with a read that
+// usually finds nothing, since entering RawConn.Read forgets that the socket became ready meanwhile. serve stays inside
+// the callback for as long as the connection lasts, and hands out the bytes there: it parks without a vain read.
+//
 // Two traps lie here.
 //
 // First, closing a net.Conn waits until its callbacks have returned, so a Close from inside the callback waits for
-// itself. Therefore nothing but system calls runs inside: the callback takes the bytes and returns, and they are
-// decoded and handed to the application outside.
+// itself. fill has nothing but system calls in there. In serve there may be the application's code; see Conn.closeSocket.
 //
 // Second, readiness is edge-triggered: data and a FIN that arrive together raise one edge, so a loop that parks after a
-// short read never hears of the FIN. Therefore the callback parks only after a read that found nothing (EAGAIN), never
-// after one that found something.
+// short read never hears of the FIN. Therefore it parks only after a read that found nothing (EAGAIN), or when two
+// things are known: the kernel said with the bytes that nothing is left behind them, not even a FIN (wire_inq_linux.go),
+// and the socket has taken a write since, so that no reset had come either, of which that hint says nothing. An echo
+// parks that way, with one system call to read and one to write.
 type socketWire struct {
 	raw syscall.RawConn
 
@@ -30,6 +36,11 @@ type socketWire struct {
 	into     *readBuffer
 	rn       int
 	rerr     error
+
+	servable func(fd uintptr) bool // nil until serve is called
+	taker    taker
+	inq      inqReader
+	writes   atomic.Uint32 // that the socket took; by the holder of the write lock
 
 	writable func(fd uintptr) bool
 	out      []byte
@@ -92,6 +103,54 @@ func (w *socketWire) readOnce(fd uintptr) bool {
 	}
 }
 
+func (w *socketWire) serve(t taker) error {
+	if w.servable == nil {
+		w.servable = w.serveOn
+		w.inq.enable(w.raw)
+	}
+	w.taker, w.rn, w.rerr = t, 0, nil
+	err := w.raw.Read(w.servable)
+	w.taker = nil
+	switch {
+	case err != nil:
+		t.idle()
+		return err // closed, or a deadline passed
+	case w.rerr != nil:
+		return os.NewSyscallError("read", w.rerr)
+	case w.rn == 0:
+		return io.EOF
+	}
+	return nil
+}
+
+// serveOn runs inside RawConn.Read. It returns false to park until the socket is readable.
+func (w *socketWire) serveOn(fd uintptr) bool {
+	for {
+		before := w.writes.Load()
+		n, drained, err := w.inq.read(int(fd), w.taker.space())
+		switch err {
+		case nil:
+			w.rn = n // 0 is the end of the stream
+			if n == 0 || !w.taker.take(n) {
+				w.taker.idle()
+				return true
+			}
+			if drained && w.writes.Load() != before {
+				w.taker.idle()
+				return false
+			}
+		case syscall.EINTR:
+		case syscall.EAGAIN:
+			w.taker.idle()
+			return false
+		default:
+			w.rerr = err
+			w.taker.idle()
+			return true
+		}
+	}
+}
+
 func (w *socketWire) tryWrite(p []byte) (int, error) {
 	w.out, w.wn, w.werr = p, 0, nil
 	err := w.raw.Write(w.writable)
@@ -109,6 +168,7 @@ func (w *socketWire) writeOnce(fd uintptr) bool {
 		switch err {
 		case nil:
 			w.wn += n
+			w.writes.Add(1)
 			if w.wn < len(w.out) && n == 0 {
 				return true
 			}
