@@ -9,7 +9,7 @@
 //	arm64       NEON                  –
 //	others      words of 64 bits      –
 //
-// A dash means that [ValidPrefix] knows nothing and says so; its caller then goes over the text byte by byte. The build
+// A dash means that [SoundTo] gets nowhere and says so; its caller then goes over the text byte by byte. The build
 // tag purego leaves all assembly out, as on "others".
 package simd
 

@@ -54,21 +54,16 @@ func TestMaskStaysInBounds(t *testing.T) {
 	})
 }
 
-func TestValidPrefixStaysInBounds(t *testing.T) {
+func TestSoundToStaysInBounds(t *testing.T) {
 	for _, text := range texts {
 		atGuards(t, func(t *testing.T, p []byte) {
 			for i := copy(p, repeated(text.unit, len(p))); i < len(p); i++ {
 				p[i] = '.' // no whole character has room
 			}
-			n := ValidPrefix(p)
-			if n > len(p) || utf8Unit(len(p)) > 0 && n < len(p)-7 {
-				t.Fatalf("%d of %d bytes", n, len(p))
-			}
-			// Cut off at the beginning: the kernel meets a mistake at once, the way back must not lead out.
-			for cut := 1; cut < min(4, len(p)); cut++ {
-				if n := ValidPrefix(p[cut:]); n > len(p)-cut {
-					t.Fatalf("%d of %d bytes", n, len(p)-cut)
-				}
+			checkSoundTo(t, p)
+			if len(p) > 0 {
+				p[len(p)/2] ^= 0x80
+				checkSoundTo(t, p)
 			}
 		})
 	}

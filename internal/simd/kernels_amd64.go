@@ -33,6 +33,7 @@ func utf8AVX2(p *byte, n int, t *utf8Tables) int
 //go:noescape
 func utf8SSSE3(p *byte, n int, t *utf8Tables) int
 
+// utf8Unit returns the size of the blocks for n bytes, 0 if they are too few.
 func utf8Unit(n int) int {
 	switch {
 	case best == avx2 && n >= 64:
@@ -43,9 +44,11 @@ func utf8Unit(n int) int {
 	return 0
 }
 
+// utf8Kernel returns how many bytes of p[Behind:], at least one block, are good: all, or those before the block in
+// which a mistake shows. An impossible lead byte shows in the byte after it.
 func utf8Kernel(p []byte, unit int) int {
 	if unit == 64 {
-		return utf8AVX2(&p[0], len(p), &tables)
+		return utf8AVX2(&p[Behind], len(p)-Behind, &tables)
 	}
-	return utf8SSSE3(&p[0], len(p), &tables)
+	return utf8SSSE3(&p[Behind], len(p)-Behind, &tables)
 }

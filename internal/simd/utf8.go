@@ -1,57 +1,49 @@
 package simd
 
-// ValidPrefix returns the length of a beginning of p that is valid UTF-8 and ends between characters. It is as long as
-// the kernels find quickly: up to few bytes before the end of p or before the first mistake, but it is 0 for a short
-// text and where there is no kernel. The caller judges the rest.
-func ValidPrefix(p []byte) (n int) {
-	unit := utf8Unit(len(p))
+// Behind is how far back the check of a byte looks: a character has up to four bytes, so whether one is right depends
+// on the three before it.
+const Behind = 3
+
+// SoundTo checks the UTF-8 that p, of at least Behind bytes, goes on with after the first Behind. Those the caller has
+// judged; they may begin inside a character.
+//
+// It returns the length of a piece of p that is sound and ends between characters, as long as it finds one quickly: to
+// the end of p, or to less than a block before the first mistake, but for the character that is cut there. It returns 0
+// where there is no kernel, for a short text and for a mistake at its beginning. The caller does the rest.
+func SoundTo(p []byte) int {
+	unit := utf8Unit(len(p) - Behind)
 	if unit == 0 {
 		return 0
 	}
-	for len(p)-n >= unit {
-		run := min(len(p)-n, maxRun) &^ (unit - 1)
-		good := utf8Kernel(p[n:n+run], unit)
-		n += wholeCharacters(p[n : n+good])
+	n := Behind
+	for n < len(p) {
+		run := len(p) - n
+		if run >= 2*maxRun { // so that the last is not too short for a block
+			run = maxRun
+		}
+		good := utf8Kernel(p[n-Behind:n+run], unit)
+		n += good
 		if good < run {
-			return n
+			break
 		}
 	}
-	return max(n, lastBlock(p, n, unit))
+	if n == Behind {
+		return 0
+	}
+	return n - begun(p[:n])
 }
 
-// lastBlock checks the block that ends where p does, though it overlaps with p[:n], which is valid already. A block has
-// to begin between characters, so it may have to be moved back, and ends up to three bytes before the end.
-func lastBlock(p []byte, n, unit int) int {
-	const worthwhile = 8
-	if len(p)-n < worthwhile {
-		return n
-	}
-	begin := len(p) - unit
-	for isContinuation(p[begin]) {
-		begin-- // stays above 0, because begin < n: the valid text there has the character's lead byte
-	}
-	end := begin + unit
-	if utf8Kernel(p[begin:end], unit) < unit {
-		return n
-	}
-	return begin + wholeCharacters(p[begin:end])
-}
-
-func isContinuation(b byte) bool { return b&0xC0 == 0x80 }
-
-// wholeCharacters returns how much of p is left without the character that p breaks off in, if it does. Up to there p
-// is valid.
-func wholeCharacters(p []byte) int {
+// begun returns how many bytes of a character that has begun, and is still without its end, stand at the end of p, in
+// which there is no other mistake.
+func begun(p []byte) int {
 	n := len(p)
 	switch {
-	case n == 0:
-		return 0
-	case p[n-1] >= 0xC0: // a lead byte
-		return n - 1
-	case p[n-2] >= 0xE0: // a lead byte of three or four, and one more
-		return n - 2
-	case p[n-3] >= 0xF0: // a lead byte of four, and two more
-		return n - 3
+	case p[n-1] >= 0xC0: // a first byte
+		return 1
+	case p[n-2] >= 0xE0: // a first byte of three or four, and one more
+		return 2
+	case p[n-3] >= 0xF0: // a first byte of four, and two more
+		return 3
 	}
-	return n
+	return 0
 }

@@ -1,7 +1,6 @@
 package simd
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -33,27 +32,21 @@ var edges = []byte("\x00\x7F\x80\x8F\x90\x9F\xA0\xBF\xC0\xC1\xC2\xDF\xE0\xE1\xEC
 // four bytes, here among ASCII, in every place that they can have in a vector, and over the seams between vectors.
 func TestFourBytesOfEdges(t *testing.T) {
 	atEveryLevel(t, func(t *testing.T) {
-		p := []byte(strings.Repeat("-", 128))
-		unit := utf8Unit(len(p))
-		if unit == 0 {
+		p := []byte(strings.Repeat("-", 130))
+		if utf8Unit(len(p)-Behind) == 0 {
 			return
 		}
-		place := 0
-		for _, a := range edges {
-			for _, b := range edges {
-				for _, c := range edges {
-					for _, d := range edges {
-						place = (place + 1) % 120
-						four := p[place : place+4]
-						four[0], four[1], four[2], four[3] = a, b, c, d
-						valid := utf8.Valid(p[place : place+5])
-						if good := utf8Kernel(p, unit); (good == len(p)) != valid || good != model(p, unit) {
-							t.Fatalf("% X at %d: %d bytes are good; valid %t, model %d", four, place, good, valid, model(p, unit))
-						}
-						copy(four, "----")
-					}
-				}
+		place := Behind
+		for i := range len(edges) * len(edges) * len(edges) * len(edges) {
+			if place++; place == 120 {
+				place = Behind
 			}
+			four := p[place : place+4]
+			for j := range four {
+				four[j], i = edges[i%len(edges)], i/len(edges)
+			}
+			checkSoundTo(t, p)
+			copy(four, "----")
 		}
 	})
 }
@@ -65,22 +58,17 @@ func mistakes(first, second byte) byte {
 
 // model is a kernel written byte by byte.
 func model(p []byte, unit int) int {
-	at := func(i int) byte {
-		if i < 0 {
-			return 0
-		}
-		return p[i]
-	}
-	for i := range p {
-		wrong := mistakes(at(i-1), p[i])
-		if at(i-2) >= 0xE0 || at(i-3) >= 0xF0 {
+	for i := Behind; i < len(p); i++ {
+		wrong := mistakes(p[i-1], p[i])
+		if p[i-2] >= 0xE0 || p[i-3] >= 0xF0 {
 			wrong ^= secondOrThird
 		}
 		if wrong != 0 {
-			return i / unit * unit
+			// The beginning of its block; the last one ends with p.
+			return min((i-Behind)/unit*unit, len(p)-unit-Behind)
 		}
 	}
-	return len(p)
+	return len(p) - Behind
 }
 
 // texts are whole characters, of each length and mixed.
@@ -109,87 +97,87 @@ func repeated(unit string, n int) []byte {
 	return p
 }
 
-// soundTo returns how many bytes of p are valid and end between characters.
-func soundTo(p []byte) int {
+// mistakeIn returns the place of the byte at which p stops being the beginning of a valid text, len(p) without one.
+func mistakeIn(p []byte) int {
 	for i := 0; i < len(p); {
 		r, size := utf8.DecodeRune(p[i:])
-		if r == utf8.RuneError && size == 1 {
-			return i
+		if r != utf8.RuneError || size != 1 {
+			i += size
+			continue
 		}
-		i += size
+		// FullRune is false for the beginning of a character.
+		for n := 1; n <= len(p)-i; n++ {
+			if utf8.FullRune(p[i : i+n]) {
+				return i + n - 1
+			}
+		}
+		break
 	}
 	return len(p)
 }
 
-// checkPrefix wants of ValidPrefix that it is right and, as its callers count on it for their speed, that it gets far.
-func checkPrefix(t *testing.T, p []byte) {
+// checkSoundTo compares a kernel with the model, and SoundTo with unicode/utf8 if p begins well.
+func checkSoundTo(t *testing.T, p []byte) {
 	t.Helper()
-	n, sound := ValidPrefix(p), soundTo(p)
-	if n > sound || !utf8.Valid(p[:n]) {
-		t.Fatalf("% X: %d bytes, but only %d are valid", p, n, sound)
+	if len(p) < Behind {
+		return
 	}
-	unit := utf8Unit(len(p))
+	got, unit := SoundTo(p), utf8Unit(len(p)-Behind)
 	if unit == 0 {
-		if n != 0 {
-			t.Fatalf("% X: %d bytes without a kernel", p, n)
+		if got != 0 {
+			t.Fatalf("% X: sound to %d without a kernel", p, got)
 		}
 		return
 	}
-	// To where a whole block is sound, less a character that was cut there. To the end, if there is no mistake.
-	least := sound - unit - 2
-	if !utf8.FullRune(p[sound:]) {
-		least = len(p) - 7
+	if good, want := utf8Kernel(p, unit), model(p, unit); good != want {
+		t.Fatalf("% X: %d bytes are good, model %d", p, good, want)
 	}
-	if n < least {
-		t.Fatalf("% X: only %d bytes of %d", p, n, sound)
-	}
-}
-
-// checkKernels compares the kernels with the model on the whole blocks of p.
-func checkKernels(t *testing.T, p []byte) {
-	t.Helper()
-	unit := utf8Unit(len(p))
-	if unit == 0 {
+	mistake := mistakeIn(p)
+	if mistake < Behind {
 		return
 	}
-	p = p[:len(p)&^(unit-1)]
-	if got, want := utf8Kernel(p, unit), model(p, unit); got != want {
-		t.Fatalf("% X: kernel says %d, model %d", p, got, want)
+	if got > 0 && !utf8.Valid(p[:got]) {
+		t.Fatalf("% X: sound to %d, mistake at %d", p, got, mistake)
+	}
+	// Callers count on it for their speed that it gets far.
+	if mistake == len(p) && got < len(p)-3 || got < mistake-(unit-1)-3 && got > 0 || got == 0 && mistake > Behind+unit {
+		t.Fatalf("% X: sound only to %d, mistake at %d", p, got, mistake)
+	}
+	if utf8.Valid(p) && got != len(p) {
+		t.Fatalf("% X: sound only to %d", p, got)
 	}
 }
 
-func TestValidPrefixEveryLengthAndAlignment(t *testing.T) {
+func TestSoundToEveryLengthAndAlignment(t *testing.T) {
 	atEveryLevel(t, func(t *testing.T) {
 		for _, text := range texts {
 			p := repeated(text.unit, 400)
 			for n := range 257 {
 				for offset := range 64 {
 					// Cut anywhere, the first and last characters may be broken.
-					checkPrefix(t, p[offset:offset+n])
-					checkKernels(t, p[offset:offset+n])
+					checkSoundTo(t, p[offset:offset+n])
 				}
 			}
 		}
 	})
 }
 
-func TestValidPrefixMistakeAnywhere(t *testing.T) {
+func TestSoundToMistakeAnywhere(t *testing.T) {
 	atEveryLevel(t, func(t *testing.T) {
 		for _, text := range texts {
 			for _, wrong := range broken {
 				for at := range 200 {
 					before := repeated(text.unit, at)
 					p := append(append(before[:len(before):len(before)], wrong...), repeated(text.unit, 200-at)...)
-					checkPrefix(t, p)
-					checkPrefix(t, p[:len(before)+len(wrong)])
-					checkKernels(t, p)
+					checkSoundTo(t, p)
+					checkSoundTo(t, p[:len(before)+len(wrong)])
 				}
 			}
 		}
 	})
 }
 
-func TestValidPrefixRandom(t *testing.T) {
+func TestSoundToRandom(t *testing.T) {
 	atEveryLevel(t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(3629, 6455))
 		for i := range 30_000 {
@@ -205,28 +193,22 @@ func TestValidPrefixRandom(t *testing.T) {
 			if i%8 == 0 && len(p) > 0 {
 				p[rng.IntN(len(p))] = byte(rng.Uint32())
 			}
-			checkPrefix(t, p)
-			checkKernels(t, p)
+			checkSoundTo(t, p)
 		}
 	})
 }
 
-func TestValidPrefixLong(t *testing.T) {
+func TestSoundToLong(t *testing.T) {
 	atEveryLevel(t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(3629, 6455))
 		for _, text := range texts {
-			p := repeated(text.unit, 3*maxRun+rng.IntN(1000))
-			if utf8Unit(len(p)) > 0 && len(p)-ValidPrefix(p) >= 8 {
-				t.Errorf("%s: only %d of %d bytes", text.name, ValidPrefix(p), len(p))
-			}
+			p := repeated(text.unit, 4*maxRun+rng.IntN(maxRun))
+			checkSoundTo(t, p)
 			for range 20 {
 				at := rng.IntN(len(p))
 				was := p[at]
 				p[at] = 0xFF
-				n, sound := ValidPrefix(p), soundTo(p[:at+1])
-				if n > sound || utf8Unit(len(p)) > 0 && n < sound-64-2 {
-					t.Errorf("%s with FF at %d: %d bytes", text.name, at, n)
-				}
+				checkSoundTo(t, p)
 				p[at] = was
 			}
 		}
@@ -244,28 +226,20 @@ func FuzzValid(f *testing.F) {
 		cut = int(uint(cut) % uint(len(p)+1))
 		atEveryLevel(t, func(t *testing.T) {
 			for _, piece := range [][]byte{p, p[:cut], p[cut:]} {
-				checkPrefix(t, piece)
-				checkKernels(t, piece)
+				checkSoundTo(t, piece)
 			}
 		})
 	})
 }
 
-func BenchmarkValidPrefix(b *testing.B) {
+func BenchmarkSoundTo(b *testing.B) {
 	for _, text := range texts {
 		b.Run(text.name, func(b *testing.B) {
 			for _, size := range sizes {
 				p := repeated(text.unit, size)
 				benchmark(b, "std", size, func() { utf8.Valid(p) })
-				benchmarkAtEveryLevel(b, size, func() { ValidPrefix(p) })
+				benchmarkAtEveryLevel(b, size, func() { SoundTo(p) })
 			}
 		})
 	}
-}
-
-func ExampleValidPrefix() {
-	text := []byte(strings.Repeat("wide and narrow, schön und größer ", 10) + "cut \xE2\x82")
-	n := ValidPrefix(text)
-	fmt.Println(utf8.Valid(text[:n]), utf8.Valid(text))
-	// Output: true false
 }

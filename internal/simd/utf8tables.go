@@ -9,9 +9,9 @@ package simd
 // look-ups leaves the mistakes that all three nibbles agree on.
 //
 // The one thing is a second or third continuation byte: whether 80..BF may follow 80..BF depends on what stands two and
-// three bytes before. So that pair has a bit of its own, the highest, which is no mistake where a second or third
-// continuation byte must stand, and is one where it is missing: the kernel computes the bit "must stand" by comparing
-// those two bytes, and XORs it in.
+// three bytes before. So that pair has a bit of its own, the highest. From those two bytes the kernel finds where a
+// second or third continuation byte must stand, as the same bit, and XORs it in: what is left is the bit of a byte that
+// stands where it must not, or is missing where it must stand.
 const (
 	tooShort      = 1 << iota // a lead byte without its continuation byte
 	tooLong                   // a continuation byte after ASCII
