@@ -55,7 +55,7 @@ func TestMaskLong(t *testing.T) {
 	atEveryLevel(t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(5, 3))
 		p := randomBytes(rng, 3*maxRun)
-		for range 200 {
+		for range 50 {
 			begin := rng.IntN(len(p))
 			checkMask(t, p, begin, begin+rng.IntN(len(p)-begin+1), rng.Uint32())
 		}
