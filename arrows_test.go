@@ -30,6 +30,7 @@ func TestArrowsBetweenPackages(t *testing.T) {
 	allowed := map[string][]string{ // package: which of ours it may depend on
 		"":                        {"internal/utf8x", "internal/memconn", "internal/simd", "internal/deflate"},
 		"internal/deflate":        {},
+		"internal/simd":           {},
 		"internal/utf8x":          {"internal/simd"},
 		"internal/memconn":        {},
 		"internal/wstest":         {},
@@ -60,6 +61,21 @@ func TestArrowsBetweenPackages(t *testing.T) {
 	}
 	if mods := goList(t, "-m", "all"); !slices.Equal(mods, []string{modulePath}) {
 		t.Errorf("modules: %v", mods)
+	}
+}
+
+// One package holds all the assembly, and imports nothing of ours to do it (above).
+func TestAssemblyIsInOnePlace(t *testing.T) {
+	files := 0
+	for _, line := range goList(t, "-f", "{{$p := .ImportPath}}{{range .SFiles}}{{$p}} {{end}}", "./...") {
+		files++
+		if line != modulePath+"/internal/simd" {
+			t.Errorf("%s has assembly", line)
+		}
+	}
+	ignored := goList(t, "-f", "{{range .IgnoredOtherFiles}}{{.}} {{end}}", "./internal/simd")
+	if files+len(ignored) == 0 {
+		t.Error("no assembly was found")
 	}
 }
 

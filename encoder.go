@@ -60,7 +60,7 @@ func (e *encoder) checkMessage(t MessageType, p []byte) error {
 		return ErrCloseSent // RFC 6455, section 5.5.1
 	case e.inside:
 		return errMessageOpen // section 5.4: fragments of two messages are not interleaved
-	case t == TextMessage && !utf8.Valid(p):
+	case t == TextMessage && !utf8x.Valid(p):
 		return ErrInvalidUTF8 // section 5.6: text is UTF-8
 	}
 	return nil

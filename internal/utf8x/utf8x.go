@@ -6,7 +6,11 @@
 // it has arrived.
 package utf8x
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"hawser.example/websocket/internal/simd"
+)
 
 // Validator checks one stream of UTF-8. The zero value is ready for use.
 //
@@ -118,7 +122,44 @@ func firstState(b byte) uint64 {
 }
 
 // run moves from state over p and returns the state after it.
+//
+// The vector unit takes what it can: a sound text but for the first bytes, most of what is before a mistake. The state
+// machine does the rest, so it alone says where a mistake is.
 func run(from uint8, p []byte) uint8 {
+	if from == stateAccept && len(p) <= short && len(p) >= 8 && isASCII(p) {
+		n := asciiWords(p)
+		if n == len(p) {
+			return stateAccept
+		}
+		p = p[n:]
+	}
+	if len(p) < worthwhile {
+		return step(from, p)
+	}
+	state := uint64(from)
+	for _, b := range p[:simd.Behind] {
+		state = transitions[b] >> (state & stateMask)
+	}
+	if state &= stateMask; state == stateReject {
+		return stateReject
+	}
+	switch n := simd.SoundTo(p); n {
+	case len(p):
+		return stateAccept
+	case 0:
+		return step(uint8(state), p[simd.Behind:])
+	default:
+		return step(stateAccept, p[n:])
+	}
+}
+
+const (
+	short      = 256              // up to this length, ASCII is seen sooner without a call of the vector unit
+	worthwhile = simd.Behind + 16 // from this length on, the call pays for other text
+)
+
+// step is run by the state machine alone.
+func step(from uint8, p []byte) uint8 {
 	state := uint64(from)
 	for len(p) >= 8 {
 		if state == stateAccept {
@@ -146,9 +187,14 @@ func run(from uint8, p []byte) uint8 {
 	return uint8(state & stateMask)
 }
 
-// asciiWords returns how many bytes at the start of p, in whole words of eight, are ASCII.
+// high are the bits of a word that no ASCII has.
+const high = 0x8080808080808080
+
+// isASCII reports whether the first eight bytes of p are ASCII.
+func isASCII(p []byte) bool { return binary.LittleEndian.Uint64(p)&high == 0 }
+
+// asciiWords returns how many bytes at the start of p, in whole words of eight or up to the end, are ASCII.
 func asciiWords(p []byte) (n int) {
-	const high = 0x8080808080808080
 	for ; len(p)-n >= 32; n += 32 {
 		w := p[n : n+32 : n+32]
 		if (binary.LittleEndian.Uint64(w)|binary.LittleEndian.Uint64(w[8:])|
@@ -156,8 +202,12 @@ func asciiWords(p []byte) (n int) {
 			break
 		}
 	}
-	for len(p)-n >= 8 && binary.LittleEndian.Uint64(p[n:])&high == 0 {
+	for len(p)-n >= 8 && isASCII(p[n:]) {
 		n += 8
+	}
+	// The last word may overlap with the one before.
+	if n > 0 && len(p)-n < 8 && isASCII(p[len(p)-8:]) {
+		return len(p)
 	}
 	return n
 }

@@ -107,8 +107,8 @@ var boundaries = []struct {
 func TestBoundaries(t *testing.T) {
 	for _, c := range boundaries {
 		// Behind some ASCII the same text meets every path: whole words,
-		// groups of four words, the tail.
-		for _, before := range []int{0, 1, 7, 8, 9, 31, 32, 33, 71} {
+		// groups of four words, the tail, blocks of the vector unit.
+		for _, before := range []int{0, 1, 7, 8, 9, 18, 19, 31, 32, 33, 71, 255, 300} {
 			t.Run(fmt.Sprintf("%s/%d", c.name, before), func(t *testing.T) {
 				p := append(bytes.Repeat([]byte{'a'}, before), c.text...)
 				bad := c.bad
@@ -182,6 +182,9 @@ var samples = []string{
 	"\xce\xba\xe1\xbd\xb9\xcf\x83\xce\xbc\xce\xb5\xf4\x90\x80\x80edited",
 	strings.Repeat("ж", 40) + "\xc0" + strings.Repeat("ж", 40),
 	"tail cut 🌍"[:len("tail cut 🌍")-1],
+	strings.Repeat("天地玄黃 und ähnliches 🌍", 8),
+	strings.Repeat("天地玄黃", 12) + "\xed\xa0" + strings.Repeat("天地玄黃", 8),
+	strings.Repeat("🌍🌎🌏", 12)[:12*12-2],
 }
 
 func TestEverySplitAgrees(t *testing.T) {
@@ -319,6 +322,36 @@ func TestRandomAgainstReference(t *testing.T) {
 	}
 }
 
+// everyState are the states that a Validator can be in.
+var everyState = []uint8{
+	stateAccept, stateReject, stateLast, stateTwo, stateThree, stateE0, stateED, stateF0, stateF4,
+}
+
+// checkAgainstStateMachine wants p to lead where the state machine leads, from every state.
+func checkAgainstStateMachine(t *testing.T, p []byte) {
+	t.Helper()
+	for _, from := range everyState {
+		if got, want := run(from, p), step(from, p); got != want {
+			t.Fatalf("% x from state %d: state %d, want %d", p, from, got, want)
+		}
+	}
+}
+
+func TestVectorUnitAgreesWithStateMachine(t *testing.T) {
+	units := []string{"a", "é", "世", "🌍", "Zwölf Boxkämpfer, 天地 🌍"}
+	wrong := []string{"", "\x80", "\xc1", "\xc2", "\xe0\x9f", "\xed\xa0\x80", "\xe2\x82a", "\xf4\x90", "\xf5", "\xff"}
+	for _, unit := range units {
+		text := strings.Repeat(unit, 400/len(unit))
+		for n := range len(text) {
+			checkAgainstStateMachine(t, []byte(text[n:]))
+			for _, w := range wrong {
+				checkAgainstStateMachine(t, []byte(text[:n]+w))
+				checkAgainstStateMachine(t, []byte(text[:n]+w+text[n:]))
+			}
+		}
+	}
+}
+
 func TestSizeAndAllocations(t *testing.T) {
 	if size := unsafe.Sizeof(Validator{}); size > 8 {
 		t.Errorf("Validator has %d bytes", size)
@@ -337,6 +370,7 @@ func TestSizeAndAllocations(t *testing.T) {
 func FuzzUTF8(f *testing.F) {
 	for _, c := range boundaries {
 		f.Add([]byte(c.text), 1)
+		f.Add([]byte(strings.Repeat("世", 50)+c.text), 149)
 	}
 	for _, s := range samples {
 		f.Add([]byte(s), len(s)/2)
@@ -348,6 +382,7 @@ func FuzzUTF8(f *testing.F) {
 		if cut < 0 || cut > len(p) {
 			cut = len(p)
 		}
+		checkAgainstStateMachine(t, p)
 		bad := firstBad(p)
 		var v Validator
 		if got, want := v.Feed(p[:cut]), bad < 0 || bad >= cut; got != want {
@@ -371,19 +406,24 @@ func BenchmarkFeed(b *testing.B) {
 		{"emoji", "🌍🌎🌏😀😃😄"},
 	}
 	for _, text := range texts {
-		for _, size := range []int{16, 125, 1 << 10, 16 << 10, 1 << 20} {
+		for _, size := range []int{16, 30, 125, 1 << 10, 16 << 10, 1 << 20} {
 			p := []byte(strings.Repeat(text.unit, size/len(text.unit)+1))[:size]
-			for name, valid := range map[string]func([]byte) bool{
-				"feed": func(p []byte) bool { var v Validator; return v.Feed(p) },
-				"std":  utf8.Valid,
-			} {
-				b.Run(fmt.Sprintf("%s/%d/%s", text.name, size, name), func(b *testing.B) {
-					b.SetBytes(int64(size))
-					for b.Loop() {
-						valid(p)
-					}
-				})
+			for !utf8.Valid(p) {
+				p = p[:len(p)-1]
 			}
+			b.Run(fmt.Sprintf("%s/%d/feed", text.name, size), func(b *testing.B) {
+				b.SetBytes(int64(size))
+				for b.Loop() {
+					var v Validator
+					v.Feed(p)
+				}
+			})
+			b.Run(fmt.Sprintf("%s/%d/std", text.name, size), func(b *testing.B) {
+				b.SetBytes(int64(size))
+				for b.Loop() {
+					utf8.Valid(p)
+				}
+			})
 		}
 	}
 }
