@@ -174,11 +174,14 @@ func (p *page) filter() {
 
 // matrix writes the cases, by category, with a column for each agent.
 func (p *page) matrix() {
-	class := ""
-	if len(p.agents) > maxColumns {
-		class = " many"
+	class := verbatim("one")
+	switch n := len(p.agents); {
+	case n > maxColumns:
+		class = "several many"
+	case n > 1:
+		class = "several"
 	}
-	p.printf("<main class=\"matrix%s\" style=\"--agents:%d\">\n", class, len(p.agents))
+	p.printf("<main class=\"%s\" style=\"--agents:%d\">\n", class, len(p.agents))
 	if len(p.agents) > 1 {
 		p.printf(`<div class="names row" aria-hidden="true"><span></span><span></span>`)
 		for _, agent := range p.agents {
@@ -211,7 +214,8 @@ func (p *page) row(id string) {
 	best := true
 	for _, agent := range p.agents {
 		e, ok := p.index[agent][id]
-		best = best && ok && isBest(e.Behavior) && isBest(e.BehaviorClose)
+		own := p.files[agent][id] != nil && len(p.files[agent][id].Own) > 0
+		best = best && ok && isBest(e.Behavior) && isBest(e.BehaviorClose) && !own
 	}
 	p.printf("<details id=\"case-%s\"%s><summary class=\"row\"><b>%s</b><span class=\"what\">%s</span>",
 		id, verbatim(map[bool]string{false: " data-bad"}[best]), id, f.Description)
