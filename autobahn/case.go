@@ -26,6 +26,7 @@ type Case struct {
 	Close    CloseRule           // how it has to end
 
 	LeavesOpen    bool // the kit does not close when all that was expected has come: a step does, or the time is up
+	CountsFrames  bool // the number of frames that a message leaves in is checked
 	Informational bool // there is no right answer: the grades are INFORMATIONAL
 	ReportTime    bool // the duration is of interest
 

@@ -4,17 +4,20 @@ import "time"
 
 // A Step is one thing that the kit does in a case.
 type Step struct {
-	Op       Op
-	Opcode   byte
-	Payload  []byte
-	Fin      bool
-	RSV      byte
-	Sync     bool          // leaves in a write of its own
-	Chop     int           // leaves in writes of that many bytes
-	Fragment int           // of a message: bytes of payload in each frame
-	Length   int           // of Begin: the bytes that the header announces
-	Wait     time.Duration // of Wait, Kill and CloseAfter
-	Tag      string        // of Wait: the end of the wait is an Event with this tag
+	Op      Op
+	Opcode  byte
+	Payload []byte
+	Fin     bool
+	RSV     byte
+	Sync    bool // leaves in a write of its own
+	Chop    int  // leaves in writes of that many bytes
+	Width   int  // bytes of the extended length, where it is longer than it has to be
+
+	WrongMask bool          // masked where it must not be, or the other way round
+	Fragment  int           // of a message: bytes of payload in each frame
+	Length    int           // of Begin: the bytes that the header announces
+	Wait      time.Duration // of Wait, Kill and CloseAfter
+	Tag       string        // of Wait: the end of the wait is an Event with this tag
 }
 
 // An Op is what a Step does.
