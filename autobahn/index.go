@@ -33,7 +33,7 @@ func NewIndex(results []*Result) Index {
 		if x[r.Agent] == nil {
 			x[r.Agent] = map[string]IndexEntry{}
 		}
-		if old, ok := x[r.Agent][r.ID]; !ok || !betterThan(old, e) {
+		if old, ok := x[r.Agent][r.ID]; !ok || betterThan(old, e) {
 			x[r.Agent][r.ID] = e
 		}
 	}

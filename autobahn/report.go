@@ -94,7 +94,7 @@ func worst(results []*Result) map[[2]string]*Result {
 	grades := func(r *Result) IndexEntry { return IndexEntry{Behavior: r.Behavior, BehaviorClose: r.BehaviorClose} }
 	for _, r := range results {
 		key := [2]string{r.Agent, r.ID}
-		if old := picked[key]; old == nil || !betterThan(grades(old), grades(r)) {
+		if old := picked[key]; old == nil || betterThan(grades(old), grades(r)) {
 			picked[key] = r
 		}
 	}

@@ -70,6 +70,9 @@ func (s *selection) read(std streams) error {
 			fmt.Fprintf(std.err, "hawser %s: %s: %s\n", s.verb, s.specFile, note)
 		}
 	}
+	if !s.given() {
+		return nil
+	}
 	_, err := s.of("")
 	return err
 }

@@ -175,6 +175,8 @@ func valueForm(f *flag.Flag) string {
 		return "a duration with its unit, such as 500ms, 5s or 1m"
 	case int, int64:
 		return "a whole number"
+	case float64:
+		return "a number"
 	}
 	return "a text"
 }
