@@ -40,7 +40,7 @@ func TestBaseline(t *testing.T) {
 	j := Judge{Rules: UsualRules, Baseline: Baseline{"ws": graded("1.1.1 NON-STRICT OK", "1.1.2 FAILED OK")}}
 	s := j.Judge(Index{"ws": graded("1.1.1 FAILED OK", "1.1.2 OK OK")})
 	saysInOrder(t, s, "behavior FAILED, close OK; the baseline has NON-STRICT, close OK\n",
-		"ws: 1 cases are better than the baseline: 1.1.2 (--update-baseline keeps that)\n")
+		"ws: 1 case is better than the baseline: 1.1.2 (--update-baseline keeps that)\n")
 }
 
 // A case that the baseline has and the report has not is missing, unless others were wanted; one that the baseline has

@@ -10,7 +10,7 @@ import (
 func TestJUnit(t *testing.T) {
 	const evil = "a\"<b>&'\x00\x1b\uffff]]>"
 	report := Index{
-		"ws":  {"1.1.2": {OK, OK, 1500, nil, ""}, "1.1.10": {Failed, Unclean, 20, nil, ""}, "9.1.1": {OK, OK, 7, nil, ""}},
+		"ws": {"1.1.2": {OK, OK, 1500, nil, ""}, "1.1.10": {Failed, Unclean, 20, nil, ""}, "9.1.1": {OK, OK, 7, nil, ""}},
 		evil: {"1.1.2": {Failed, OK, 0, nil, ""}, "1.1.10": {OK, OK, 0, nil, ""}},
 	}
 	j := Judge{Rules: UsualRules, Want: wantIDs("1.1.2", "1.1.10", "2.1"),

@@ -129,14 +129,14 @@ func (s *Summary) Print(w io.Writer) error {
 			f.print(&b)
 		}
 		if len(a.Missing) > 0 {
-			fmt.Fprintf(&b, "%s: %d cases are missing: %s\n", plain(a.Agent), len(a.Missing), shorten(a.Missing))
+			fmt.Fprintf(&b, "%s: %s missing: %s\n", plain(a.Agent), are(len(a.Missing)), shorten(a.Missing))
 		}
 		if len(a.Better) > 0 {
-			fmt.Fprintf(&b, "%s: %d cases are better than the baseline: %s (--update-baseline keeps that)\n",
-				plain(a.Agent), len(a.Better), shorten(a.Better))
+			fmt.Fprintf(&b, "%s: %s better than the baseline: %s (--update-baseline keeps that)\n",
+				plain(a.Agent), are(len(a.Better)), shorten(a.Better))
 		}
-		fmt.Fprintf(&b, "%s: %d cases (%s; close: %s), %d fell short\n",
-			plain(a.Agent), a.Cases, countGrades(a.Behavior), countGrades(a.Close), len(a.FellShort)+len(a.Missing))
+		fmt.Fprintf(&b, "%s: %s (%s; close: %s), %d fell short\n",
+			plain(a.Agent), countCases(a.Cases), countGrades(a.Behavior), countGrades(a.Close), len(a.FellShort)+len(a.Missing))
 	}
 	for _, note := range s.Notes {
 		fmt.Fprintf(&b, "note: %s\n", plain(note))
@@ -158,6 +158,22 @@ func (f Shortfall) print(b *strings.Builder) {
 	if !isBest(f.BehaviorClose) && f.ReasonClose != "" && f.ReasonClose != f.Reason {
 		fmt.Fprintf(b, "     %s\n", plain(f.ReasonClose))
 	}
+}
+
+// countCases returns text such as "2 cases".
+func countCases(n int) string {
+	if n == 1 {
+		return "1 case"
+	}
+	return fmt.Sprintf("%d cases", n)
+}
+
+// are returns text such as "2 cases are".
+func are(n int) string {
+	if n == 1 {
+		return "1 case is"
+	}
+	return countCases(n) + " are"
 }
 
 // gradeOrder is the order in which grades are counted.

@@ -31,7 +31,7 @@ func TestSummaryOfGrades(t *testing.T) {
 		verdict Verdict
 		says    []string
 	}{
-		"passed":        {graded("10.1.1 OK OK"), Passed, []string{"ws: 1 cases (1 OK; close: 1 OK), 0 fell short\npassed\n"}},
+		"passed":        {graded("10.1.1 OK OK"), Passed, []string{"ws: 1 case (1 OK; close: 1 OK), 0 fell short\npassed\n"}},
 		"informational": {graded("10.1.1 INFORMATIONAL OK"), Passed, []string{"(1 INFORMATIONAL; close: 1 OK)"}},
 		"close informs": {graded("10.1.1 OK INFORMATIONAL"), Passed, []string{"0 fell short"}},
 		"non-strict": {graded("10.1.1 OK OK", "6.4.1 NON-STRICT OK"), FellShort, []string{
@@ -94,7 +94,7 @@ func TestMissingCasesFallShort(t *testing.T) {
 		!slices.Equal(got.Missing, []string{"1.1.2", "9.1.1"}) {
 		t.Errorf("%+v", s)
 	}
-	saysInOrder(t, s, "ws: 2 cases are missing: 1.1.2 9.1.1\n", "1 cases (1 OK;", "2 fell short")
+	saysInOrder(t, s, "ws: 2 cases are missing: 1.1.2 9.1.1\n", "1 case (1 OK;", "2 fell short")
 	if s := (Judge{Rules: UsualRules, Want: wantIDs("1.1.1")}).Judge(x); s.Verdict != Passed {
 		t.Errorf("the case that was not wanted was judged: %+v", s)
 	}

@@ -127,7 +127,7 @@ func (s *selection) ids(agent string) (ids []string) {
 func (s *selection) list(std streams) int {
 	cases, err := s.of("")
 	if err != nil {
-		return usageError(std, s.verb, "%v", err)
+		return usageError(std, s.verb, "%s", errorText(err))
 	}
 	for _, c := range cases {
 		fmt.Fprintf(std.out, "%-8s %s\n", c.ID, c.Description)
@@ -181,8 +181,7 @@ func (f *verdictForm) check() (err error) {
 func (f *verdictForm) judge(report autobahn.Index, j autobahn.Judge, notes []string, std streams) int {
 	summary, err := f.summarize(report, j)
 	if err != nil {
-		fmt.Fprintf(std.err, "hawser %s: %v\n", f.verb, err)
-		return exitUsage
+		return tellError(std, f.verb, err)
 	}
 	summary.Notes = append(summary.Notes, notes...)
 	if f.json {
@@ -197,8 +196,7 @@ func (f *verdictForm) judge(report autobahn.Index, j autobahn.Judge, notes []str
 	}
 	switch {
 	case err != nil:
-		fmt.Fprintf(std.err, "hawser %s: %v\n", f.verb, err)
-		return exitUsage
+		return tellError(std, f.verb, err)
 	case summary.Verdict != autobahn.Passed:
 		return exitFailed
 	}
@@ -285,6 +283,15 @@ func (f *runForm) finish(results []*autobahn.Result, std streams) int {
 	judge := autobahn.Judge{Want: f.ids, Why: autobahn.Reasons(results)}
 	return f.judge(autobahn.NewIndex(results), judge, autobahn.Findings(results), std)
 }
+
+// tellError says on standard error why there is no verdict, and returns the exit code.
+func tellError(std streams, verb string, err error) int {
+	fmt.Fprintf(std.err, "hawser %s: %s\n", verb, errorText(err))
+	return exitUsage
+}
+
+// errorText leaves out the name of the package.
+func errorText(err error) string { return strings.TrimPrefix(err.Error(), "autobahn: ") }
 
 // untilStopped returns a context that SIGINT or SIGTERM ends. A second signal ends the process at once.
 func untilStopped() (context.Context, context.CancelFunc) {

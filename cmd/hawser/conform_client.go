@@ -20,9 +20,9 @@ var conformClientVerb = verb{
 	name:    "conform client",
 	summary: "test echo clients: the kit is their server",
 	help: `
-The client asks for the number of cases at /getCaseCount, opens a connection to /runCase?case=N&agent=NAME for each, sends
-back each message as it came until the connection ends, and goes to /updateReports?agent=NAME at the end. A client that
-was written for the original's fuzzing server works unchanged.
+The client asks for the number of cases at /getCaseCount, opens a connection to /runCase?case=N&agent=NAME for each,
+sends back each message as it came until the connection ends, and goes to /updateReports?agent=NAME at the end. A client
+that was written for the original's fuzzing server works unchanged.
 
 With --exec the shell runs CMD with the kit's URL in place of {url}, and its end is the end of the run. Without, the run
 ends with /updateReports?agent=NAME&shutdownOnComplete=true, /stopServer or Ctrl-C.
@@ -40,14 +40,14 @@ Examples:
 		command := fs.String("exec", "", "run the client under test: `CMD`, with {url} in it")
 		return func(_ []string, std streams) int {
 			if err := f.prepare(std); err != nil {
-				return usageError(std, f.verb, "%v", err)
+				return usageError(std, f.verb, "%s", errorText(err))
 			}
 			if f.show {
 				return f.list(std)
 			}
 			at, err := listenAddr(*addr, f.spec.URL)
 			if err != nil {
-				return usageError(std, f.verb, "%v", err)
+				return usageError(std, f.verb, "%s", errorText(err))
 			}
 			return f.testClients(at, *command, std)
 		}
@@ -85,14 +85,13 @@ func (f *runForm) testClients(addr, command string, std streams) int {
 	defer end()
 	var err error
 	if f.options.Cases, err = f.of(""); err != nil {
-		return usageError(std, f.verb, "%v", err)
+		return usageError(std, f.verb, "%s", errorText(err))
 	}
 	ln, err := listen(addr)
 	if err != nil {
-		fmt.Fprintf(std.err, "hawser %s: %v\n", f.verb, err)
-		return exitUsage
+		return tellError(std, f.verb, err)
 	}
-	p := newProgress(f.verb, len(f.options.Cases), f.rules, std)
+	p := newProgress(f.verb, len(f.options.Cases), std)
 	quiet := &quietEnd{end: end}
 	server := &autobahn.Server{Options: f.options}
 	server.Progress = func(r *autobahn.Result) {
@@ -125,8 +124,7 @@ func (f *runForm) testClients(addr, command string, std streams) int {
 	quiet.off()
 	p.end()
 	if err != nil && run.Err() == nil {
-		fmt.Fprintf(std.err, "hawser %s: %v\n", f.verb, err)
-		return exitUsage
+		return tellError(std, f.verb, err)
 	}
 	var results []*autobahn.Result
 	for _, agent := range server.Agents() {
@@ -159,7 +157,7 @@ func clientURL(addr net.Addr) string {
 }
 
 // clientGrace is how long a client that has done all cases may take to end by itself. Some, such as browsers, never do.
-const clientGrace = 5 * time.Second
+const clientGrace = 3 * time.Second
 
 // stopClient waits for the end of the client when the server has ended, and ends it if it takes too long.
 func stopClient(exited <-chan struct{}, end func()) {

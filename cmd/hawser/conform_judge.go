@@ -15,8 +15,8 @@ var conformJudgeVerb = verb{
 	maxArgs: 1,
 	summary: "judge a report of the kit or of the original: its index.json",
 	help: `
-FILE is an index.json, or the directory that it is in. All agents in it are judged. With --cases, --exclude or --spec each
-of these cases has to be there, and no other one is looked at.
+FILE is an index.json, or the directory that it is in. All agents in it are judged. With --cases, --exclude or --spec
+each of these cases has to be there, and no other one is looked at.
 ` + conformExits + `
 
 Examples:
@@ -35,10 +35,10 @@ Examples:
 				return usageError(std, s.verb, "the index.json is missing, such as reports/index.json")
 			}
 			if err := f.check(); err != nil {
-				return usageError(std, s.verb, "%v", err)
+				return usageError(std, s.verb, "%s", errorText(err))
 			}
 			if err := s.read(std); err != nil {
-				return usageError(std, s.verb, "%v", err)
+				return usageError(std, s.verb, "%s", errorText(err))
 			}
 			return judgeReport(args[0], *other, s, f, std)
 		}

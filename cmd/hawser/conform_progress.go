@@ -13,10 +13,9 @@ type progress struct {
 	w     io.Writer
 	verb  string
 	live  bool
-	rules autobahn.Rules
 	begun time.Time
 
-	total, done, short int
+	total, done, notOK int
 	shown              time.Time // when the line changed last
 }
 
@@ -26,22 +25,22 @@ const (
 	progressTime  = 100 * time.Millisecond
 )
 
-func newProgress(verb string, total int, rules autobahn.Rules, std streams) *progress {
-	return &progress{w: std.err, verb: verb, live: isTerminal(std.err), rules: rules, begun: time.Now(), total: total}
+func newProgress(verb string, total int, std streams) *progress {
+	return &progress{w: std.err, verb: verb, live: isTerminal(std.err), begun: time.Now(), total: total}
 }
 
 // add counts a result.
 func (p *progress) add(r *autobahn.Result) {
 	p.done++
-	if !p.rules.Pass(r.Behavior, r.BehaviorClose) {
-		p.short++
+	if !autobahn.StrictRules.Pass(r.Behavior, r.BehaviorClose) {
+		p.notOK++
 	}
 	switch now := time.Now(); {
 	case p.live && (now.Sub(p.shown) >= progressTime || p.done == p.total):
 		p.shown = now
-		fmt.Fprintf(p.w, "\r\x1b[K%d of %d cases, %d fell short%s, %s", p.done, p.total, p.short, p.left(now), r.ID)
+		fmt.Fprintf(p.w, "\r\x1b[K%d of %d cases, %d not OK%s, %s", p.done, p.total, p.notOK, p.left(now), r.ID)
 	case !p.live && (p.done%progressCases == 0 || p.done == p.total):
-		fmt.Fprintf(p.w, "hawser %s: %d of %d cases done, %d fell short\n", p.verb, p.done, p.total, p.short)
+		fmt.Fprintf(p.w, "hawser %s: %d of %d cases done, %d not OK\n", p.verb, p.done, p.total, p.notOK)
 	}
 }
 

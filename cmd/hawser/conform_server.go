@@ -2,7 +2,6 @@ package main
 
 import (
 	"flag"
-	"fmt"
 	"strings"
 
 	"hawser.example/websocket/autobahn"
@@ -34,7 +33,7 @@ Examples:
 				return usageError(std, f.verb, "-p and --repeat have to be more than 0")
 			}
 			if err := f.prepare(std); err != nil {
-				return usageError(std, f.verb, "%v", err)
+				return usageError(std, f.verb, "%s", errorText(err))
 			}
 			targets := serverTargets(args, f.spec)
 			switch {
@@ -75,16 +74,16 @@ func (f *runForm) testServers(targets []autobahn.SpecServer, std streams) int {
 		}
 		var err error
 		if o.Cases, err = f.of(o.Agent); err != nil {
-			return usageError(std, f.verb, "%v", err)
+			return usageError(std, f.verb, "%s", errorText(err))
 		}
 		o.Header = targetHeader(target)
-		p := newProgress(f.verb, len(o.Cases)*o.Repeat, f.rules, std)
+		p := newProgress(f.verb, len(o.Cases)*o.Repeat, std)
 		o.Progress = p.add
 		got, err := autobahn.RunServer(stop, target.URL, o)
 		p.end()
 		results = append(results, got...)
 		if err != nil {
-			fmt.Fprintf(std.err, "hawser %s: %v\n", f.verb, err)
+			tellError(std, f.verb, err)
 		}
 		if len(got) == 0 {
 			return exitUsage
