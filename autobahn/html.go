@@ -211,14 +211,18 @@ const maxColumns = 7
 // row writes a case.
 func (p *page) row(id string) {
 	f := p.anyFile(id)
-	best := true
+	mark := verbatim(" data-same") // all agents have run it, and well
 	for _, agent := range p.agents {
 		e, ok := p.index[agent][id]
 		own := p.files[agent][id] != nil && len(p.files[agent][id].Own) > 0
-		best = best && ok && isBest(e.Behavior) && isBest(e.BehaviorClose) && !own
+		if ok && (!isBest(e.Behavior) || !isBest(e.BehaviorClose) || own) {
+			mark = " data-bad"
+		} else if !ok && mark != " data-bad" {
+			mark = ""
+		}
 	}
 	p.printf("<details id=\"case-%s\"%s><summary class=\"row\"><b>%s</b><span class=\"what\">%s</span>",
-		id, verbatim(map[bool]string{false: " data-bad"}[best]), id, f.Description)
+		id, mark, id, f.Description)
 	for _, agent := range p.agents {
 		p.cell(agent, id)
 	}
