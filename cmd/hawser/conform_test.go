@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"hawser.example/websocket"
 	"hawser.example/websocket/autobahn"
@@ -130,6 +132,22 @@ func TestConformSpec(t *testing.T) {
 		exitOK, `^me: 1 case `, "")
 }
 
+// TestConformServerIsAwaited: a server that begins to listen when the kit is there already is tested all the same.
+func TestConformServerIsAwaited(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := ln.Addr().String()
+	ln.Close()
+	kit := start(t, "conform", "server", "--cases", "1.1.1", "--wait", patience.String(), "ws://"+addr+"/")
+	time.Sleep(200 * time.Millisecond) // so that the kit has looked in vain; it passes without, too
+	start(t, "echo", "--addr", addr)
+	if code := kit.wait(); code != exitOK {
+		t.Errorf("exit code %d", code)
+	}
+}
+
 // TestConformList: the cases that would be run, one a line, without a server.
 func TestConformList(t *testing.T) {
 	stdout := wantRun(t, []string{"conform", "server", "--list"}, exitOK, `(?m)^6\.4\.1 +\w`, `^$`)
@@ -156,7 +174,7 @@ func TestConformUsage(t *testing.T) {
 		says string
 	}{
 		"no URL":              {[]string{"server"}, `the URL is missing, such as ws://`},
-		"nobody there":        {[]string{"server", url}, `127\.0\.0\.1:1: .*refused`},
+		"nobody there":        {[]string{"server", "--wait", "100ms", url}, `127\.0\.0\.1:1: .*refused`},
 		"another scheme":      {[]string{"server", "http://127.0.0.1:1/"}, `"http://127\.0\.0\.1:1/"`},
 		"no such case":        {[]string{"server", "--cases", "99.1", url}, `no case "99\.1"`},
 		"no case left":        {[]string{"server", "--exclude", "*", url}, `no case is left`},
