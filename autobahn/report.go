@@ -103,12 +103,8 @@ func worst(results []*Result) map[[2]string]*Result {
 
 // encodeCase returns the file of a case: its keys are sorted, as the original's are.
 func encodeCase(r *Result) []byte {
-	p, err := json.Marshal(r)
-	if err != nil {
-		panic(err) // a Result holds nothing that has no JSON form
-	}
 	var keys map[string]json.RawMessage
-	if err := json.Unmarshal(p, &keys); err != nil {
+	if err := json.Unmarshal(encodeJSON(r), &keys); err != nil {
 		panic(err)
 	}
 	return encodeJSON(keys)

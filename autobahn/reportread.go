@@ -80,6 +80,18 @@ func Why(dir string, x Index) func(agent, id string) (behavior, end string) {
 	}
 }
 
+// OfClients reports whether a report is one on clients, as far as its case files tell.
+func OfClients(dir string, x Index) bool {
+	for _, cases := range x {
+		for _, e := range cases {
+			if f, err := readCase(dir, e.ReportFile); err == nil {
+				return f.IsServer // the kit, or the original
+			}
+		}
+	}
+	return false
+}
+
 // untag removes the markup that the original has in its texts.
 var untag = strings.NewReplacer("<br/>", " ", "<br>", " ", "<b>", "", "</b>", "").Replace
 

@@ -144,3 +144,19 @@ func matchAgent(pattern, name string) bool {
 	}
 	return strings.HasSuffix(rest, parts[last])
 }
+
+// ForServers returns those of cases that test a server. All of the original's do; some of the kit's own, such as those
+// of the opening handshake, are for one side alone.
+func ForServers(cases []*Case) []*Case { return forRole(cases, server) }
+
+// ForClients returns those of cases that test a client.
+func ForClients(cases []*Case) []*Case { return forRole(cases, client) }
+
+func forRole(cases []*Case, r role) (picked []*Case) {
+	for _, c := range cases {
+		if c.role == 0 || c.role&r != 0 {
+			picked = append(picked, c)
+		}
+	}
+	return picked
+}

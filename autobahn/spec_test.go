@@ -86,6 +86,19 @@ func TestCasesThatAgentsAreSpared(t *testing.T) {
 	}
 }
 
+// Cases for one side alone are not wanted of the other.
+func TestCasesOfRoles(t *testing.T) {
+	both, servers, clients := &Case{ID: "1.1.1"}, &Case{ID: "H.1", role: server}, &Case{ID: "H.2", role: client}
+	either := &Case{ID: "H.3", role: server | client}
+	all := []*Case{both, servers, clients, either}
+	if got := ForServers(all); !slices.Equal(got, []*Case{both, servers, either}) {
+		t.Errorf("for servers: %v", got)
+	}
+	if got := ForClients(all); !slices.Equal(got, []*Case{both, clients, either}) {
+		t.Errorf("for clients: %v", got)
+	}
+}
+
 // FuzzSpec: a spec can be used, or it is an error.
 func FuzzSpec(f *testing.F) {
 	for _, file := range []string{"config/fuzzingclient.json", "config/fuzzingserver.json"} {

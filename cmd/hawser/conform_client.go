@@ -35,6 +35,7 @@ Examples:
   hawser conform client --spec fuzzingserver.json`,
 	setup: func(fs *flag.FlagSet) func([]string, streams) int {
 		f := newRunForm(fs, "conform client", "fuzzingserver.json")
+		f.clients = true
 		fs.Lookup("agent").Usage += "\nof a client that gives none"
 		addr := fs.String("listen", "", "listen on `HOST:PORT`; port 0 picks a free one\n(default "+defaultListen+")")
 		command := fs.String("exec", "", "run the client under test: `CMD`, with {url} in it")

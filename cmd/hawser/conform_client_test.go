@@ -75,11 +75,10 @@ func TestListenAddr(t *testing.T) {
 // TestConformClientThatGivesUp: what it has not run is missing.
 func TestConformClientThatGivesUp(t *testing.T) {
 	p := start(t, "conform", "client", "--listen", "127.0.0.1:0", "--cases", quickCases,
-		"--exec", "echo at {url} >&2; read -r line")
+		"--exec", "echo at {url} >&2; exec sleep 1000")
 	url := p.says(`at (ws://\S+)`)[1]
 	runCase(t, url+"/runCase?case=2&agent=me")
-	p.stdin.Close()
-	p.cmd.Process.Signal(syscall.SIGINT) // the shell reads nothing: its standard input is not ours
+	p.signal(syscall.SIGINT)
 	if code := p.wait(); code != exitFailed {
 		t.Errorf("exit code %d, want 1", code)
 	}

@@ -56,6 +56,7 @@ func judgeReport(path, other string, s *selection, f *verdictForm, std streams) 
 		fmt.Fprintf(std.err, "hawser %s: there is no report to judge: %v\n", s.verb, err)
 		return exitUsage
 	}
+	s.clients = autobahn.OfClients(filepath.Dir(file), report)
 	judge := autobahn.Judge{Why: autobahn.Why(filepath.Dir(file), report)}
 	if s.given() {
 		judge.Want = s.ids

@@ -159,7 +159,7 @@ func TestConformList(t *testing.T) {
 		t.Errorf("without 12 and 13 there are %d lines, want 301", n)
 	}
 	stdout = wantRun(t, []string{"conform", "server", "--list", "--extra"}, exitOK, "", `^$`)
-	if n := strings.Count(stdout, "\n"); n != 517+len(autobahn.Extra()) {
+	if n := strings.Count(stdout, "\n"); n != 517+len(autobahn.ForServers(autobahn.Extra())) {
 		t.Errorf("with the kit's own there are %d lines", n)
 	}
 }
