@@ -61,8 +61,8 @@ func (c *conn) farthest(distance int) { c.longest = max(c.longest, distance) }
 
 // event takes down what has happened, and closes when it was all that had to.
 func (c *conn) event(e Event) {
-	if c.rounds != nil || c.r.WasClean {
-		return // rounds look at echoes alone, and after the Close nothing counts
+	if c.rounds != nil {
+		return // they look at echoes alone
 	}
 	c.r.Received = append(c.r.Received, e)
 	if c.c.LeavesOpen || !c.c.Close.ClosedByMe {

@@ -2,6 +2,7 @@ package autobahn
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
@@ -20,10 +21,11 @@ var allCases = sync.OnceValue(func() *catalog {
 	if err != nil {
 		panic("autobahn: cases.txt: " + err.Error())
 	}
-	last := len(scripted) - 1 // that of 10, which comes between 9 and 12
-	b := &families{groups: groups[:len(groups)-2], cases: scripted[:last]}
+	// The one case of 10 and its two groups are the last in the table, and come between 9 and 12.
+	last, lastGroup := len(scripted)-1, len(groups)-2
+	b := &families{groups: slices.Clone(groups[:lastGroup]), cases: slices.Clone(scripted[:last])}
 	b.limits()
-	b.groups = append(b.groups, groups[len(groups)-2:]...)
+	b.groups = append(b.groups, groups[lastGroup:]...)
 	b.cases = append(b.cases, scripted[last])
 	b.compression()
 	all := &catalog{original: b.cases}

@@ -104,11 +104,37 @@ func (c *conn) ownFindings() {
 		bits, section = c.params.clientBits, "RFC 7692 §7.1.2.2"
 	}
 	if bits != 0 && c.longest > 1<<bits {
-		c.r.Own = append(c.r.Own, Finding{Failed, "window bits, " + section, fmt.Sprintf(
-			"a match reaches %d bytes back, and %d bits of window, which are %d bytes, were agreed on",
-			c.longest, bits, 1<<bits)})
+		c.own("window bits, "+section, fmt.Sprintf("a match reaches %d bytes back, and %d bits of window, which are "+
+			"%d bytes, were agreed on", c.longest, bits, 1<<bits))
+	}
+	if !c.isServer {
+		c.answerFindings()
 	}
 }
+
+// answerFindings looks for what every offer asked of the server, and the answer does not grant.
+func (c *conn) answerFindings() {
+	noTakeover, bits := true, 0
+	for _, o := range c.c.Deflate.Offers {
+		p, _ := parseDeflate(parseExtensions(o)[0][1:]) // our own offers are sound
+		noTakeover = noTakeover && p.serverNoTakeover
+		if p.serverBits == 0 {
+			p.serverBits = 15
+		}
+		bits = max(bits, p.serverBits)
+	}
+	if noTakeover && !c.params.serverNoTakeover {
+		c.own("server_no_context_takeover, RFC 7692 §7.1.1.1", "the server agreed, and did not confirm it")
+	}
+	switch granted := c.params.serverBits; {
+	case granted == 0 && bits < 15:
+		c.own("server_max_window_bits, RFC 7692 §7.1.2.1", fmt.Sprintf("the server agreed, and did not confirm %d", bits))
+	case granted > bits:
+		c.own("server_max_window_bits, RFC 7692 §7.1.2.1", fmt.Sprintf("the server answered %d to %d", granted, bits))
+	}
+}
+
+func (c *conn) own(rule, reason string) { c.r.Own = append(c.r.Own, Finding{Failed, rule, reason}) }
 
 // contrast says where what came parts from the one that had to.
 func contrast(got []Event, lists [][]Event) string {

@@ -58,6 +58,7 @@ func (c *conn) notOpened(err error) *Result {
 type serverRun struct {
 	opt    Options
 	addr   *address
+	dial   func(context.Context) (net.Conn, error)
 	linger sync.WaitGroup // what goes on with sockets after their case
 
 	mu sync.Mutex // of Progress
@@ -69,7 +70,8 @@ func runServer(ctx context.Context, url string, o Options) ([]*Result, error) {
 		return nil, err
 	}
 	s := &serverRun{opt: o, addr: a}
-	nc, err := a.dial(ctx, &s.opt)
+	s.dial = func(ctx context.Context) (net.Conn, error) { return a.dial(ctx, &s.opt) }
+	nc, err := s.dial(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("autobahn: no server at %s: %w", a.host, err)
 	}
@@ -160,7 +162,7 @@ func (s *serverRun) one(ctx context.Context, c *Case) *Result {
 }
 
 func (s *serverRun) play(ctx context.Context, k *conn) *Result {
-	nc, err := s.addr.dial(ctx, &s.opt)
+	nc, err := s.dial(ctx)
 	if err != nil {
 		return k.notOpened(err)
 	}

@@ -17,10 +17,10 @@ func (u *utf8Check) feed(b []byte) bool {
 		if !utf8.FullRune(u.tail[:u.n]) {
 			continue
 		}
-		if r, size := utf8.DecodeRune(u.tail[:u.n]); r == utf8.RuneError && size == 1 {
+		r, size := utf8.DecodeRune(u.tail[:u.n])
+		if u.n = 0; r == utf8.RuneError && size == 1 {
 			return false
 		}
-		u.n = 0
 	}
 	cut := len(b)
 	for i := 1; i < utf8.UTFMax && i <= len(b); i++ {
