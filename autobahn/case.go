@@ -32,6 +32,8 @@ type Case struct {
 
 	handshake *shake // of the groups H: it is the opening handshake that is under test
 	role      role   // the roles of the side under test that it is for; 0 for both
+	strict    bool   // what the kit finds by itself is the grade, too
+	eager     bool   // its frames leave in one write with the answer to the opening handshake
 }
 
 // A Group is a category of cases, or a part of one.

@@ -35,6 +35,7 @@ type conn struct {
 	broken   string   // the rule that the peer broke
 	longest  int      // distance in its compressed messages
 	rounds   *rounds
+	played   int       // steps that left with the opening handshake
 	open     openFrame // what Data steps go on with
 	log      logger
 }

@@ -18,7 +18,7 @@ func (c *conn) begin() {
 	case c.c.Rounds != nil:
 		c.startRounds()
 	default:
-		c.play(c.c.Steps)
+		c.play(c.c.Steps[c.played:])
 	}
 }
 

@@ -20,6 +20,9 @@ func (c *conn) judge() {
 		r.Reason = "There is no right or wrong here: " + r.Reason
 	}
 	c.ownFindings()
+	if c.c.strict && r.Behavior == OK && len(r.Own) > 0 {
+		r.Behavior, r.Reason = Failed, r.Own[0].Rule+": "+r.Own[0].Reason
+	}
 }
 
 // behavior compares what was received with what had to be.

@@ -250,6 +250,15 @@ func (c *conn) openServer(req *http.Request) error {
 		extra = append(extra, "Sec-WebSocket-Protocol: "+strings.TrimSpace(first))
 	}
 	c.r.HTTPResponse = answer(req, extra...)
-	_, err := c.nc.Write([]byte(c.r.HTTPResponse))
+	first := []byte(c.r.HTTPResponse)
+	if c.c.eager {
+		for c.played < len(c.c.Steps) && c.c.Steps[c.played].Op != Kill {
+			c.step(c.c.Steps[c.played])
+			c.played++
+		}
+		first = append(first, c.pending...)
+		c.pending = nil
+	}
+	_, err := c.nc.Write(first)
 	return err
 }

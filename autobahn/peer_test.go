@@ -1,10 +1,11 @@
 package autobahn
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/binary"
-	"fmt"
 	"net"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -127,6 +128,11 @@ func (p *peer) refuses(h header) bool {
 	case isControl(h.opcode) && !h.fin && !p.has("takes control frames in fragments"):
 	case h.opcode == opPing && h.length > 125 && !p.has("takes long Pings"):
 	case h.opcode == opClose && h.length > 125 && !p.has("takes long Closes"):
+	case h.width != widthOf(h.length) && !p.has("takes long lengths"):
+	case h.masked != p.server && !p.has("takes the wrong mask"):
+	case h.length > 64*mib && !p.has("waits for any length"):
+		p.fail(1009)
+		return true
 	case h.opcode == opCont && p.opcode == 0 && !p.has("takes continuations of nothing"):
 	case data && p.opcode != 0 && !p.has("takes a message inside another"):
 	default:
@@ -294,8 +300,15 @@ func (p *peer) deliver(opcode byte) {
 			p.inf = newInflater(true)
 		}
 		out, err := p.inf.inflate(m)
-		if err != nil {
+		switch {
+		case err == errBomb:
+			p.fail(1009)
+			return
+		case err != nil && !p.has("takes damaged data"):
 			p.fail(1007)
+			return
+		case opcode == opText && !utf8.Valid(out):
+			p.badText()
 			return
 		}
 		m = bytes.Clone(out)
@@ -526,11 +539,14 @@ func (p *peer) serve() {
 		p.nc.Close()
 		return
 	}
+	if err := checkRequest(req); (err != nil || req.Host == "") && !p.has("upgrades whatever is asked") {
+		refuse(p.nc, "400 Bad Request\r\nSec-WebSocket-Version: 13", "no opening handshake")
+		return
+	}
 	var extra []string
 	offers := parseExtensions(strings.Join(req.Header.Values("Sec-WebSocket-Extensions"), ","))
 	if d, ok := (&Deflate{Asks: []Ask{{}}}).accept(offers); ok && !p.has("declines permessage-deflate") {
-		switch p.fault {
-		case "ignores a window that is asked for":
+		if p.has("ignores a window that is asked for") {
 			d.serverBits = 0
 		}
 		p.compress(d)
@@ -543,6 +559,9 @@ func (p *peer) serve() {
 		extra = append(extra, "Sec-WebSocket-Extensions: permessage-deflate; x-level=9")
 	case "names a subprotocol that was not offered":
 		extra = append(extra, "Sec-WebSocket-Protocol: chat")
+	}
+	if p.has("agrees to any permessage-deflate") && len(extra) == 0 && len(offers) > 0 {
+		extra = append(extra, "Sec-WebSocket-Extensions: permessage-deflate")
 	}
 	text := answer(req, extra...)
 	switch p.fault {
@@ -583,20 +602,32 @@ func (p *peer) dial(path string) {
 	}
 	p.nc.Write([]byte(text))
 	head, early, err := readHead(p.nc)
-	if err != nil || !bytes.HasPrefix(head, []byte("HTTP/1.1 101 ")) {
+	if err != nil || !p.has("takes any answer") && !p.sound(head, key, len(extra) > 0) {
 		p.nc.Close()
 		return
 	}
 	for l := range strings.Lines(string(head)) {
 		if v, ok := strings.CutPrefix(strings.TrimSpace(l), "Sec-WebSocket-Extensions: "); ok {
-			d, err := parseDeflate(parseExtensions(v)[0][1:])
-			if err != nil {
-				panic(fmt.Sprint(v, err))
+			if d, err := parseDeflate(parseExtensions(v)[0][1:]); err == nil {
+				p.compress(d)
 			}
-			p.compress(d)
 		}
 	}
 	p.run(early)
+}
+
+// sound tells whether the answer of a server may be taken.
+func (p *peer) sound(head []byte, key string, offered bool) bool {
+	resp, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(head)), nil)
+	if err != nil || checkResponse(resp, key) != nil {
+		return false
+	}
+	exts := parseExtensions(resp.Header.Get("Sec-WebSocket-Extensions"))
+	if len(exts) == 0 {
+		return true
+	}
+	_, err = parseDeflate(exts[0][1:])
+	return err == nil && offered && exts[0][0] == deflateName
 }
 
 // compress sets permessage-deflate up.

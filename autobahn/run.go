@@ -9,7 +9,7 @@ import (
 
 // Options say how cases are run.
 type Options struct {
-	Cases        []*Case     // nil is all of Cases
+	Cases        []*Case     // nil is all of Cases; those that test the other side do not run
 	Agent        string      // the name of the side under test; "" is the Server header of its answer
 	Parallel     int         // how many run at a time; 0 is a core each, at most 8. Those of 9 always run alone
 	TimeoutScale float64     // how many times longer every time limit is; 0 is 1. Waits between frames stay as they are
@@ -71,7 +71,7 @@ func (s *Server) Results(agent string) []*Result {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var rs []*Result
-	for _, c := range s.cases() {
+	for _, c := range s.cases(false) {
 		if r := s.results[agent][c.ID]; r != nil {
 			rs = append(rs, r)
 		}
@@ -79,9 +79,13 @@ func (s *Server) Results(agent string) []*Result {
 	return rs
 }
 
-func (o *Options) cases() []*Case {
+// cases returns those that test what the kit is to test.
+func (o *Options) cases(testsServer bool) []*Case {
 	if o.Cases == nil {
 		return Cases()
 	}
-	return o.Cases
+	if testsServer {
+		return ForServers(o.Cases)
+	}
+	return ForClients(o.Cases)
 }

@@ -84,7 +84,7 @@ func runServer(ctx context.Context, url string, o Options) ([]*Result, error) {
 // all runs the cases: those that mostly wait side by side, the others a few at a time, and at last those that need the
 // machine for themselves.
 func (s *serverRun) all(ctx context.Context) []*Result {
-	cases := s.opt.cases()
+	cases := s.opt.cases(true)
 	repeat := max(s.opt.Repeat, 1)
 	results := make([]*Result, len(cases)*repeat)
 	slots := make(chan struct{}, s.parallel())
@@ -167,6 +167,9 @@ func (s *serverRun) play(ctx context.Context, k *conn) *Result {
 		return k.notOpened(err)
 	}
 	k.nc = nc
+	if k.c.handshake != nil {
+		return s.shakeServer(ctx, k)
+	}
 	early, err := k.openClient(s.addr)
 	if err != nil {
 		return k.notOpened(err)

@@ -115,7 +115,7 @@ func (c *conn) step(s Step) {
 	if s.Sync || s.Chop > 0 {
 		c.flush()
 	}
-	h := header{fin: s.Fin, rsv: s.RSV, opcode: s.Opcode, width: s.Width, length: uint64(s.Length)}
+	h := header{fin: s.Fin, rsv: s.RSV, opcode: s.Opcode, width: s.Width, length: s.Length}
 	switch s.Op {
 	case SendFrame, Begin:
 		h.masked = c.isServer == s.WrongMask

@@ -63,7 +63,7 @@ func (s *Server) client(ctx context.Context, stop context.CancelCauseFunc, nc ne
 		s.runCase(ctx, nc, req, head, early, c, agent, conns)
 		return
 	case "/getCaseCount":
-		do = func() string { return strconv.Itoa(len(s.cases())) }
+		do = func() string { return strconv.Itoa(len(s.cases(false))) }
 	case "/getCaseInfo":
 		c, err := s.pick(query.Get("case"), query.Get("casetuple"))
 		if err != nil {
@@ -116,7 +116,7 @@ func (s *Server) agent(name string) string {
 
 // pick finds a case by its number from 1, or by its ID.
 func (s *Server) pick(number, tuple string) (*Case, error) {
-	cases := s.cases()
+	cases := s.cases(false)
 	if tuple != "" {
 		for _, c := range cases {
 			if c.ID == tuple {
@@ -151,7 +151,10 @@ func (s *Server) runCase(ctx context.Context, nc net.Conn, req *http.Request, he
 			refuse(nc, "400 Bad Request", err.Error())
 			return k.notOpened(err)
 		}
-		if err := k.openServer(req); err != nil {
+		if done, err := k.answer(req); err != nil || done {
+			if done {
+				return k.result()
+			}
 			return k.notOpened(err)
 		}
 		nc.SetDeadline(time.Time{})
@@ -160,6 +163,14 @@ func (s *Server) runCase(ctx context.Context, nc net.Conn, req *http.Request, he
 		return k.result()
 	}()
 	s.keep(agent, r)
+}
+
+// answer completes the opening handshake. done tells that there is nothing to play after it.
+func (c *conn) answer(req *http.Request) (done bool, err error) {
+	if c.c.handshake != nil {
+		return c.shakeClient(req)
+	}
+	return false, c.openServer(req)
 }
 
 // keep takes a result down.

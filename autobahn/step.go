@@ -15,7 +15,7 @@ type Step struct {
 
 	WrongMask bool          // masked where it must not be, or the other way round
 	Fragment  int           // of a message: bytes of payload in each frame
-	Length    int           // of Begin: the bytes that the header announces
+	Length    uint64        // of Begin: the bytes that the header announces
 	Wait      time.Duration // of Wait, Kill and CloseAfter
 	Tag       string        // of Wait: the end of the wait is an Event with this tag
 }

@@ -200,7 +200,11 @@ func (s *Step) mark(marks string) error {
 		rest := strings.TrimLeft(marks[1:], "abcdefghijklmnopqrstuvwxyz")
 		kind := marks[:len(marks)-len(rest)]
 		after := strings.TrimLeft(rest, "0123456789")
-		n, _ := strconv.Atoi(rest[:len(rest)-len(after)]) // 0 without
+		long, err := strconv.ParseUint(rest[:len(rest)-len(after)], 10, 64) // 0 without
+		if err != nil && len(after) < len(rest) {
+			return err
+		}
+		n := int(min(long, maxOperand))
 		switch {
 		case kind == "-" && n == 0:
 			s.Fin = false
@@ -217,7 +221,7 @@ func (s *Step) mark(marks string) error {
 		case kind == "/" && n > 0:
 			s.Chop = n
 		case kind == ":" && n > 0:
-			s.Length = n
+			s.Length = long
 		default:
 			return fmt.Errorf("bad mark %q", marks)
 		}
@@ -328,6 +332,16 @@ func (t *tableReader) end(c *Case) error {
 			c.Informational = true
 		case "counted":
 			c.CountsFrames = true
+		case "deflate":
+			c.Deflate = &Deflate{Offers: []string{baseOffer}, Asks: []Ask{{}}}
+		case "strict":
+			c.strict = true
+		case "server":
+			c.role |= server
+		case "client":
+			c.role |= client
+		case "eager":
+			c.eager = true
 		default:
 			return fmt.Errorf("unknown flag %q", tok)
 		}
