@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"net"
 	"net/url"
@@ -88,6 +89,9 @@ func (f *runForm) testServers(targets []autobahn.SpecServer, wait time.Duration,
 		got, err := autobahn.RunServer(stop, target.URL, o)
 		p.end()
 		results = append(results, got...)
+		if stop.Err() != nil {
+			err = errors.New("interrupted")
+		}
 		if err != nil {
 			tellError(std, f.verb, err)
 		}
