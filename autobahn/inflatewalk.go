@@ -38,6 +38,8 @@ type walker struct {
 	pos      int
 	acc      uint64 // bits that were read and not taken yet
 	n        uint
+	lit      huffman
+	dist     huffman
 	short    bool // more was taken than there was
 	stripped bool // a stored block began, and nothing follows its type
 	longest  int
@@ -155,7 +157,7 @@ func (w *walker) tables() (lit, dist *huffman, err error) {
 	for _, i := range codeOrder[:ncode] {
 		lengths[i] = byte(w.take(3))
 	}
-	var code, l, d huffman
+	var code huffman
 	if !code.build(lengths[:19]) {
 		return nil, nil, errWalkBad
 	}
@@ -188,31 +190,37 @@ func (w *walker) tables() (lit, dist *huffman, err error) {
 	if w.short {
 		return nil, nil, errWalkShort
 	}
-	if !l.build(lengths[:nlit]) || !d.build(lengths[nlit:nlit+ndist]) {
+	if !w.lit.build(lengths[:nlit]) || !w.dist.build(lengths[nlit:nlit+ndist]) {
 		return nil, nil, errWalkBad
 	}
-	return &l, &d, nil
+	return &w.lit, &w.dist, nil
 }
 
 // maxBits is the length of the longest code.
 const maxBits = 15
 
+// quickBits is how many bits of a code are looked up at once.
+const quickBits = 9
+
 // A huffman is a canonical code, RFC 1951 §3.2.2: how many codes there are of each length, and the symbols in the
-// order of their codes.
+// order of their codes. Codes of at most quickBits are looked up by the bits that come next: the symbol above the four
+// bits of its length; 0 is a longer code, or none.
 type huffman struct {
 	count   [maxBits + 1]uint16
 	symbols [288]uint16
+	quick   [1 << quickBits]uint16
 }
 
 // build makes the code of lengths. It returns false when the lengths are of no complete code; a code with a single
 // symbol of one bit, or with none, is the exception.
 func (h *huffman) build(lengths []byte) bool {
+	*h = huffman{}
 	for _, n := range lengths {
 		h.count[n]++
 	}
 	used := len(lengths) - int(h.count[0])
 	h.count[0] = 0
-	var next [maxBits + 2]uint16
+	var next, code [maxBits + 2]uint16
 	room := 1
 	for n := 1; n <= maxBits; n++ {
 		room = room<<1 - int(h.count[n])
@@ -220,19 +228,45 @@ func (h *huffman) build(lengths []byte) bool {
 			return false
 		}
 		next[n+1] = next[n] + h.count[n]
+		code[n+1] = (code[n] + h.count[n]) << 1
 	}
 	for s, n := range lengths {
 		if n > 0 {
 			h.symbols[next[n]] = uint16(s)
 			next[n]++
+			h.lookup(s, int(n), code[n])
+			code[n]++
 		}
 	}
 	return room == 0 || used == 0 || used == 1 && h.count[1] == 1
 }
 
-// symbol reads one code, bit by bit.
+// lookup enters a symbol for all bits that begin with its code.
+func (h *huffman) lookup(symbol, n int, code uint16) {
+	if n > quickBits {
+		return
+	}
+	first := int(bits.Reverse16(code)) >> (16 - n)
+	for i := first; i < len(h.quick); i += 1 << n {
+		h.quick[i] = uint16(symbol<<4 | n)
+	}
+}
+
+// symbol reads one code.
 func (w *walker) symbol(h *huffman) (uint16, error) {
-	w.fill()
+	if w.n < maxBits {
+		w.fill()
+	}
+	if e := h.quick[w.acc&(1<<quickBits-1)]; e != 0 && uint(e&15) <= w.n {
+		w.acc >>= e & 15
+		w.n -= uint(e & 15)
+		return e >> 4, nil
+	}
+	return w.slow(h)
+}
+
+// slow reads one code, bit by bit.
+func (w *walker) slow(h *huffman) (uint16, error) {
 	first, index, code := 0, 0, 0
 	acc := w.acc
 	for n := uint(1); n <= maxBits; n++ {
@@ -242,15 +276,15 @@ func (w *walker) symbol(h *huffman) (uint16, error) {
 		}
 		code |= int(acc & 1)
 		acc >>= 1
-		if c := int(h.count[n]); code-first < c {
+		c := int(h.count[n])
+		if code-first < c {
 			w.acc >>= n
 			w.n -= n
 			return h.symbols[index+code-first], nil
-		} else {
-			index += c
-			first = (first + c) << 1
-			code <<= 1
 		}
+		index += c
+		first = (first + c) << 1
+		code <<= 1
 	}
 	return 0, errWalkBad
 }

@@ -18,6 +18,7 @@ import (
 type peer struct {
 	nc     net.Conn
 	server bool
+	size   int // of its messages, about
 	fault  string
 
 	params  *deflateParams
@@ -643,6 +644,6 @@ func (p *peer) compress(d deflateParams) {
 	case "keeps its window where it must not":
 		fresh = false
 	}
-	p.def = newDeflater(ours, fresh, 0)
+	p.def = newDeflater(ours, fresh, p.size)
 	p.inf = newInflater(theirFresh)
 }
