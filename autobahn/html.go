@@ -159,7 +159,8 @@ func (p *page) passed(agent string, ids []string) (passed, all int) {
 // filter writes the controls, which need the script and are hidden without it.
 func (p *page) filter() {
 	p.printf(`<form id="filter" hidden>
-<input id="text" type="search" placeholder="Filter: 6.4, UTF-8, 1002 …" aria-label="Filter cases by text" autocomplete="off">
+<input id="text" type="search" placeholder="Filter: 6.4, UTF-8, 1002 …" autocomplete="off"
+ aria-label="Filter cases by text">
 <select id="category" aria-label="Category"><option value="">all categories</option>`)
 	for _, part := range byCategory(p.ids()) {
 		p.printf(`<option value="%s">%s %s</option>`, part.id, part.id, part.title)

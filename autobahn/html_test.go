@@ -23,7 +23,8 @@ func TestPageEscapes(t *testing.T) {
 	reason := evil
 	r := sampleResult()
 	r.Agent, r.Description, r.Expectation, r.Reason, r.ReasonClose = evil, evil, evil, evil, evil
-	r.HTTPRequest, r.HTTPResponse, r.RemoteCloseReason, r.LocalCloseReason, r.WasNotCleanReason = evil, evil, &reason, &reason, &reason
+	r.HTTPRequest, r.HTTPResponse = evil, evil
+	r.RemoteCloseReason, r.LocalCloseReason, r.WasNotCleanReason = &reason, &reason, &reason
 	r.WasClean = false
 	r.Received = []Event{{Kind: "message", Payload: []byte(evil)}, {Kind: evil}, {Kind: "timeout", Tag: evil}}
 	r.Wirelog = []WireEntry{{Kind: "WLM", Text: evil}, {Kind: evil, Text: evil}, {Kind: "RF", Data: evil}}
@@ -38,7 +39,8 @@ func TestPageEscapes(t *testing.T) {
 	}
 	writeReport(t, dir, r)
 	page := readReport(t, dir)["index.html"]
-	for _, markup := range []string{"<img", "<script", "</script", "<style", "</style", "</title", "<!--", "<meta", "<link"} {
+	for _, markup := range []string{"<img", "<script", "</script", "<style", "</style", "</title", "<!--", "<meta",
+		"<link"} {
 		if got, want := strings.Count(page, markup), strings.Count(plainPage, markup); got != want {
 			t.Errorf("%d times %s, without evil text %d times", got, markup, want)
 		}
@@ -57,7 +59,8 @@ func TestPageLoadsNothing(t *testing.T) {
 			t.Errorf("the page has %s", m)
 		}
 	}
-	if strings.Contains(page, "http:") || strings.Contains(page, "https:") || !strings.Contains(page, "default-src 'none'") {
+	if strings.Contains(page, "http:") || strings.Contains(page, "https:") || !strings.Contains(page,
+		"default-src 'none'") {
 		t.Error("the page has an address, or no policy")
 	}
 }
@@ -74,7 +77,8 @@ func TestPageData(t *testing.T) {
 	if err := json.Unmarshal([]byte(m[1]), &data); err != nil {
 		t.Fatal(err)
 	}
-	if len(data) != 2 || len(data["2.9"]) != 2 || data["2.9"][0] == nil || data["2.9"][1] != nil || data["1.1.1"][0] != nil {
+	if len(data) != 2 || len(data["2.9"]) != 2 || data["2.9"][0] == nil || data["2.9"][1] != nil ||
+		data["1.1.1"][0] != nil {
 		t.Fatalf("the data is %+v", data)
 	}
 	d := data["2.9"][0]

@@ -59,7 +59,8 @@ func (p *page) row(id string) {
 	for _, agent := range p.agents {
 		p.cell(agent, id)
 	}
-	p.printf("</summary>\n<div class=\"more\"><p class=\"full\">%s</p><p><b>Expected:</b> %s</p>", f.Description, f.Expectation)
+	p.printf("</summary>\n<div class=\"more\"><p class=\"full\">%s</p><p><b>Expected:</b> %s</p>", f.Description,
+		f.Expectation)
 	for n, agent := range p.agents {
 		p.reasons(n, agent, id)
 	}

@@ -50,7 +50,8 @@ func TestIndexThatIsNone(t *testing.T) {
 }
 
 func TestIDsAreOrderedByTheirNumbers(t *testing.T) {
-	want := []string{"", "1.1.1", "1.1.2", "1.1.10", "1.2.1", "2.1", "2.1.1", "2.10", "10.1.1", "10.a", "H.1.2", "H.1.10", "H.x", "U.1"}
+	want := []string{"", "1.1.1", "1.1.2", "1.1.10", "1.2.1", "2.1", "2.1.1", "2.10", "10.1.1", "10.a", "H.1.2",
+		"H.1.10", "H.x", "U.1"}
 	got := slices.Clone(want)
 	slices.Reverse(got)
 	slices.SortFunc(got, compareIDs)
@@ -68,7 +69,8 @@ func TestIndexKeepsTheWorstRun(t *testing.T) {
 		runs []*Result
 		want *Result
 	}{
-		{[]*Result{good, bad, good}, bad}, {[]*Result{bad, good}, bad}, {[]*Result{good, badEnd}, badEnd}, {[]*Result{good}, good},
+		{[]*Result{good, bad, good}, bad}, {[]*Result{bad, good}, bad}, {[]*Result{good, badEnd},
+			badEnd}, {[]*Result{good}, good},
 	} {
 		e := NewIndex(tt.runs)["a"]["1.1.1"]
 		if e.Behavior != tt.want.Behavior || e.BehaviorClose != tt.want.BehaviorClose {

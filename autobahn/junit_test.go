@@ -42,7 +42,8 @@ func TestJUnit(t *testing.T) {
 		t.Fatalf("%d suites, want 2", len(got.Suites))
 	}
 	clean := strings.NewReplacer("\x00", "\ufffd", "\x1b", "\ufffd", "\uffff", "\ufffd").Replace(evil)
-	if s := got.Suites[0]; s.Name != clean || s.Failures != 2 || !strings.Contains(s.Cases[0].Failure.Text, clean+"1.1.2") {
+	if s := got.Suites[0]; s.Name != clean || s.Failures != 2 || !strings.Contains(s.Cases[0].Failure.Text,
+		clean+"1.1.2") {
 		t.Errorf("the first suite is %+v, %+v", s, s.Cases[0].Failure)
 	}
 	s := got.Suites[1]

@@ -23,7 +23,8 @@ func sampleResult() *Result {
 		Reason: "A message came.", ReasonClose: "The code is 1002.",
 		Started: "2026-11-25T12:00:00.250Z", Duration: 12,
 		HTTPRequest: "GET / HTTP/1.1\r\nHost: h\r\n\r\n", HTTPResponse: "HTTP/1.1 101 Switching Protocols\r\n\r\n",
-		Expected: map[Grade][][]Event{OK: {{{Kind: "pong", Payload: []byte("payload")}}, {}}, NonStrict: {{{Kind: "timeout", Tag: "A"}}}},
+		Expected: map[Grade][][]Event{OK: {{{Kind: "pong", Payload: []byte("payload")}}, {}},
+			NonStrict: {{{Kind: "timeout", Tag: "A"}}}},
 		Received: []Event{
 			{Kind: "message", Payload: []byte("grüße")}, {Kind: "message", Binary: true, Payload: []byte{0, 255}},
 			{Kind: "message", Payload: bytes.Repeat([]byte("ü"), 50)}, {Kind: "ping"},
@@ -35,7 +36,8 @@ func sampleResult() *Result {
 		TxFrames: map[string]int{"9": 1}, Traffic: &Traffic{IncomingOctetsApp: 9},
 		Wirelog: []WireEntry{
 			{Kind: "TF", At: 0.5, Opcode: 9, Fin: true, Masked: true, Key: "01020304", Payload: 7, Data: "7061796c6f6164"},
-			{Kind: "RF", At: 1.25, Opcode: 1, Fin: true, RSV: 4, Payload: 6, Data: "6772c3bcc39f"}, {Kind: "KL", At: 2, Delay: 1},
+			{Kind: "RF", At: 1.25, Opcode: 1, Fin: true, RSV: 4, Payload: 6, Data: "6772c3bcc39f"}, {Kind: "KL", At: 2,
+				Delay: 1},
 			{Kind: "RO", At: 3, Size: 2, Data: "8800"}, {Kind: "WLM", At: 4, Text: "The connection has ended."},
 		},
 		Own: []Finding{{Failed, "RFC 7692, section 7.2.1", "a distance of 700"}},
@@ -125,10 +127,12 @@ func TestCaseFileHasTheKeysOfTheOriginal(t *testing.T) {
 // Another agent's cases, and the same agent's other cases, stay in a report; the same case is replaced.
 func TestReportsAreMerged(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "made", "on", "the", "way")
-	writeReport(t, dir, &Result{Agent: "a", ID: "1.1.1", Behavior: Failed, BehaviorClose: OK, Description: "of the first run"},
+	writeReport(t, dir, &Result{Agent: "a", ID: "1.1.1", Behavior: Failed, BehaviorClose: OK,
+		Description: "of the first run"},
 		&Result{Agent: "a", ID: "1.1.2", Behavior: OK, BehaviorClose: OK})
 	writeReport(t, dir, &Result{Agent: "b", ID: "1.1.1", Behavior: NonStrict, BehaviorClose: OK})
-	x := writeReport(t, dir, &Result{Agent: "a", ID: "1.1.1", Behavior: OK, BehaviorClose: OK, Description: "of the last run"})
+	x := writeReport(t, dir, &Result{Agent: "a", ID: "1.1.1", Behavior: OK, BehaviorClose: OK,
+		Description: "of the last run"})
 	if x["a"]["1.1.1"].Behavior != OK || x["b"]["1.1.1"].Behavior != NonStrict || len(x["a"]) != 2 || len(x) != 2 {
 		t.Errorf("the index is %+v", x)
 	}
@@ -137,7 +141,8 @@ func TestReportsAreMerged(t *testing.T) {
 		t.Errorf("the file has %+v, error %v", again, err)
 	}
 	page := readReport(t, dir)["index.html"]
-	if !strings.Contains(page, "of the last run") || strings.Contains(page, "of the first run") || !strings.Contains(page, "<h2>b</h2>") {
+	if !strings.Contains(page, "of the last run") || strings.Contains(page, "of the first run") ||
+		!strings.Contains(page, "<h2>b</h2>") {
 		t.Error("the page does not show both agents and the last run")
 	}
 }
@@ -220,7 +225,8 @@ func TestCaseFilesAreBesideTheIndex(t *testing.T) {
 	if err := os.Mkdir(sub, 0o777); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"../secret.json", filepath.Join(dir, "secret.json"), "..", ".", "", "x/../../secret.json"} {
+	for _, name := range []string{"../secret.json", filepath.Join(dir, "secret.json"), "..", ".", "",
+		"x/../../secret.json"} {
 		if f, err := readCase(sub, name); err == nil {
 			t.Errorf("%q was read: %+v", name, f)
 		}
@@ -249,7 +255,8 @@ func TestWireLogForPeople(t *testing.T) {
 	if out.String() != want {
 		t.Errorf("got\n%swant\n%s", out.String(), want)
 	}
-	if got := Findings([]*Result{sampleResult()}); len(got) != 1 || !strings.Contains(got[0], "2.9: FAILED, which the original does not") {
+	if got := Findings([]*Result{sampleResult()}); len(got) != 1 || !strings.Contains(got[0],
+		"2.9: FAILED, which the original does not") {
 		t.Errorf("findings %q", got)
 	}
 	behavior, end := Reasons([]*Result{sampleResult()})("Some Server/1.0", "2.9")

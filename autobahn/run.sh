@@ -73,8 +73,8 @@ free_port() {
   die 'there is no free port'
 }
 
-# write_spec ROLE URL: put the spec of a role into the temporary directory, with URL for its server's, and with the cases
-# of AUTOBAHN_CASES if there are any.
+# write_spec ROLE URL: put the spec of a role into the temporary directory, with URL for its server's, and with the
+# cases of AUTOBAHN_CASES if there are any.
 write_spec() {
   local edits=(-e "s|\"url\": *\"[^\"]*\"|\"url\": \"$2\"|")
   if [[ -n ${AUTOBAHN_CASES:-} ]]; then

@@ -55,7 +55,8 @@ func TestSpecs(t *testing.T) {
 func TestSpecsThatAreNone(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "spec.json")
 	for _, text := range []string{
-		"", "{", "null", "[]", `{"cases": "1.*"}`, `{"cases": [1]}`, `{"servers": {}}`, `{"servers": [{}]}`, `{"servers": [null]}`,
+		"", "{", "null", "[]", `{"cases": "1.*"}`, `{"cases": [1]}`, `{"servers": {}}`, `{"servers": [{}]}`,
+		`{"servers": [null]}`,
 		`{"servers": ["ws://h"]}`, `{"cases": [""]}`, `{"exclude-cases": [""]}`, `{"exclude-agent-cases": {"a": [""]}}`,
 		`{"exclude-agent-cases": ["a"]}`, `{"url": 1}`,
 	} {
@@ -108,7 +109,8 @@ func FuzzSpec(f *testing.F) {
 		}
 		f.Add(p)
 	}
-	f.Add([]byte(`{"servers": [{"url": "a"}], "Servers": [{"url": "b"}, {"url": "c"}], "exclude-agent-cases": {"*a*": null}}`))
+	f.Add([]byte(`{"servers": [{"url": "a"}], "Servers": [{"url": "b"}, {"url": "c"}],
+		"exclude-agent-cases": {"*a*": null}}`))
 	f.Add([]byte(`{"options": null, "servers": null}`))
 	f.Fuzz(func(t *testing.T, p []byte) {
 		s, err := ParseSpec(p)

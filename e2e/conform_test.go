@@ -11,7 +11,8 @@ import (
 var updateGrades = flag.Bool("update-grades", false, "record the grades of foreign implementations in testdata/conform")
 
 // foreignCases are all but the large messages of 9, and a few of the many of 12 and 13.
-const foreignCases = "1.*,2.*,3.*,4.*,5.*,6.*,7.*,10.*,12.1.1,12.1.3,12.2.1,13.1.1,13.2.1,13.3.1,13.4.1,13.5.1,13.6.1,13.7.1"
+const foreignCases = "1.*,2.*,3.*,4.*,5.*,6.*,7.*,10.*,12.1.1,12.1.3,12.2.1," +
+	"13.1.1,13.2.1,13.3.1,13.4.1,13.5.1,13.6.1,13.7.1"
 
 // conformPatience bounds what the kit may take: on two busy cores it needs some of the seconds that timed cases wait.
 const conformPatience = 5 * time.Minute
@@ -76,7 +77,8 @@ func TestKitAgainstForeignClients(t *testing.T) {
 	}
 	for name, command := range foreignClients {
 		t.Run(name, func(t *testing.T) {
-			compareGrades(t, name, "client", "--listen", "127.0.0.1:0", "--exec", strings.ReplaceAll(command, "FOREIGN", "'"+foreign+"'"))
+			compareGrades(t, name, "client", "--listen", "127.0.0.1:0", "--exec", strings.ReplaceAll(command, "FOREIGN",
+				"'"+foreign+"'"))
 		})
 	}
 }

@@ -112,7 +112,8 @@ func (p page) opensCase(address string) {
 	p.click(`[id="case-1.1.2"] summary`)
 	section := `[id="case-1.1.2"] [data-agent="2"]`
 	for _, pattern := range []string{
-		"^hawser", "OK", "Took", "Expected for OK", "Received", `text message, 125 bytes: "\*`, "On the wire", "text FIN masked",
+		"^hawser", "OK", "Took", "Expected for OK", "Received", `text message, 125 bytes: "\*`, "On the wire",
+		"text FIN masked",
 		"125 bytes", "GET / HTTP/1.1", "101 Switching Protocols",
 	} {
 		p.shows(section, pattern)

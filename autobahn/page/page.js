@@ -91,7 +91,7 @@
   }
 
   const form = document.querySelector("#filter");
-  const text = form.querySelector("#text"), category = form.querySelector("#category"), bad = form.querySelector("#bad");
+  const [text, category, bad, output] = ["#text", "#category", "#bad", "#shown"].map(id => form.querySelector(id));
 
   // matches tells whether a case has a word, or is what the word numbers: 6 and 6.4 stand for all cases below.
   function matches(c, word) {
@@ -103,13 +103,13 @@
     const words = text.value.toLowerCase().split(/\s+/).filter(Boolean);
     let count = 0;
     for (const c of cases) {
-      const shown = (!bad.checked || c.bad) && (!category.value || c.id.split(".")[0] === category.value) &&
-        words.every(word => matches(c, word));
+      const shown = (!bad.checked || c.bad) && (!category.value || c.id.split(".")[0] === category.value)
+        && words.every(word => matches(c, word));
       c.element.hidden = !shown;
       if (shown) count++;
     }
     for (const section of sections) section.hidden = !section.querySelector("details:not([hidden])");
-    form.querySelector("#shown").value = count === cases.length ? `${count} cases` : `${count} of ${cases.length} cases`;
+    output.value = count === cases.length ? `${count} cases` : `${count} of ${cases.length} cases`;
   }
   form.addEventListener("input", filter);
   form.addEventListener("submit", event => event.preventDefault());

@@ -46,7 +46,8 @@ func TestConformClientSpec(t *testing.T) {
 	dir := t.TempDir()
 	spec := writeText(t, "fuzzingserver.json",
 		fmt.Sprintf(`{"url": "ws://127.0.0.1:0", "outdir": %q, "cases": ["1.1.1", "2.1"], "exclude-cases": ["2.*"]}`, dir))
-	wantRun(t, []string{"conform", "client", "--spec", spec, "--exec", testeeCommand(t, "")}, exitOK, `^hawser: 1 case `, "")
+	wantRun(t, []string{"conform", "client", "--spec", spec, "--exec", testeeCommand(t, "")}, exitOK,
+		`^hawser: 1 case `, "")
 	if _, err := os.Stat(filepath.Join(dir, "index.html")); err != nil {
 		t.Error(err)
 	}
@@ -103,10 +104,13 @@ func runCase(t *testing.T, url string) {
 // TestConformClientEnds: without --exec the client says when it is over, or Ctrl-C does.
 func TestConformClientEnds(t *testing.T) {
 	for name, end := range map[string]func(p *process, url string){
-		"shutdownOnComplete": func(_ *process, url string) { runCase(t, url+"/updateReports?agent=me&shutdownOnComplete=true") },
-		"stopServer":         func(_ *process, url string) { runCase(t, url+"/stopServer") },
-		"SIGINT":             func(p *process, _ string) { p.signal(syscall.SIGINT) },
-		"SIGTERM":            func(p *process, _ string) { p.signal(syscall.SIGTERM) },
+		"shutdownOnComplete": func(_ *process, url string) {
+			runCase(t,
+				url+"/updateReports?agent=me&shutdownOnComplete=true")
+		},
+		"stopServer": func(_ *process, url string) { runCase(t, url+"/stopServer") },
+		"SIGINT":     func(p *process, _ string) { p.signal(syscall.SIGINT) },
+		"SIGTERM":    func(p *process, _ string) { p.signal(syscall.SIGTERM) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := start(t, "conform", "client", "--listen", "127.0.0.1:0", "--cases", "1.1.1")

@@ -31,7 +31,8 @@ Examples:
 	setup: func(fs *flag.FlagSet) func([]string, streams) int {
 		f := newRunForm(fs, "conform server", "fuzzingclient.json")
 		fs.Lookup("agent").Usage += "\n(default the Server header of its answer, else UnknownServer)"
-		fs.IntVar(&f.options.Parallel, "p", 0, "run `N` cases at a time; those of 9 run alone (default the number of cores, at most 8)")
+		fs.IntVar(&f.options.Parallel, "p", 0,
+			"run `N` cases at a time; those of 9 run alone (default the number of cores, at most 8)")
 		fs.IntVar(&f.options.Repeat, "repeat", 1, "run each case `N` times; the worst run counts")
 		wait := fs.Duration("wait", 5*time.Second, "give a server that does not listen yet `DUR` to begin")
 		return func(args []string, std streams) int {

@@ -42,7 +42,8 @@ func spoiled(p []byte) []byte { return append([]byte("?"), p...) }
 func wantRun(t *testing.T, args []string, wantCode int, prints, says string) (stdout string) {
 	t.Helper()
 	code, stdout, stderr := hawser(t, args...)
-	if code != wantCode || !regexp.MustCompile(prints).MatchString(stdout) || !regexp.MustCompile(says).MatchString(stderr) {
+	if code != wantCode || !regexp.MustCompile(prints).MatchString(stdout) ||
+		!regexp.MustCompile(says).MatchString(stderr) {
 		t.Errorf("hawser %s: exit code %d, printed %q, said %q; want %d, %q, %q",
 			strings.Join(args, " "), code, stdout, stderr, wantCode, prints, says)
 	}
@@ -63,7 +64,8 @@ func writeText(t *testing.T, name, text string) string {
 func TestConformServer(t *testing.T) {
 	url, dir := echoServer(t, same), t.TempDir()
 	junit := filepath.Join(dir, "junit.xml")
-	wantRun(t, []string{"conform", "server", url, "--cases", quickCases, "--agent", "me & you", "--out", dir, "--junit", junit,
+	wantRun(t, []string{"conform", "server", url, "--cases", quickCases, "--agent", "me & you", "--out", dir,
+		"--junit", junit,
 		"-p", "2", "--repeat", "2", "--strict"}, exitOK,
 		`^me & you: 3 cases \(3 OK; close: 3 OK\), 0 fell short\npassed\n$`,
 		`^hawser conform server: 6 of 6 cases done, 0 not OK\nhawser conform server: report: .*index\.html\n$`)
@@ -76,16 +78,19 @@ func TestConformServer(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	wantRun(t, []string{"conform", "server", "--cases=1.1.*,2.*", "--exclude", "1.1.2,2.*", "--cases", "7.1.1", "--exclude=1.1.6,1.1.7,1.1.8", url},
+	wantRun(t, []string{"conform", "server", "--cases=1.1.*,2.*", "--exclude", "1.1.2,2.*", "--cases", "7.1.1",
+		"--exclude=1.1.6,1.1.7,1.1.8", url},
 		exitOK, `^UnknownServer: 5 cases `, "")
-	wantRun(t, []string{"conform", "server", "--cases", "2.1", "--wire", url}, exitOK, `case 2\.1: behavior OK(?s:.*)-> +ping FIN masked`, "")
+	wantRun(t, []string{"conform", "server", "--cases", "2.1", "--wire", url}, exitOK,
+		`case 2\.1: behavior OK(?s:.*)-> +ping FIN masked`, "")
 }
 
 // TestConformServerFallsShort: what fell short is named with the reason, for people and for programs.
 func TestConformServerFallsShort(t *testing.T) {
 	url := echoServer(t, spoiled)
 	args := []string{"conform", "server", "--cases", quickCases, url}
-	wantRun(t, args, exitFailed, `(?s)^case 1\.1\.1 .*behavior FAILED.*\n     \S.*\nUnknownServer: 3 cases \(1 OK, 2 FAILED; .*\nfell short\n$`,
+	wantRun(t, args, exitFailed, `(?s)^case 1\.1\.1 .*behavior FAILED.*\n     \S.*\nUnknownServer: 3 cases \(1 OK, 2 FAILED; `+
+		`.*\nfell short\n$`,
 		`3 of 3 cases done, 2 not OK`)
 	wantRun(t, append(args, "--fail-on", "nonstrict,unimplemented"), exitOK, `passed\n$`, "")
 	var summary autobahn.Summary
@@ -94,7 +99,8 @@ func TestConformServerFallsShort(t *testing.T) {
 		t.Fatalf("%v in %q", err, text)
 	}
 	a := summary.Agents[0]
-	if summary.Verdict != autobahn.FellShort || len(a.FellShort) == 0 || a.FellShort[0].ID != "1.1.1" || a.FellShort[0].Reason == "" {
+	if summary.Verdict != autobahn.FellShort || len(a.FellShort) == 0 || a.FellShort[0].ID != "1.1.1" ||
+		a.FellShort[0].Reason == "" {
 		t.Errorf("the summary is %s", text)
 	}
 }
@@ -128,7 +134,8 @@ func TestConformSpec(t *testing.T) {
 	if err != nil || len(x["one"]) != 11 || len(x["two"]) != 2 {
 		t.Errorf("the index is %v, error %v", x, err)
 	}
-	wantRun(t, []string{"conform", "server", "--spec", spec, "--out", t.TempDir(), "--cases", "2.1", "--agent", "me", echoServer(t, same)},
+	wantRun(t, []string{"conform", "server", "--spec", spec, "--out", t.TempDir(), "--cases", "2.1", "--agent", "me",
+		echoServer(t, same)},
 		exitOK, `^me: 1 case `, "")
 }
 
@@ -173,26 +180,31 @@ func TestConformUsage(t *testing.T) {
 		args []string
 		says string
 	}{
-		"no URL":              {[]string{"server"}, `the URL is missing, such as ws://`},
-		"nobody there":        {[]string{"server", "--wait", "100ms", url}, `127\.0\.0\.1:1: .*refused`},
-		"another scheme":      {[]string{"server", "http://127.0.0.1:1/"}, `"http://127\.0\.0\.1:1/"`},
-		"no such case":        {[]string{"server", "--cases", "99.1", url}, `no case "99\.1"`},
-		"no case left":        {[]string{"server", "--exclude", "*", url}, `no case is left`},
-		"an unknown rule":     {[]string{"server", "--fail-on", "bad", url}, `--fail-on: "bad" is none of failed,close,nonstrict,unimplemented`},
+		"no URL":         {[]string{"server"}, `the URL is missing, such as ws://`},
+		"nobody there":   {[]string{"server", "--wait", "100ms", url}, `127\.0\.0\.1:1: .*refused`},
+		"another scheme": {[]string{"server", "http://127.0.0.1:1/"}, `"http://127\.0\.0\.1:1/"`},
+		"no such case":   {[]string{"server", "--cases", "99.1", url}, `no case "99\.1"`},
+		"no case left":   {[]string{"server", "--exclude", "*", url}, `no case is left`},
+		"an unknown rule": {[]string{"server", "--fail-on", "bad", url},
+			`--fail-on: "bad" is none of failed,close,nonstrict,unimplemented`},
 		"a negative scale":    {[]string{"server", "--timeout-scale", "-1", url}, `--timeout-scale`},
 		"no repetition":       {[]string{"server", "--repeat", "0", url}, `--repeat`},
 		"a negative p":        {[]string{"server", "-p", "-1", url}, `-p`},
 		"a spec that is none": {[]string{"server", "--spec", broken}, `--spec: .*servers\[0\] has no url`},
 		"no spec":             {[]string{"client", "--spec", broken + "x"}, `--spec: .*specx?\.json`},
-		"no baseline's name":  {[]string{"server", "--update-baseline", url}, `--update-baseline: --baseline FILE is missing`},
-		"no place for it":     {[]string{"server", "--out", filepath.Join(file, "x"), url}, `--out DIR names another place`},
-		"no address":          {[]string{"client", "--listen", "9001"}, `--listen: "9001" is not`},
-		"no client":           {[]string{"client", "--listen", "127.0.0.1:0", "--exec", "exit 3"}, `no client has run a case`},
-		"an argument":         {[]string{"client", url}, `unexpected argument`},
-		"no file":             {[]string{"judge"}, `the index\.json is missing`},
-		"no report":           {[]string{"judge", t.TempDir()}, `there is no report to judge: .*index\.json`},
-		"a report of nobody":  {[]string{"judge", writeText(t, "index.json", "{}")}, `there is no report to judge: .* names no agent`},
-		"no other report":     {[]string{"judge", "--diff", file, "../../autobahn/testdata/original"}, `there is no report to judge: .*/file is no index`},
+		"no baseline's name": {[]string{"server", "--update-baseline", url},
+			`--update-baseline: --baseline FILE is missing`},
+		"no place for it": {[]string{"server", "--out", filepath.Join(file, "x"), url}, `--out DIR names another place`},
+		"no address":      {[]string{"client", "--listen", "9001"}, `--listen: "9001" is not`},
+		"no client": {[]string{"client", "--listen", "127.0.0.1:0", "--exec", "exit 3"},
+			`no client has run a case`},
+		"an argument": {[]string{"client", url}, `unexpected argument`},
+		"no file":     {[]string{"judge"}, `the index\.json is missing`},
+		"no report":   {[]string{"judge", t.TempDir()}, `there is no report to judge: .*index\.json`},
+		"a report of nobody": {[]string{"judge", writeText(t, "index.json", "{}")},
+			`there is no report to judge: .* names no agent`},
+		"no other report": {[]string{"judge", "--diff", file, "../../autobahn/testdata/original"},
+			`there is no report to judge: .*/file is no index`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			wantRun(t, append([]string{"conform"}, row.args...), exitUsage, `^$`,
@@ -207,7 +219,8 @@ func TestConformJudge(t *testing.T) {
 	for _, path := range []string{original, original + "/index.json"} {
 		wantRun(t, []string{"conform", "judge", path}, exitFailed,
 			`^case 2\.9 +behavior FAILED, close WRONG CODE\n +What came is not what was expected\.\n +The close code`+
-				`(?s:.*)Some Server/1\.0: 3 cases \(1 OK, 1 NON-STRICT, 1 FAILED; close: 2 OK, 1 WRONG CODE\), 1 fell short\nfell short\n$`, `^$`)
+				`(?s:.*)Some Server/1\.0: 3 cases \(1 OK, 1 NON-STRICT, 1 FAILED; close: 2 OK, 1 WRONG CODE\), 1 fell short\n`+
+				`fell short\n$`, `^$`)
 	}
 	for name, row := range map[string]struct {
 		args []string

@@ -26,7 +26,8 @@ func (f *verdictForm) flags(fs *flag.FlagSet) {
 	fs.StringVar(&f.failOn, "fail-on", autobahn.UsualRules.String(),
 		"what lets a case fall short: a `LIST` of "+autobahn.StrictRules.String())
 	fs.BoolVar(&f.strict, "strict", false, "let all of these fall short")
-	fs.StringVar(&f.baselineFile, "baseline", "", "expect the grades in `FILE`; a case that it does not have is judged by --fail-on")
+	fs.StringVar(&f.baselineFile, "baseline", "",
+		"expect the grades in `FILE`; a case that it does not have is judged by --fail-on")
 	fs.BoolVar(&f.update, "update-baseline", false, "write the grades to the file of --baseline instead")
 	fs.StringVar(&f.junit, "junit", "", "write JUnit's XML to `FILE`")
 	fs.BoolVar(&f.json, "json", false, "print the summary as JSON")

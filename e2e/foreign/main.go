@@ -1,5 +1,5 @@
-// Foreign is an echo server or client made of a WebSocket library for Go that is not ours, to be judged by the conformance
-// kit:
+// Foreign is an echo server or client made of a WebSocket library for Go that is not ours, to be judged by the
+// conformance kit:
 //
 //	foreign LIBRARY server      listens on a free port, prints its URL, and echoes
 //	foreign LIBRARY client URL  runs the cases of a kit or suite that listens there
