@@ -23,6 +23,7 @@ type conn struct {
 
 	rx       receiver
 	deflater *deflater
+	sequence *sequence      // in the place of deflater, where other cases send the same; nil where not
 	params   *deflateParams // what was negotiated; nil without permessage-deflate
 	in       chan []byte
 	out      *writer

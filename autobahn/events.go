@@ -111,7 +111,11 @@ func (c *conn) round() {
 	payload := r.want
 	if c.deflater != nil {
 		h.rsv = 4
-		payload = c.deflater.compress(payload)
+		if c.sequence != nil {
+			payload = c.sequence.message(r.sent-1, payload)
+		} else {
+			payload = c.deflater.compress(payload)
+		}
 	}
 	if t := c.r.Traffic; t != nil {
 		t.OutgoingMessages++

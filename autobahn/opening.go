@@ -192,6 +192,7 @@ func (c *conn) compress(p deflateParams) {
 		ours, fresh, theirs, theirFresh = theirs, theirFresh, ours, fresh
 	}
 	c.deflater = newDeflater(ours, fresh, size)
+	c.sequence = sequenceFor(c.c.Rounds, ours, fresh)
 	c.rx.inflater = newInflater(theirFresh)
 	c.rx.walk = theirs != 0 && theirs < 15
 	c.r.Traffic = &Traffic{}
