@@ -56,7 +56,7 @@ func (f *families) pings() {
 		text := "begin " + string(bytes.Repeat([]byte("more "), n)) + "end"
 		want = append(want, Event{Kind: "message", Payload: []byte(text)})
 		c.Expected = map[Grade][][]Event{OK: {want}}
-		c.Description = fmt.Sprintf("The kit sends a text message in %d fragments, with a Ping before each but the first.", n+2)
+		c.Description = fmt.Sprintf("The kit sends a text message in %d fragments, with %d Pings between them.", n+2, n)
 		c.Expectation = fmt.Sprintf("The %d Pongs come back in order, then the message; then a clean close.", n)
 		f.put(c)
 	}

@@ -21,7 +21,6 @@ type shake struct {
 	drop  []string // header fields that are left out
 	add   []string // lines that are added
 	bytes bool     // sent byte by byte
-	path  string
 
 	status []int    // of a server: what it may answer; 101 goes on with the steps
 	wants  string   // a field and a token that its answer has to have
@@ -31,7 +30,8 @@ type shake struct {
 }
 
 // echoSteps show that a connection works.
-var echoSteps = []Step{{Op: SendFrame, Opcode: opText, Payload: []byte("Hello"), Fin: true}, {Op: Kill, Wait: time.Second}}
+var echoSteps = []Step{{Op: SendFrame, Opcode: opText, Payload: []byte("Hello"), Fin: true},
+	{Op: Kill, Wait: time.Second}}
 
 var echoEvents = map[Grade][][]Event{OK: {{{Kind: "message", Payload: []byte("Hello")}}}}
 
