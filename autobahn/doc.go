@@ -1,11 +1,31 @@
-// Package autobahn is about the conformance suite that WebSocket implementations are measured with, the Autobahn
-// TestSuite.
+// Package autobahn is a conformance kit for WebSocket implementations in any language: the 517 cases of the Autobahn
+// TestSuite, with its numbers, expectations and grades, for servers and for clients, and some of its own.
 //
-// So far it runs the original, in Docker, against this project: run.sh in this directory has it test "hawser echo" as
-// a server and "hawser testee" as a client, with the specs in config, and README.md says how to use it and how to read
-// what comes of it.
+// [RunServer] tests a server: the kit is the client. A [Server] tests clients, which ask it for the cases by the paths
+// of the original. Either way a case leaves a [Result], which is graded, and of which the reports are written. The
+// command is "hawser conform".
 //
-// A conformance kit in Go will live here: the same cases in both modes, with the same specs and reports, for an
-// implementation in any language, and without Docker. It will have a small codec of its own, so that the code under
-// test is never its own judge, and will use the root package in its tests alone.
+// The kit is nobody's judge in their own cause: it has a small codec of its own, uses unicode/utf8 and compress/flate,
+// and imports the package websocket in its tests alone, as one more implementation under test.
+//
+// What is where, in the order in which a case goes through it:
+//
+//	case.go, step.go      what a case is
+//	cases.txt, table.go   the cases that follow a script, and what reads them
+//	families.go           9, 12 and 13, which are the same exchange with other sizes
+//	corpora.go            the data of 12 and 13: made up, as the original's files are not ours to ship
+//	extra.*, handshakes.go   the kit's own cases
+//	describe.go           a case in words, made from its steps
+//	runserver.go, serve.go   the two modes
+//	opening.go            the opening handshake
+//	conn.go               the connection: who owns what, timers, the log
+//	send.go, wire.go      steps, messages and frames on their way out
+//	receive.go, utf8.go   and on their way in, with what the peer must not do
+//	events.go             what a case does with what comes
+//	closing.go            the closing handshake, and who ended what
+//	deflate.go, sequence.go, inflatewalk.go   permessage-deflate
+//	grade.go              the grades
+//
+// The tests hold the tables against facts about the original (testdata/facts.txt) and try the kit on implementations
+// with one fault each: testdata/mutants.txt says which cases find which.
 package autobahn

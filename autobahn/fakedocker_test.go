@@ -1,6 +1,6 @@
 //go:build unix
 
-package autobahn
+package autobahn_test
 
 import (
 	"context"

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs the original Autobahn TestSuite in Docker: against "hawser echo" as its client (mode server), against "hawser
-# testee" as its server (mode client). README.md tells about it. The bash of macOS, 3.2, has to be enough.
+# testee" as its server (mode client). Then it runs the kit on the same cases and tells what differs. README.md tells
+# more. The bash of macOS, 3.2, has to be enough.
 set -euo pipefail
 
 die() { # MESSAGE: say why there is nothing to judge
@@ -55,7 +56,32 @@ attended() {
 }
 
 build() {
-  (cd "$root" && CGO_ENABLED=0 go build -o "$tmp/" ./cmd/hawser ./autobahn/internal/runsh) || die 'hawser was not built'
+  (cd "$root" && CGO_ENABLED=0 go build -o "$tmp/" ./cmd/hawser) || die 'hawser was not built'
+}
+
+# free_port: print a port that nobody listens on. No system takes the local port of an outgoing connection from among
+# these, so that one that is free now is still free when the suite listens on it, unless another server is faster.
+free_port() {
+  local port tries
+  for tries in {1..100}; do
+    port=$((20000 + RANDOM % 10000))
+    if ! (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
+      echo "$port"
+      return
+    fi
+  done
+  die 'there is no free port'
+}
+
+# write_spec ROLE URL: put the spec of a role into the temporary directory, with URL for its server's, and with the
+# cases of AUTOBAHN_CASES if there are any.
+write_spec() {
+  local edits=(-e "s|\"url\": *\"[^\"]*\"|\"url\": \"$2\"|")
+  if [[ -n ${AUTOBAHN_CASES:-} ]]; then
+    edits+=(-e "s|\"cases\": *\[[^]]*\]|\"cases\": [\"${AUTOBAHN_CASES//,/\", \"}\"]|")
+  fi
+  mkdir -p "$tmp/config"
+  sed "${edits[@]}" "$root/autobahn/config/$1.json" >"$tmp/config/$1.json"
 }
 
 fetch_image() {
@@ -73,8 +99,7 @@ on_linux || host=host.docker.internal
 # in the directory OUT, which is emptied: a report of an earlier run must not be judged.
 start_suite() {
   local role=$1 out=$2 url=$3 flags command
-  mkdir -p "$tmp/config"
-  "$tmp/runsh" spec "$root/autobahn/config/$role.json" "$url" >"$tmp/config/$role.json"
+  write_spec "$role" "$url"
   rm -rf "${reports:?}/$out"
   mkdir "$reports/$out"
   container=hawser-$role-$$
@@ -100,15 +125,28 @@ suite_failed() {
   die "$2 (its output is above, all of it in $reports/$1/wstest.log)"
 }
 
+# run_kit OUT VERB ARGUMENT...: have the kit run the same cases, for a report of its own. Its verdict is not ours.
+run_kit() {
+  local out=$1 status=0
+  shift
+  rm -rf "${reports:?}/kit/$out"
+  mkdir -p "$reports/kit/$out"
+  attended "$tmp/hawser" conform "$@" --out "$reports/kit/$out" >"$reports/kit/$out/kit.log" 2>&1 || status=$?
+  if ((status > 1)); then
+    tail -n 20 "$reports/kit/$out/kit.log" >&2
+    die 'the kit did not run'
+  fi
+}
+
 judge() { # ROLE OUT
   local status=0
-  "$tmp/runsh" verdict "$tmp/config/$1.json" "$reports/$2" || status=$?
+  "$tmp/hawser" conform judge --strict --spec "$tmp/config/$1.json" --diff "$reports/kit/$2" "$reports/$2" || status=$?
   case $status in
     0) ;;
     1) failed=1 ;;
     *) exit 2 ;;
   esac
-  echo "report: $reports/$2/index.html"
+  echo "report: $reports/$2/index.html, of the kit: $reports/kit/$2/index.html"
 }
 
 test_server() {
@@ -126,6 +164,7 @@ test_server() {
   wait "$suite" || status=$?
   container=''
   ((status == 0)) || suite_failed servers "the suite ended with code $status"
+  run_kit servers server --spec "$tmp/config/fuzzingclient.json" "ws://127.0.0.1:$port"
   kill "$echo_server"
   wait "$echo_server" || true
   judge fuzzingclient servers
@@ -145,7 +184,7 @@ await_suite() {
 
 test_client() {
   local url status=0
-  url=ws://127.0.0.1:$("$tmp/runsh" port)
+  url=ws://127.0.0.1:$(free_port)
   start_suite fuzzingserver clients "$url"
   await_suite "$url"
   attended "$tmp/hawser" testee --url "$url" --agent hawser || status=$?
@@ -153,6 +192,8 @@ test_client() {
   wait "$suite" || true # being stopped is its only end
   container=''
   if ((status == 0)); then
+    run_kit clients client --spec "$tmp/config/fuzzingserver.json" --listen 127.0.0.1:0 \
+      --exec "'$tmp/hawser' testee --url {url} --agent hawser"
     judge fuzzingserver clients
   else
     echo "hawser testee ended with code $status before there was a report; see $reports/clients/wstest.log"

@@ -39,17 +39,21 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// builds has one function for each program of the root module; each returns the path of the binary.
+// builds has one function for each program that is built here; each returns the path of the binary.
 var builds = map[string]func() (string, error){
-	"hawser": sync.OnceValues(func() (string, error) { return build("./cmd/hawser") }),
-	"notify": sync.OnceValues(func() (string, error) { return build("./examples/notify") }),
+	"hawser":  sync.OnceValues(func() (string, error) { return build("./cmd/hawser") }),
+	"notify":  sync.OnceValues(func() (string, error) { return build("./examples/notify") }),
+	"foreign": sync.OnceValues(func() (string, error) { return buildIn(".", "./foreign") }),
 }
 
 // build makes the static binary that users get.
-func build(dir string) (string, error) {
+func build(dir string) (string, error) { return buildIn("..", dir) }
+
+// buildIn builds a program of the module in root.
+func buildIn(root, dir string) (string, error) {
 	binary := filepath.Join(programs, filepath.Base(dir))
 	cmd := exec.Command("go", "build", "-trimpath", "-o", binary, dir)
-	cmd.Dir = ".." // the root module
+	cmd.Dir = root
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if output, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%s: %w\n%s", cmd, err, output)
@@ -74,10 +78,10 @@ type process struct {
 	exited chan struct{} // closed when it has ended; cmd.ProcessState is set then
 }
 
-// start runs a program: one of this project by its name in builds, or any other on PATH.
+// start runs a program: one that is built here by its name in builds, or any other on PATH.
 func start(t *testing.T, name string, args ...string) *process {
 	t.Helper()
-	if build, ours := builds[name]; ours {
+	if build, ok := builds[name]; ok {
 		path, err := build()
 		if err != nil {
 			t.Fatal(err)

@@ -12,12 +12,13 @@ import (
 var helpVerb = verb{
 	name:    "help",
 	args:    "[VERB]",
-	maxArgs: 1,
+	maxArgs: 2,
 	summary: "list the verbs, or show one with its flags and examples",
 	help: `
 Examples:
   hawser help
-  hawser help connect`,
+  hawser help connect
+  hawser help conform server`,
 	setup: func(*flag.FlagSet) func([]string, streams) int {
 		return help
 	},
@@ -54,6 +55,10 @@ func help(args []string, std streams) int {
 		fmt.Fprintf(std.err, "hawser help: there is no verb %q; \"hawser help\" lists them\n", args[0])
 		return exitUsage
 	}
+	v, rest := v.descend(args[1:])
+	if len(rest) > 0 {
+		return usageError(std, "help", "unexpected argument %q", rest[0])
+	}
 	v.print(std.out)
 	return exitOK
 }
@@ -88,6 +93,12 @@ func (v verb) print(w io.Writer) {
 		usage += " " + v.args
 	}
 	fmt.Fprintf(w, "%s: %s\n\nUsage: %s\n", v.name, v.summary, usage)
+	if len(v.subs) > 0 {
+		fmt.Fprintln(w)
+	}
+	for _, sub := range v.subs {
+		fmt.Fprintf(w, "  %-15s %s\n", sub.name, sub.summary)
+	}
 	if hasFlags {
 		fmt.Fprint(w, "\nFlags:\n")
 	}

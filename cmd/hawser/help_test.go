@@ -22,11 +22,20 @@ func TestHelpListsEveryVerb(t *testing.T) {
 	}
 }
 
+// allVerbs returns the verbs and what they consist of.
+func allVerbs() (all []verb) {
+	for _, v := range verbs {
+		all = append(append(all, v), v.subs...)
+	}
+	return all
+}
+
 // TestHelpOfAVerb: its flags, each with what it is for, and examples, the same however it is asked for.
 func TestHelpOfAVerb(t *testing.T) {
-	for _, v := range verbs {
+	for _, v := range allVerbs() {
 		t.Run(v.name, func(t *testing.T) {
-			code, stdout, stderr := hawser(t, "help", v.name)
+			words := strings.Fields(v.name)
+			code, stdout, stderr := hawser(t, append([]string{"help"}, words...)...)
 			if code != exitOK || stderr != "" {
 				t.Errorf("exit code %d, said %q", code, stderr)
 			}
@@ -43,7 +52,7 @@ func TestHelpOfAVerb(t *testing.T) {
 			if v.name != "version" && !regexp.MustCompile(`\nExamples?:\n  hawser `).MatchString(stdout) {
 				t.Errorf("no example in\n%s", stdout)
 			}
-			if _, same, _ := hawser(t, v.name, "--help"); same != stdout {
+			if _, same, _ := hawser(t, append(words, "--help")...); same != stdout {
 				t.Errorf("hawser %s --help prints\n%s", v.name, same)
 			}
 		})
@@ -54,7 +63,7 @@ func TestHelpOfAVerb(t *testing.T) {
 func TestHelpFitsTheScreen(t *testing.T) {
 	var all strings.Builder
 	printOverview(&all)
-	for _, v := range verbs {
+	for _, v := range allVerbs() {
 		v.print(&all)
 	}
 	for line := range strings.Lines(all.String()) {
@@ -67,26 +76,35 @@ func TestHelpFitsTheScreen(t *testing.T) {
 // TestExamplesParse: what the help shows as an example is a command line that hawser takes.
 func TestExamplesParse(t *testing.T) {
 	example := regexp.MustCompile(`(?m)^  (?:[^\n]*\| )?hawser ([^|#\n]*)`)
-	for _, v := range verbs {
+	for _, v := range allVerbs() {
 		found := false
 		for _, m := range example.FindAllStringSubmatch(v.help, -1) {
-			args := strings.Fields(m[1])
+			args := words(m[1])
 			of, ok := findVerb(args[0])
 			if !ok {
 				t.Errorf("example of %s: no verb %q", v.name, args[0])
 				continue
 			}
+			of, args = of.descend(args[1:])
 			fs := of.flagSet()
 			of.setup(fs)
-			if _, err := parseAnywhere(fs, args[1:]); err != nil {
-				t.Errorf("example of %s: %q: %v", v.name, m[0], err)
+			if rest, err := parseAnywhere(fs, args); err != nil || len(rest) > of.maxArgs {
+				t.Errorf("example of %s: %q: arguments %q, %v", v.name, m[0], rest, err)
 			}
-			found = found || args[0] == v.name
+			found = found || strings.HasPrefix(of.name, v.name)
 		}
 		if !found && v.help != "" {
 			t.Errorf("%s: no example of its own", v.name)
 		}
 	}
+}
+
+// words splits a command line as the shell does, as far as examples have quotes.
+func words(line string) (words []string) {
+	for _, m := range regexp.MustCompile(`'([^']*)'|\S+`).FindAllStringSubmatch(line, -1) {
+		words = append(words, strings.Trim(m[0], "'"))
+	}
+	return words
 }
 
 func TestVersion(t *testing.T) {

@@ -1,5 +1,5 @@
-// Hawser is WebSocket in one binary: a notification server, an echo server, a client for the terminal, and the client
-// under test for conformance runs. "hawser help" lists the verbs; each has a file of its own here.
+// Hawser is WebSocket in one binary: a notification server, an echo server, a client for the terminal, a conformance kit
+// and the client under test for it. "hawser help" lists the verbs; each has a file of its own here.
 package main
 
 import (
@@ -35,6 +35,7 @@ type verb struct {
 	maxArgs int    // how many of them there may be
 	summary string
 	help    string // the rest of "hawser help VERB", with examples
+	subs    []verb // what it consists of, if its first argument is a verb again; their names begin with its name
 	// setup declares the flags and returns what runs when they are parsed.
 	setup func(fs *flag.FlagSet) func(args []string, std streams) int
 }
@@ -43,7 +44,7 @@ type verb struct {
 var verbs []verb
 
 func init() {
-	verbs = []verb{serveVerb, echoVerb, connectVerb, testeeVerb, helpVerb, versionVerb}
+	verbs = []verb{serveVerb, echoVerb, connectVerb, testeeVerb, conformVerb, helpVerb, versionVerb}
 }
 
 func main() {
@@ -61,7 +62,12 @@ func run(args []string, std streams) int {
 		fmt.Fprintf(std.err, "hawser: there is no verb %q; \"hawser help\" lists them\n", args[0])
 		return exitUsage
 	}
-	return v.run(args[1:], std)
+	v, args = v.descend(args[1:])
+	if len(v.subs) > 0 && len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+		fmt.Fprintf(std.err, "hawser %s: there is no verb %q; \"hawser help %[1]s\" lists them\n", v.name, args[0])
+		return exitUsage
+	}
+	return v.run(args, std)
 }
 
 // verbName returns the verb that arg names. Two have the shape of a flag as well, since many try that first.
@@ -82,6 +88,16 @@ func findVerb(name string) (verb, bool) {
 		}
 	}
 	return verb{}, false
+}
+
+// descend returns the verb that args go on to name, and the arguments behind that; v itself if they name none.
+func (v verb) descend(args []string) (verb, []string) {
+	for _, sub := range v.subs {
+		if len(args) > 0 && sub.name == v.name+" "+args[0] {
+			return sub.descend(args[1:])
+		}
+	}
+	return v, args
 }
 
 // run parses the verb's flags, which may stand before, between and behind its arguments, and runs it.
@@ -174,6 +190,8 @@ func valueForm(f *flag.Flag) string {
 		return "a duration with its unit, such as 500ms, 5s or 1m"
 	case int, int64:
 		return "a whole number"
+	case float64:
+		return "a number"
 	}
 	return "a text"
 }

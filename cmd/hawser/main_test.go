@@ -198,6 +198,12 @@ func TestUsage(t *testing.T) {
 		"surplus argument, serve":   {[]string{"serve", "--dev", "8080"}, `^hawser serve: unexpected argument "8080"`},
 		"surplus argument, echo":    {[]string{"echo", "8080"}, `^hawser echo: unexpected argument "8080"`},
 		"surplus argument, testee":  {[]string{"testee", "ws://h"}, `^hawser testee: unexpected argument "ws://h"`},
+		"unknown verb, conform":     {[]string{"conform", "sevrer", "--out", "x"}, `^hawser conform: there is no verb "sevrer"; "hawser help conform"`},
+		"no verb, conform":          {[]string{"conform"}, `^conform: .*\n\nUsage: hawser conform VERB`},
+		"unknown flag, conform":     {[]string{"conform", "--out"}, `^hawser conform: .*-out\b`},
+		"help too deep":             {[]string{"help", "conform", "sevrer"}, `^hawser help: unexpected argument "sevrer"`},
+		"surplus argument, conform": {[]string{"conform", "server", "ws://h", "ws://i"}, `^hawser conform server: unexpected argument "ws://i"`},
+		"a broken number":           {[]string{"conform", "server", "--timeout-scale", "x"}, `"x".* --timeout-scale: .*a number`},
 		"behind --, serve":          {[]string{"serve", "--dev", "--", "--x"}, `^hawser serve: unexpected argument "--x"`},
 		"unknown flag, help":        {[]string{"help", "--all"}, `^hawser help: .*-all\b`},
 		"unknown flag, serve":       {[]string{"serve", "--dve"}, `^hawser serve: .*-dve\b`},
@@ -223,8 +229,8 @@ func TestUsage(t *testing.T) {
 
 // TestUsageNamesTheHelp: whoever mistypes a flag is told where the flags are explained.
 func TestUsageNamesTheHelp(t *testing.T) {
-	for _, v := range verbs {
-		_, _, stderr := hawser(t, v.name, "--no-such-flag")
+	for _, v := range allVerbs() {
+		_, _, stderr := hawser(t, append(strings.Fields(v.name), "--no-such-flag")...)
 		if want := fmt.Sprintf("\"hawser help %s\"", v.name); !strings.Contains(stderr, want) {
 			t.Errorf("hawser %s --no-such-flag says %q; want %s in it", v.name, stderr, want)
 		}

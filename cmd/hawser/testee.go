@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net/http"
 	"net/url"
 	"os"
 	"os/signal"
@@ -22,7 +23,8 @@ var testeeVerb = verb{
 	summary: "the client under test for Autobahn's fuzzing server",
 	help: `
 It asks the server for the number of cases, runs each of them as an echo client until the connection ends, however that
-happens, and has the reports written. A server that does not end a case within 10 minutes is given up.
+happens, and has the reports written. A case may spoil the handshake. A server that does not end a case within 10
+minutes is given up.
 
 Exit code: 0 when all cases were run, whatever their verdicts, 1 if the server did not go on, 2 for a wrong command
 line, 3 if there was no connection or a handshake failed.
@@ -96,8 +98,9 @@ func (t *testee) run(ctx context.Context) error {
 		return fmt.Errorf("the number of cases: %w", err)
 	}
 	for n := 1; n <= count; n++ {
-		// How a case's connection ends is for the server to judge.
-		if err := t.visit(ctx, t.caseTime, "/runCase?case="+strconv.Itoa(n)+"&", echoHandler); err != nil {
+		// How a case's connection ends is for the server to judge, and so is how we take to a handshake that it spoils.
+		err := t.visit(ctx, t.caseTime, "/runCase?case="+strconv.Itoa(n)+"&", echoHandler)
+		if err != nil && !isSpoiled(err) {
 			return fmt.Errorf("case %d of %d: %w", n, count, err)
 		}
 		if n%50 == 0 || n == count {
@@ -108,6 +111,13 @@ func (t *testee) run(ctx context.Context) error {
 		return fmt.Errorf("the reports: %w", err)
 	}
 	return nil
+}
+
+// isSpoiled reports whether a handshake failed because the server answered what no client may take. A case can be about
+// that; a case that there is not, and a server that is gone, are another matter.
+func isSpoiled(err error) bool {
+	var handshake *websocket.HandshakeError
+	return errors.As(err, &handshake) && handshake.Status != 0 && handshake.Status < http.StatusBadRequest
 }
 
 // caseCount asks how many cases there are.

@@ -282,6 +282,35 @@ func TestTesteeExitCodes(t *testing.T) {
 	}
 }
 
+// TestTesteeSeesSpoiledHandshakes: a case may be about an answer that no client may take; the next one follows.
+func TestTesteeSeesSpoiledHandshakes(t *testing.T) {
+	f := newFuzzer(t, (*websocket.Conn).Close, (*websocket.Conn).Close, (*websocket.Conn).Close)
+	answers := map[string]string{
+		"1": "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+		"2": "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: x\r\n\r\n",
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		answer, spoiled := answers[r.FormValue("case")]
+		if !spoiled {
+			f.ServeHTTP(w, r)
+			return
+		}
+		c, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer c.Close()
+		io.WriteString(c, answer)
+	}))
+	defer server.Close()
+	code, _, stderr := hawser(t, "testee", "--url", "ws"+strings.TrimPrefix(server.URL, "http"))
+	want := []string{"/getCaseCount?agent=hawser", "/runCase?case=3&agent=hawser", "/updateReports?agent=hawser"}
+	if got := f.seen(); code != exitOK || !slices.Equal(got, want) {
+		t.Errorf("exit code %d, said %q, visited %q; want 0, %q", code, stderr, got, want)
+	}
+}
+
 // TestTesteeWithoutCases: there is nothing to do but the reports.
 func TestTesteeWithoutCases(t *testing.T) {
 	f := newFuzzer(t)

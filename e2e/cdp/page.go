@@ -125,6 +125,11 @@ func (p *Page) SetViewport(ctx context.Context, width, height int) error {
 		object{"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}, nil)
 }
 
+// DisableScripts lets no script of the documents that are opened from now on run. Eval still works.
+func (p *Page) DisableScripts(ctx context.Context) error {
+	return p.call(ctx, "Emulation.setScriptExecutionDisabled", object{"value": true}, nil)
+}
+
 // Screenshot returns what the viewport shows, as a PNG.
 func (p *Page) Screenshot(ctx context.Context) ([]byte, error) {
 	var shot struct {

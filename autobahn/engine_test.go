@@ -1,0 +1,123 @@
+package autobahn_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"hawser.example/websocket"
+	"hawser.example/websocket/autobahn"
+)
+
+const echoLimit = 64 << 20
+
+var echoing = websocket.HandlerFuncs{
+	OnMessage: func(c *websocket.Conn, t websocket.MessageType, p []byte) { c.WriteMessage(t, p) },
+}
+
+// echoServer starts a server of the root package that sends back what it gets, and returns its URL.
+func echoServer(t *testing.T) string {
+	u := websocket.Upgrader{ReadLimit: echoLimit}
+	ts := httptest.NewServer(u.Handler(func(*websocket.Conn, *http.Request) websocket.Handler { return echoing }))
+	t.Cleanup(ts.Close)
+	return "ws" + strings.TrimPrefix(ts.URL, "http")
+}
+
+// testee is a client of the root package: it runs every case of a kit's server, a few at a time.
+func testee(t *testing.T, url, agent string, parallel int) {
+	d := websocket.Dialer{ReadLimit: echoLimit}
+	ctx := context.Background()
+	ask := func(path string) string {
+		c, _, err := d.Dial(ctx, url+path, nil)
+		if err != nil {
+			t.Error(err)
+			return ""
+		}
+		defer c.Close()
+		_, p, _ := c.ReadMessage()
+		return string(p)
+	}
+	n, _ := strconv.Atoi(ask("/getCaseCount"))
+	numbers := make(chan int)
+	var wg sync.WaitGroup
+	for range parallel {
+		wg.Go(func() {
+			for i := range numbers {
+				c, _, err := d.Dial(ctx, fmt.Sprintf("%s/runCase?case=%d&agent=%s", url, i, agent), nil)
+				if err != nil {
+					continue // the case will tell, or wants just that
+				}
+				c.Serve(echoing)
+			}
+		})
+	}
+	for i := range n {
+		numbers <- i + 1
+	}
+	close(numbers)
+	wg.Wait()
+	ask("/updateReports?agent=" + agent + "&shutdownOnComplete=true")
+}
+
+// serverResults runs cases with a client that is given their URL, and returns the results.
+func serverResults(t *testing.T, o autobahn.Options, agent string, client func(url string)) []*autobahn.Result {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &autobahn.Server{Options: o}
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(context.Background(), ln) }()
+	client("ws://" + ln.Addr().String())
+	if err := <-done; err != nil {
+		t.Error("Serve:", err)
+	}
+	return s.Results(agent)
+}
+
+func uncompressed(t *testing.T) []*autobahn.Case {
+	cases, err := autobahn.Select(nil, []string{"12.*", "13.*"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cases
+}
+
+// checkAll wants the best grade of every case.
+func checkAll(t *testing.T, cases []*autobahn.Case, results []*autobahn.Result) {
+	t.Helper()
+	if len(results) != len(cases) {
+		t.Errorf("%d results of %d cases", len(results), len(cases))
+	}
+	for _, r := range results {
+		want := autobahn.OK
+		if r.ID == "7.1.6" || strings.HasPrefix(r.ID, "7.13.") {
+			want = autobahn.Informational
+		}
+		if r.Behavior != want || r.BehaviorClose != want || len(r.Own) > 0 {
+			t.Errorf("%s: %s, %s: %s %s %v\n%s", r.ID, r.Behavior, r.BehaviorClose, r.Reason, r.ReasonClose, r.Own,
+				r.HTTPResponse)
+		}
+	}
+}
+
+func TestServerOfThisProject(t *testing.T) {
+	cases := uncompressed(t)
+	results, err := autobahn.RunServer(context.Background(), echoServer(t), autobahn.Options{Cases: cases})
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkAll(t, cases, results)
+}
+
+func TestClientOfThisProject(t *testing.T) {
+	cases := uncompressed(t)
+	results := serverResults(t, autobahn.Options{Cases: cases}, "hawser", func(url string) { testee(t, url, "hawser", 8) })
+	checkAll(t, cases, results)
+}

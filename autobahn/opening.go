@@ -1,0 +1,265 @@
+package autobahn
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/sha1"
+	"crypto/tls"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// The opening handshake, RFC 6455 §4: as little as it takes to talk to an implementation, and checked as strictly as
+// the RFC says.
+
+// maxHead bounds a request or an answer with its header fields.
+const maxHead = 64 << 10
+
+// acceptKey is the answer to a key, RFC 6455 §4.2.2.
+func acceptKey(key string) string {
+	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+	return base64.StdEncoding.EncodeToString(sum[:])
+}
+
+// readHead reads up to the empty line that ends a head, and returns what came right behind it, too.
+func readHead(nc net.Conn) (head, rest []byte, err error) {
+	var b []byte
+	for {
+		if end := bytes.Index(b, []byte("\r\n\r\n")); end >= 0 {
+			return b[:end+4], b[end+4:], nil
+		}
+		if len(b) > maxHead {
+			return b, nil, errors.New("a head of more than 64 KiB")
+		}
+		n := len(b)
+		b = append(b, make([]byte, 4096)...)
+		m, err := nc.Read(b[n:])
+		b = b[:n+m]
+		if err != nil && !bytes.Contains(b, []byte("\r\n\r\n")) {
+			return b, nil, err
+		}
+	}
+}
+
+// hasToken tells whether a header field, over all its lines, lists a token.
+func hasToken(h http.Header, name, token string) bool {
+	for _, line := range h.Values(name) {
+		for t := range strings.SplitSeq(line, ",") {
+			if strings.EqualFold(strings.Trim(t, " \t"), token) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// An address is where a server under test is.
+type address struct {
+	url  *url.URL
+	host string // host:port
+}
+
+func parseAddress(raw string) (*address, error) {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return nil, fmt.Errorf("autobahn: %w", err)
+	}
+	port := map[string]string{"ws": "80", "wss": "443"}[u.Scheme]
+	if port == "" || u.Hostname() == "" {
+		return nil, fmt.Errorf("autobahn: %q is no ws or wss URL", raw)
+	}
+	if u.Port() != "" {
+		port = u.Port()
+	}
+	return &address{u, net.JoinHostPort(u.Hostname(), port)}, nil
+}
+
+// dial opens a TCP connection, or one of TLS.
+func (a *address) dial(ctx context.Context, o *Options) (net.Conn, error) {
+	d := net.Dialer{Timeout: o.limit(openLimit)}
+	if a.url.Scheme == "wss" {
+		config := o.TLS.Clone()
+		if config == nil {
+			config = &tls.Config{}
+		}
+		config.NextProtos = []string{"http/1.1"}
+		return (&tls.Dialer{NetDialer: &d, Config: config}).DialContext(ctx, "tcp", a.host)
+	}
+	return d.DialContext(ctx, "tcp", a.host)
+}
+
+// request words the opening handshake of a client, RFC 6455 §4.1.
+func (a *address) request(key string, extra []string) string {
+	lines := []string{"GET " + a.url.RequestURI() + " HTTP/1.1", "Host: " + a.url.Host, "User-Agent: hawser-conform",
+		"Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Key: " + key, "Sec-WebSocket-Version: 13"}
+	return strings.Join(append(lines, extra...), "\r\n") + "\r\n\r\n"
+}
+
+func newKey() string {
+	var nonce [16]byte
+	rand.Read(nonce[:])
+	return base64.StdEncoding.EncodeToString(nonce[:])
+}
+
+// openClient does the opening handshake of a client and returns what came right behind the answer.
+func (c *conn) openClient(a *address) (early []byte, err error) {
+	key := newKey()
+	extra := c.opt.Header
+	if d := c.c.Deflate; d != nil {
+		extra = append(extra[:len(extra):len(extra)], "Sec-WebSocket-Extensions: "+strings.Join(d.Offers, ", "))
+	}
+	c.r.HTTPRequest = a.request(key, extra)
+	c.nc.SetDeadline(time.Now().Add(c.opt.limit(openLimit)))
+	if _, err := c.nc.Write([]byte(c.r.HTTPRequest)); err != nil {
+		return nil, err
+	}
+	head, early, err := readHead(c.nc)
+	c.r.HTTPResponse = string(head)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(head)), nil)
+	if err != nil {
+		return nil, err
+	}
+	resp.Body.Close()
+	if c.r.Agent == "" {
+		if c.r.Agent = resp.Header.Get("Server"); c.r.Agent == "" {
+			c.r.Agent = "UnknownServer"
+		}
+	}
+	c.nc.SetDeadline(time.Time{})
+	if err := checkResponse(resp, key); err != nil {
+		return nil, err
+	}
+	return early, c.agreed(resp.Header)
+}
+
+// checkResponse judges the answer of a server, RFC 6455 §4.1.
+func checkResponse(resp *http.Response, key string) error {
+	switch accepts := resp.Header.Values("Sec-WebSocket-Accept"); {
+	case resp.StatusCode != http.StatusSwitchingProtocols:
+		return fmt.Errorf("the answer is %s", resp.Status)
+	case !hasToken(resp.Header, "Upgrade", "websocket"):
+		return errors.New("the answer has no Upgrade: websocket")
+	case !hasToken(resp.Header, "Connection", "upgrade"):
+		return errors.New("the answer has no Connection: Upgrade")
+	case len(accepts) != 1 || accepts[0] != acceptKey(key):
+		return fmt.Errorf("Sec-WebSocket-Accept is %q, not %q", accepts, acceptKey(key))
+	case len(resp.Header.Values("Sec-WebSocket-Protocol")) > 0:
+		return errors.New("the answer names a subprotocol that was not offered")
+	}
+	return nil
+}
+
+// agreed reads the extensions in the answer of a server, RFC 7692 §5.1.
+func (c *conn) agreed(h http.Header) error {
+	exts := parseExtensions(strings.Join(h.Values("Sec-WebSocket-Extensions"), ","))
+	switch {
+	case len(exts) == 0:
+		return nil
+	case c.c.Deflate == nil || len(exts) > 1 || exts[0][0] != deflateName:
+		return fmt.Errorf("the answer has an extension that was not offered: %v", exts)
+	}
+	p, err := parseDeflate(exts[0][1:])
+	if err != nil {
+		return err
+	}
+	if p.clientBitsHint {
+		return errors.New("client_max_window_bits without a value in an answer (RFC 7692 §7.1.2.2)")
+	}
+	c.compress(p)
+	return nil
+}
+
+// compress sets permessage-deflate up.
+func (c *conn) compress(p deflateParams) {
+	c.params = &p
+	size := 0
+	if c.c.Rounds != nil {
+		size = c.c.Rounds.Size
+	}
+	ours, fresh, theirs, theirFresh := p.clientBits, p.clientNoTakeover, p.serverBits, p.serverNoTakeover
+	if c.isServer {
+		ours, fresh, theirs, theirFresh = theirs, theirFresh, ours, fresh
+	}
+	c.deflater = newDeflater(ours, fresh, size)
+	c.sequence = sequenceFor(c.c.Rounds, ours, fresh)
+	c.rx.inflater = newInflater(theirFresh)
+	c.rx.walk = theirs != 0 && theirs < 15
+	c.r.Traffic = &Traffic{}
+	c.r.ReportCompressionRatio = true
+}
+
+// readRequest reads the opening handshake of a client; early is what came right behind it. Where it is none, the
+// error says why.
+func readRequest(nc net.Conn) (req *http.Request, head string, early []byte, err error) {
+	b, early, err := readHead(nc)
+	if err != nil {
+		return nil, string(b), nil, err
+	}
+	req, err = http.ReadRequest(bufio.NewReader(bytes.NewReader(b)))
+	return req, string(b), early, err
+}
+
+// checkRequest judges the opening handshake of a client, RFC 6455 §4.2.1.
+func checkRequest(req *http.Request) error {
+	keys := req.Header.Values("Sec-WebSocket-Key")
+	switch {
+	case req.Method != http.MethodGet || !req.ProtoAtLeast(1, 1):
+		return errors.New("a request other than GET with HTTP/1.1")
+	case !hasToken(req.Header, "Upgrade", "websocket") || !hasToken(req.Header, "Connection", "upgrade"):
+		return errors.New("a request that is no opening handshake")
+	case req.Header.Get("Sec-WebSocket-Version") != "13":
+		return fmt.Errorf("the version %q", req.Header.Get("Sec-WebSocket-Version"))
+	case len(keys) != 1:
+		return fmt.Errorf("%d keys", len(keys))
+	}
+	if key, err := base64.StdEncoding.DecodeString(keys[0]); err != nil || len(key) != 16 {
+		return fmt.Errorf("the key %q is not 16 bytes of base64", keys[0])
+	}
+	return nil
+}
+
+// answer words the answer of a server, RFC 6455 §4.2.2.
+func answer(req *http.Request, extra ...string) string {
+	lines := []string{"HTTP/1.1 101 Switching Protocols", "Server: hawser-conform", "Upgrade: websocket",
+		"Connection: Upgrade", "Sec-WebSocket-Accept: " + acceptKey(req.Header.Get("Sec-WebSocket-Key"))}
+	return strings.Join(append(lines, extra...), "\r\n") + "\r\n\r\n"
+}
+
+// openServer answers a client that wants the case.
+func (c *conn) openServer(req *http.Request) error {
+	var extra []string
+	if d := c.c.Deflate; d != nil {
+		offers := parseExtensions(strings.Join(req.Header.Values("Sec-WebSocket-Extensions"), ","))
+		if p, ok := d.accept(offers); ok {
+			c.compress(p)
+			extra = append(extra, "Sec-WebSocket-Extensions: "+p.String())
+		}
+	}
+	if p := req.Header.Get("Sec-WebSocket-Protocol"); p != "" {
+		first, _, _ := strings.Cut(p, ",") // the kit speaks all of them
+		extra = append(extra, "Sec-WebSocket-Protocol: "+strings.TrimSpace(first))
+	}
+	c.r.HTTPResponse = answer(req, extra...)
+	first := []byte(c.r.HTTPResponse)
+	if c.c.eager {
+		for c.played < len(c.c.Steps) && c.c.Steps[c.played].Op != Kill {
+			c.step(c.c.Steps[c.played])
+			c.played++
+		}
+		first = append(first, c.pending...)
+		c.pending = nil
+	}
+	_, err := c.nc.Write(first)
+	return err
+}

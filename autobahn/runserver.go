@@ -1,0 +1,180 @@
+package autobahn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+)
+
+// newConn makes the kit's end for one run of a case.
+func newConn(nc net.Conn, isServer bool, c *Case, o *Options, agent string) *conn {
+	now := time.Now()
+	quiet := c.Rounds != nil && c.Rounds.Count > 1 // the original logs nothing of these
+	k := &conn{nc: nc, isServer: isServer, opt: o, begun: now, c: c, r: &Result{
+		Agent: agent, ID: c.ID, Case: c.Number, IsServer: isServer,
+		Description: c.Description, Expectation: c.Expectation,
+		Behavior: Failed, BehaviorClose: Failed,
+		Started: now.UTC().Format(time.RFC3339Nano), ReportTime: c.ReportTime,
+		Expected: c.Expected, ExpectedClose: c.Close, Received: []Event{},
+		RxOctets: map[int]int{}, TxOctets: map[int]int{}, RxFrames: map[string]int{}, TxFrames: map[string]int{},
+		CreateStats: true, CreateWirelog: !quiet || o.Wire,
+	}}
+	k.log = logger{on: k.r.CreateWirelog, bound: logBound, begun: now}
+	if o.Wire {
+		k.log.bound = 0
+	}
+	k.rx = receiver{sink: k, fromClient: isServer}
+	return k
+}
+
+// result ends the run.
+func (c *conn) result() *Result {
+	c.r.Duration = time.Since(c.begun).Milliseconds()
+	c.r.Wirelog = c.log.entries
+	if t := c.r.Traffic; t != nil {
+		t.IncomingOctetsWire, t.IncomingFrames = c.rx.bytes, c.rx.frames
+	}
+	return c.r
+}
+
+// notOpened is the result where the opening handshake did not complete.
+func (c *conn) notOpened(err error) *Result {
+	c.r.OpenHandshakeTimeout = errors.Is(err, os.ErrDeadlineExceeded)
+	c.r.Reason = "There was no opening handshake: " + err.Error() + "."
+	c.r.ReasonClose = c.r.Reason
+	if c.nc != nil {
+		c.nc.Close()
+	}
+	return c.result()
+}
+
+// A client-side runner tests a server.
+type serverRun struct {
+	opt    Options
+	addr   *address
+	dial   func(context.Context) (net.Conn, error)
+	linger sync.WaitGroup // what goes on with sockets after their case
+
+	mu sync.Mutex // of Progress
+}
+
+func runServer(ctx context.Context, url string, o Options) ([]*Result, error) {
+	a, err := parseAddress(url)
+	if err != nil {
+		return nil, err
+	}
+	s := &serverRun{opt: o, addr: a}
+	s.dial = func(ctx context.Context) (net.Conn, error) { return a.dial(ctx, &s.opt) }
+	nc, err := s.dial(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("autobahn: no server at %s: %w", a.host, err)
+	}
+	nc.Close()
+	results := s.all(ctx)
+	s.linger.Wait()
+	return results, ctx.Err()
+}
+
+// all runs the cases: those that mostly wait side by side, the others a few at a time, and at last those that need the
+// machine for themselves.
+func (s *serverRun) all(ctx context.Context) []*Result {
+	cases := s.opt.cases(true)
+	repeat := max(s.opt.Repeat, 1)
+	results := make([]*Result, len(cases)*repeat)
+	slots := make(chan struct{}, s.parallel())
+	var running sync.WaitGroup
+	run := func(i int) {
+		if ctx.Err() == nil {
+			results[i] = s.one(ctx, cases[i/repeat])
+		}
+	}
+	var alone []int
+	for i := range results {
+		switch c := cases[i/repeat]; {
+		case c.loud():
+			alone = append(alone, i)
+		case c.waits():
+			running.Go(func() { run(i) })
+		default:
+			slots <- struct{}{}
+			running.Go(func() {
+				run(i)
+				<-slots
+			})
+		}
+	}
+	running.Wait()
+	for _, i := range alone {
+		run(i)
+	}
+	return compact(results)
+}
+
+func compact(results []*Result) []*Result {
+	var rs []*Result
+	for _, r := range results {
+		if r != nil {
+			rs = append(rs, r)
+		}
+	}
+	return rs
+}
+
+func (s *serverRun) parallel() int {
+	if s.opt.Parallel > 0 {
+		return s.opt.Parallel
+	}
+	return min(runtime.GOMAXPROCS(0), 8)
+}
+
+// loud tells of cases that measure, and so run alone.
+func (c *Case) loud() bool { return strings.HasPrefix(c.ID, "9.") }
+
+// waits tells of cases that spend their time waiting.
+func (c *Case) waits() bool {
+	for _, s := range c.Steps {
+		if s.Op == Wait {
+			return true
+		}
+	}
+	return false
+}
+
+// one runs a case.
+func (s *serverRun) one(ctx context.Context, c *Case) *Result {
+	k := newConn(nil, false, c, &s.opt, s.opt.Agent)
+	r := s.play(ctx, k)
+	if r.Agent == "" {
+		r.Agent = "UnknownServer"
+	}
+	if s.opt.Progress != nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.opt.Progress(r)
+	}
+	return r
+}
+
+func (s *serverRun) play(ctx context.Context, k *conn) *Result {
+	nc, err := s.dial(ctx)
+	if err != nil {
+		return k.notOpened(err)
+	}
+	k.nc = nc
+	if k.c.handshake != nil {
+		return s.shakeServer(ctx, k)
+	}
+	early, err := k.openClient(s.addr)
+	if err != nil {
+		return k.notOpened(err)
+	}
+	k.run(ctx, early, &s.linger)
+	k.judge()
+	return k.result()
+}

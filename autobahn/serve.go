@@ -1,0 +1,225 @@
+package autobahn
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// stopped is why Serve ends when a client asks for it.
+var errStopped = errors.New("stopped by a client")
+
+func (s *Server) serve(ctx context.Context, ln net.Listener) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	release := context.AfterFunc(ctx, func() { ln.Close() })
+	defer release()
+	var conns sync.WaitGroup
+	var err error
+	for {
+		var nc net.Conn
+		if nc, err = ln.Accept(); err != nil {
+			break
+		}
+		conns.Go(func() { s.client(ctx, cancel, nc, &conns) })
+	}
+	if ctx.Err() == nil {
+		cancel(err)
+	}
+	ln.Close()
+	conns.Wait()
+	if cause := context.Cause(ctx); cause != errStopped {
+		return cause
+	}
+	return nil
+}
+
+// client answers one connection.
+func (s *Server) client(ctx context.Context, stop context.CancelCauseFunc, nc net.Conn, conns *sync.WaitGroup) {
+	defer context.AfterFunc(ctx, func() { nc.SetDeadline(time.Now().Add(time.Second)) })()
+	nc.SetDeadline(time.Now().Add(s.limit(openLimit)))
+	req, head, early, err := readRequest(nc)
+	if err != nil {
+		nc.Close()
+		return
+	}
+	query := req.URL.Query()
+	agent := s.agent(query.Get("agent"))
+	var do func() string
+	switch req.URL.Path {
+	case "/runCase":
+		c, err := s.pick(query.Get("case"), query.Get("casetuple"))
+		if err != nil {
+			refuse(nc, "400 Bad Request", err.Error())
+			return
+		}
+		s.runCase(ctx, nc, req, head, early, c, agent, conns)
+		return
+	case "/getCaseCount":
+		do = func() string { return strconv.Itoa(len(s.cases(false))) }
+	case "/getCaseInfo":
+		c, err := s.pick(query.Get("case"), query.Get("casetuple"))
+		if err != nil {
+			refuse(nc, "400 Bad Request", err.Error())
+			return
+		}
+		do = func() string { return toJSON(map[string]string{"id": c.ID, "description": c.Description}) }
+	case "/getCaseStatus":
+		c, err := s.pick(query.Get("case"), query.Get("casetuple"))
+		if err != nil {
+			refuse(nc, "400 Bad Request", err.Error())
+			return
+		}
+		do = func() string { return s.status(agent, c) }
+	case "/updateReports":
+		do = func() string {
+			if s.UpdateReports != nil {
+				s.UpdateReports(agent)
+			}
+			return ""
+		}
+		if query.Get("shutdownOnComplete") == "true" {
+			defer stop(errStopped)
+		}
+	case "/stopServer":
+		do = func() string { return "" }
+		defer stop(errStopped)
+	default:
+		refuse(nc, "404 Not Found", "the paths are /getCaseCount, /runCase, /getCaseInfo, /getCaseStatus, "+
+			"/updateReports and /stopServer")
+		return
+	}
+	s.tell(ctx, nc, req, early, do, conns)
+}
+
+func toJSON(v any) string {
+	b, _ := json.Marshal(v) // maps of strings have no errors
+	return string(b)
+}
+
+func (s *Server) agent(name string) string {
+	switch {
+	case name != "":
+		return name
+	case s.Agent != "":
+		return s.Agent
+	}
+	return "UnknownClient"
+}
+
+// pick finds a case by its number from 1, or by its ID.
+func (s *Server) pick(number, tuple string) (*Case, error) {
+	cases := s.cases(false)
+	if tuple != "" {
+		for _, c := range cases {
+			if c.ID == tuple {
+				return c, nil
+			}
+		}
+		return nil, fmt.Errorf("there is no case %s", tuple)
+	}
+	n, err := strconv.Atoi(number)
+	if err != nil || n < 1 || n > len(cases) {
+		return nil, fmt.Errorf("case is %q; the cases are 1 to %d", number, len(cases))
+	}
+	return cases[n-1], nil
+}
+
+func (s *Server) status(agent string, c *Case) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r := s.results[agent][c.ID]; r != nil {
+		return toJSON(map[string]string{"behavior": string(r.Behavior)})
+	}
+	return toJSON(map[string]string{"behavior": "MISSING"})
+}
+
+// runCase plays a case with a client.
+func (s *Server) runCase(ctx context.Context, nc net.Conn, req *http.Request, head string, early []byte, c *Case,
+	agent string, conns *sync.WaitGroup) {
+	k := newConn(nc, true, c, &s.Options, agent)
+	k.r.HTTPRequest = head
+	r := func() *Result {
+		if err := checkRequest(req); err != nil {
+			refuse(nc, "400 Bad Request", err.Error())
+			return k.notOpened(err)
+		}
+		if done, err := k.answer(req); err != nil || done {
+			if done {
+				return k.result()
+			}
+			return k.notOpened(err)
+		}
+		nc.SetDeadline(time.Time{})
+		k.run(ctx, early, conns)
+		k.judge()
+		return k.result()
+	}()
+	s.keep(agent, r)
+}
+
+// answer completes the opening handshake. done tells that there is nothing to play after it.
+func (c *conn) answer(req *http.Request) (done bool, err error) {
+	if c.c.handshake != nil {
+		return c.shakeClient(req)
+	}
+	return false, c.openServer(req)
+}
+
+// keep takes a result down.
+func (s *Server) keep(agent string, r *Result) {
+	s.record(agent, r)
+	if s.Progress != nil {
+		s.progress.Lock()
+		defer s.progress.Unlock()
+		s.Progress(r)
+	}
+}
+
+func (s *Server) record(agent string, r *Result) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.results == nil {
+		s.results = map[string]map[string]*Result{}
+	}
+	if s.results[agent] == nil {
+		s.results[agent] = map[string]*Result{}
+		s.agents = append(s.agents, agent)
+	}
+	s.results[agent][r.ID] = r
+}
+
+// tell sends a client the answer to its question, in a text message, and closes.
+func (s *Server) tell(ctx context.Context, nc net.Conn, req *http.Request, early []byte, do func() string,
+	conns *sync.WaitGroup) {
+	if err := checkRequest(req); err != nil {
+		refuse(nc, "400 Bad Request", err.Error())
+		return
+	}
+	text := do()
+	c := &Case{Close: closedNormally, Steps: []Step{{Op: Shut, Payload: closePayload(1000, "")}}}
+	if text != "" {
+		c.Steps = append([]Step{{Op: SendMessage, Opcode: opText, Payload: []byte(text)}}, c.Steps...)
+	}
+	k := newConn(nc, true, c, &s.Options, "")
+	if k.openServer(req) != nil {
+		nc.Close()
+		return
+	}
+	nc.SetDeadline(time.Time{})
+	k.run(ctx, early, conns)
+}
+
+// refuse answers what is no opening handshake.
+func refuse(nc net.Conn, status, why string) {
+	fmt.Fprintf(nc, "HTTP/1.1 %s\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n"+
+		"Content-Length: %d\r\n\r\n%s\n", status, len(why)+1, strings.ReplaceAll(why, "\n", " "))
+	nc.Close()
+}

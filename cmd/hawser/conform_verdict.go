@@ -1,0 +1,97 @@
+package main
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+
+	"hawser.example/websocket/autobahn"
+)
+
+// A verdictForm is how a run is judged, and what is written about that.
+type verdictForm struct {
+	verb         string
+	failOn       string
+	strict       bool
+	baselineFile string
+	update       bool
+	junit        string
+	json         bool
+
+	rules autobahn.Rules
+}
+
+func (f *verdictForm) flags(fs *flag.FlagSet) {
+	fs.StringVar(&f.failOn, "fail-on", autobahn.UsualRules.String(),
+		"what lets a case fall short: a `LIST` of "+autobahn.StrictRules.String())
+	fs.BoolVar(&f.strict, "strict", false, "let all of these fall short")
+	fs.StringVar(&f.baselineFile, "baseline", "",
+		"expect the grades in `FILE`; a case that it does not have is judged by --fail-on")
+	fs.BoolVar(&f.update, "update-baseline", false, "write the grades to the file of --baseline instead")
+	fs.StringVar(&f.junit, "junit", "", "write JUnit's XML to `FILE`")
+	fs.BoolVar(&f.json, "json", false, "print the summary as JSON")
+}
+
+// check looks at the flags before anything is run.
+func (f *verdictForm) check() (err error) {
+	if f.rules, err = autobahn.ParseRules(f.failOn); err != nil {
+		return fmt.Errorf("--fail-on: %w", err)
+	}
+	if f.strict {
+		f.rules = autobahn.StrictRules
+	}
+	if f.update && f.baselineFile == "" {
+		return fmt.Errorf("--update-baseline: --baseline FILE is missing")
+	}
+	if f.baselineFile != "" && !f.update {
+		if _, err := autobahn.ReadBaseline(f.baselineFile); err != nil {
+			return fmt.Errorf("--baseline: %w", err)
+		}
+	}
+	return nil
+}
+
+// judge judges a report, writes what was asked for, and returns the exit code.
+func (f *verdictForm) judge(report autobahn.Index, j autobahn.Judge, notes []string, std streams) int {
+	summary, err := f.summarize(report, j)
+	if err != nil {
+		return tellError(std, f.verb, err)
+	}
+	summary.Notes = append(summary.Notes, notes...)
+	if f.json {
+		e := json.NewEncoder(std.out)
+		e.SetIndent("", "  ")
+		err = e.Encode(summary)
+	} else {
+		err = summary.Print(std.out)
+	}
+	if err == nil && f.junit != "" {
+		err = os.WriteFile(f.junit, autobahn.JUnit(report, summary), 0o666)
+	}
+	switch {
+	case err != nil:
+		return tellError(std, f.verb, err)
+	case summary.Verdict != autobahn.Passed:
+		return exitFailed
+	}
+	return exitOK
+}
+
+// summarize judges a report by the rules and the baseline, which it has updated first if that was asked for.
+func (f *verdictForm) summarize(report autobahn.Index, j autobahn.Judge) (*autobahn.Summary, error) {
+	j.Rules = f.rules
+	if f.update {
+		if err := autobahn.UpdateBaseline(f.baselineFile, report); err != nil {
+			return nil, fmt.Errorf("--update-baseline: %w", err)
+		}
+	}
+	if f.baselineFile != "" {
+		baseline, err := autobahn.ReadBaseline(f.baselineFile)
+		if err != nil {
+			return nil, fmt.Errorf("--baseline: %w", err)
+		}
+		j.Baseline = baseline
+	}
+	return j.Judge(report), nil
+}
