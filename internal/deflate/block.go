@@ -49,11 +49,10 @@ const (
 // block that is one of several must not be longer than its bytes, and one behind stored bytes must save the next header
 // too.
 func (s *scratch) writeBlock(from, to int) {
-	p := s.src[from:to]
-	extra := s.count(p)
-	s.setLens(s.lens[:numLitLen], s.litCount[:], maxCodeBits, s.litCodes[:])
-	s.setLens(s.distLens[:], s.distCount[:], maxCodeBits, s.distCodes[:])
-	fixed, dynamic := s.costs()
+	s.count()
+	dynamic := s.setLens(s.lens[:numLitLen], s.counts[:numLitLen], maxCodeBits) +
+		s.setLens(s.distLens[:], s.counts[distSymbols0:numSymbols], maxCodeBits)
+	fixed, extra := s.fixedCost(), s.extraCost()
 	s.numLit, s.numDist = used(s.lens[:numLitLen], endOfBlock+1), used(s.distLens[:], 1)
 	if dynamic < fixed { // else its header cannot make it better
 		copy(s.lens[s.numLit:], s.distLens[:s.numDist])
@@ -61,11 +60,11 @@ func (s *scratch) writeBlock(from, to int) {
 	}
 	cost := 3 + extra + min(fixed, dynamic)
 
-	most := 8 * len(p)
+	most := 8 * (to - from)
 	switch {
 	case s.storedFrom != noStored:
 		most -= storedHeader
-	case len(p) == len(s.src):
+	case to-from == len(s.src):
 		most += 8 + 32 // its own header and what fills the byte
 	}
 	if cost > most {
@@ -77,47 +76,48 @@ func (s *scratch) writeBlock(from, to int) {
 	s.writeStored(from)
 	if fixed <= dynamic {
 		s.out.put(blockFixed<<1, 3)
-		s.writeSymbols(p, cost, fixedLitCodes[:numLitLen], fixedDistCodes[:numDist])
+		s.writeTokens(cost, &fixedCodes)
 		return
 	}
-	setCodes(s.litCodes[:s.numLit], s.lens[:s.numLit])
-	setCodes(s.distCodes[:s.numDist], s.distLens[:s.numDist])
+	setCodes(s.codes[:], s.lens[:s.numLit])
+	setCodes(s.codes[distSymbols0:], s.distLens[:s.numDist])
 	s.writeHeader()
-	s.writeSymbols(p, cost, s.litCodes[:], s.distCodes[:])
+	s.writeTokens(cost, &s.codes)
 }
 
-// count counts the symbols of a block, and returns how many extra bits they take.
-func (s *scratch) count(p []byte) (extra int) {
-	s.litCount = [numLitLen]uint16{endOfBlock: 1}
-	s.distCount = [numDist]uint16{}
-	i := 0
-	for _, q := range s.sequences {
-		for _, c := range p[i : i+int(q.lits)] {
-			s.litCount[c]++
-		}
-		i += int(q.lits) + int(q.length)
-		length, dist := lengthSymbols[q.length-minMatch], distSymbol(q.dist)
-		s.litCount[endOfBlock+1+int(length)]++
-		s.distCount[dist]++
-		extra += int(lengthExtra[length]) + int(distExtra[dist])
+// count counts the symbols of a block.
+func (s *scratch) count() {
+	clear(s.counts[:])
+	s.counts[endOfBlock] = 1
+	for _, t := range s.tokens {
+		s.counts[t.symbol()]++
 	}
-	for _, c := range p[i:] {
-		s.litCount[c]++
-	}
-	return extra
 }
 
-// costs returns how many bits all codes of the block take, without extra bits, if they are the fixed ones and if not.
-func (s *scratch) costs() (fixed, dynamic int) {
-	for i, n := range s.litCount {
-		dynamic += int(n) * int(s.lens[i])
-		fixed += int(n) * int(fixedLitCodes[i].len())
+// fixedCost returns how many bits all symbols take with the fixed codes, without extra bits: RFC 1951, section 3.2.6.
+func (s *scratch) fixedCost() int {
+	cost := 8 * (len(s.tokens) + 1)
+	for _, n := range s.counts[144:256] {
+		cost += int(n)
 	}
-	for i, n := range s.distCount {
-		dynamic += int(n) * int(s.distLens[i])
-		fixed += int(n) * 5
+	for _, n := range s.counts[256:280] {
+		cost -= int(n)
 	}
-	return fixed, dynamic
+	for _, n := range s.counts[distSymbols0:numSymbols] {
+		cost -= 3 * int(n)
+	}
+	return cost
+}
+
+// extraCost returns how many extra bits there are.
+func (s *scratch) extraCost() (cost int) {
+	for i, n := range s.counts[endOfBlock+1 : numLitLen] {
+		cost += int(n) * int(lengthExtra[i])
+	}
+	for i, n := range s.counts[distSymbols0:numSymbols] {
+		cost += int(n) * int(distExtra[i])
+	}
+	return cost
 }
 
 // writeStored writes the bytes that wait to be stored, up to to.
@@ -150,54 +150,32 @@ func (s *scratch) writeHeader() {
 	}
 }
 
-// writeSymbols writes the symbols of a block and its end, of which it is known that they take no more than cost bits.
-// It writes eight bytes at a time, of which only those count that are full.
-func (s *scratch) writeSymbols(p []byte, cost int, lits, dists []code) {
+// writeTokens writes the symbols of a block and its end, of which it is known that they take no more than cost bits. It
+// writes eight bytes at a time, of which only those count that are full. Two symbols and the bits before fit in them: of
+// two that follow one another no more than one is a distance.
+func (s *scratch) writeTokens(cost int, codes *[tokenSymbols]code) {
 	w := &s.out
 	at := len(w.out)
 	w.out = slices.Grow(w.out, cost/8+sinkRoom)
 	out := w.out[:cap(w.out)]
 	acc, count := w.bits, w.count
-
-	literals := func(p []byte) {
-		for len(p) >= 3 {
-			a, b, c := lits[p[0]], lits[p[1]], lits[p[2]]
-			acc |= a.bits()<<count | b.bits()<<(count+a.len()) | c.bits()<<(count+a.len()+b.len())
-			count += a.len() + b.len() + c.len()
-			binary.LittleEndian.PutUint64(out[at:], acc)
-			at += int(count / 8)
-			acc >>= count &^ 7
-			count %= 8
-			p = p[3:]
-		}
-		for _, b := range p {
-			c := lits[b]
-			acc |= c.bits() << count
-			count += c.len()
-		}
+	tokens := s.tokens
+	for ; len(tokens) >= 2; tokens = tokens[2:] {
+		a, b := tokens[0], tokens[1]
+		c, d := codes[a.symbol()], codes[b.symbol()]
+		acc |= (c.bits() | a.value()<<(c.len()&63)) << (count & 63)
+		count += c.len() + a.extra()
+		acc |= (d.bits() | b.value()<<(d.len()&63)) << (count & 63)
+		count += d.len() + b.extra()
 		binary.LittleEndian.PutUint64(out[at:], acc)
 		at += int(count / 8)
-		acc >>= count &^ 7
+		acc >>= count & 56
 		count %= 8
 	}
-	for _, q := range s.sequences {
-		literals(p[:q.lits])
-		p = p[int(q.lits)+int(q.length):]
-		n := q.length - minMatch
-		symbol := lengthSymbols[n]
-		c := lits[endOfBlock+1+int(symbol)]
-		acc |= (c.bits() | uint64(q.length-lengthBase[symbol])<<c.len()) << count
-		count += c.len() + uint(lengthExtra[symbol])
-		d := distSymbol(q.dist)
-		c = dists[d]
-		acc |= (c.bits() | uint64(q.dist+1-distBase[d])<<c.len()) << count
-		count += c.len() + uint(distExtra[d])
-		binary.LittleEndian.PutUint64(out[at:], acc)
-		at += int(count / 8)
-		acc >>= count &^ 7
-		count %= 8
-	}
-	literals(p)
 	w.out, w.bits, w.count = out[:at], acc, count
-	w.put(lits[endOfBlock].bits(), lits[endOfBlock].len())
+	for _, t := range tokens {
+		c := codes[t.symbol()]
+		w.put(c.bits()|t.value()<<c.len(), c.len()+t.extra())
+	}
+	w.put(codes[endOfBlock].bits(), codes[endOfBlock].len())
 }

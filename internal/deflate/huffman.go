@@ -2,26 +2,25 @@ package deflate
 
 import (
 	"math/bits"
-	"slices"
 )
 
 // huffman has the codes of one block, and what they are made of.
 type huffman struct {
-	litCount  [numLitLen]uint16
-	distCount [numDist]uint16
-	clCount   [numCodeLen]uint16
-	lens      [numLitLen + numDist]uint8 // of literals and lengths; those of distances are behind them in the header
-	distLens  [numDist]uint8
-	clLens    [numCodeLen]uint8
-	litCodes  [numLitLen]code
-	distCodes [numDist]code
-	clCodes   [numCodeLen]code
-	keys      [numLitLen]uint32
-	runs      [numLitLen + numDist]lenRun
-	numRuns   int
-	numLit    int
-	numDist   int
-	numCL     int
+	counts   [tokenSymbols]uint16 // how often each symbol is used
+	codes    [tokenSymbols]code
+	lens     [numSymbols]uint8 // of literals and lengths; those of distances are behind them in the header
+	distLens [numDist]uint8
+	numLit   int
+	numDist  int
+
+	clCounts [numCodeLen]uint16
+	clCodes  [numCodeLen]code
+	clLens   [numCodeLen]uint8
+	numCL    int
+	runs     [numSymbols]lenRun
+	numRuns  int
+
+	keys [numLitLen + 1]uint32
 }
 
 // code is a Huffman code as it is sent, from the lowest bit on, and above its 16 bits how long it is.
@@ -30,52 +29,62 @@ type code uint32
 func (c code) bits() uint64 { return uint64(c & 0xffff) }
 func (c code) len() uint    { return uint(c >> 16) }
 
-// setLens gives each symbol that is counted the length of its code, at most limit, and others zero. codes is room for
-// one number for each symbol.
+// setLens gives each symbol that is counted the length of its code, at most limit, and others zero. It returns how many
+// bits all of them take.
 //
 // The leaves and the inner nodes of a Huffman tree both come in order of weight, so that two queues are enough to build
 // it. Of the tree only the number of leaves at each depth is of interest.
-func (h *huffman) setLens(lens []uint8, counts []uint16, limit int, room []code) {
+func (h *huffman) setLens(lens []uint8, counts []uint16, limit int) (cost int) {
 	clear(lens)
-	keys := h.keys[:0]
-	for s, n := range counts {
-		if n > 0 {
-			keys = append(keys, uint32(n)<<16|uint32(s))
-		}
+	n := 0
+	for s, c := range counts {
+		h.keys[n] = uint32(c)<<16 | uint32(s)
+		n += int(-uint32(c) >> 31)
 	}
-	if len(keys) < 2 {
+	keys := h.keys[:n]
+	if n < 2 {
 		for _, k := range keys {
 			lens[k&0xffff] = 1
+			cost = int(k >> 16)
 		}
-		return
+		return cost
 	}
+	room := h.codes[:n]
 	sortKeys(keys, room)
+	h.keys[n] = none << 16
+	joinNodes(h.keys[:n+1], room)
+	var leaves [maxCodeBits + 1]int
+	countLeaves(&leaves, room[:n-1], n, limit)
 
-	inner := room[:len(keys)-1] // the weight of each, and when it has a parent, which
+	for size := 1; size <= limit; size++ {
+		for range leaves[size] {
+			n--
+			k := keys[n]
+			lens[k&0xffff] = uint8(size)
+			cost += size * int(k>>16)
+		}
+	}
+	return cost
+}
+
+const none = 0xffff // more than any weight
+
+// joinNodes makes inner nodes until there is one only. Each has its weight in the lower half, and in the upper its parent.
+// The keys end with one that weighs none.
+func joinNodes(keys []uint32, inner []code) {
 	leaf, node := 0, 0
-	for k := range inner {
-		var weight code
+	for k := range len(keys) - 2 {
+		inner[k] = none
+		weight := code(0)
 		for range 2 {
-			if node >= k || leaf < len(keys) && code(keys[leaf]>>16) <= inner[node] {
-				weight += code(keys[leaf] >> 16)
-				leaf++
-			} else {
-				weight += inner[node]
-				inner[node] = code(k)
-				node++
-			}
+			l, m := code(keys[leaf]>>16), inner[node]&0xffff
+			inner[node] = m | code(k)<<16
+			isLeaf := code(int32(l-m-1) >> 31) // all ones, or zero
+			weight += m ^ (l^m)&isLeaf
+			leaf -= int(int32(isLeaf))
+			node += 1 + int(int32(isLeaf))
 		}
 		inner[k] = weight
-	}
-	var leaves [maxCodeBits + 1]int
-	countLeaves(&leaves, inner, len(keys), limit)
-
-	next := len(keys)
-	for n := 1; n <= limit; n++ {
-		for range leaves[n] {
-			next--
-			lens[keys[next]&0xffff] = uint8(n)
-		}
 	}
 }
 
@@ -86,8 +95,8 @@ func countLeaves(leaves *[maxCodeBits + 1]int, inner []code, symbols, limit int)
 	inner[last] = 0
 	nodes := [32]int{1} // inner nodes at each depth; more than 32 take more symbols than a block has
 	for k := last - 1; k >= 0; k-- {
-		inner[k] = inner[inner[k]] + 1
-		nodes[inner[k]]++
+		inner[k] = inner[inner[k]>>16] + 1
+		nodes[inner[k]&31]++
 	}
 	// Leaves that are too deep are put at the limit, and there are too many there.
 	left, excess := symbols, -1<<limit
@@ -146,20 +155,31 @@ func sortKeys(keys []uint32, room []code) {
 	}
 }
 
-// setCodes gives each symbol its code: RFC 1951, section 3.2.2.
+// setCodes gives each symbol that has a length its code: RFC 1951, section 3.2.2.
 func setCodes(codes []code, lens []uint8) {
 	var count, next [maxCodeBits + 2]uint32
-	for _, n := range lens {
-		count[n]++
+	for i := 0; i < len(lens); i += 8 {
+		if noCodes(lens, i) {
+			continue
+		}
+		for _, n := range lens[i:min(i+8, len(lens))] {
+			count[n&15]++
+		}
 	}
 	count[0] = 0
 	for n := 1; n <= maxCodeBits; n++ {
 		next[n+1] = (next[n] + count[n]) << 1
 	}
-	for s, n := range lens {
-		c := next[n]
-		next[n]++
-		codes[s] = code(bits.Reverse16(uint16(c))>>((16-n)&15)) | code(n)<<16
+	for i := 0; i < len(lens); i += 8 {
+		if noCodes(lens, i) {
+			continue
+		}
+		for s := i; s < min(i+8, len(lens)); s++ {
+			n := lens[s] & 15
+			c := next[n]
+			next[n]++
+			codes[s] = code(bits.Reverse16(uint16(c))>>((16-n)&15)) | code(n)<<16
+		}
 	}
 }
 
@@ -169,7 +189,7 @@ type lenRun struct{ symbol, extra uint8 }
 // describe prepares the header of a dynamic block from the lengths of the codes, and returns how many bits it takes.
 func (h *huffman) describe(lens []uint8) int {
 	h.numRuns = 0
-	h.clCount = [numCodeLen]uint16{}
+	h.clCounts = [numCodeLen]uint16{}
 	for i := 0; i < len(lens); {
 		n := 1
 		for i+n < len(lens) && lens[i+n] == lens[i] {
@@ -179,17 +199,16 @@ func (h *huffman) describe(lens []uint8) int {
 		i += n
 	}
 	// There are two symbols at least: no complete code of 257 to 286 symbols has codes of one length only.
-	h.setLens(h.clLens[:], h.clCount[:], maxCodeLenBits, h.clCodes[:])
+	total := h.setLens(h.clLens[:], h.clCounts[:], maxCodeLenBits)
 	setCodes(h.clCodes[:], h.clLens[:])
 	h.numCL = numCodeLen
 	for h.numCL > 4 && h.clLens[codeLenOrder[h.numCL-1]] == 0 {
 		h.numCL--
 	}
-	total := 5 + 5 + 4 + 3*h.numCL
-	for s, n := range h.clCount {
-		total += int(n) * int(h.clLens[s]+codeLenExtra[s])
+	for s, n := range h.clCounts {
+		total += int(n) * int(codeLenExtra[s])
 	}
-	return total
+	return 5 + 5 + 4 + 3*h.numCL + total
 }
 
 // describeRun describes n times the same length.
@@ -197,7 +216,7 @@ func (h *huffman) describeRun(length uint8, n int) {
 	put := func(symbol, extra uint8) {
 		h.runs[h.numRuns] = lenRun{symbol, extra}
 		h.numRuns++
-		h.clCount[symbol]++
+		h.clCounts[symbol]++
 	}
 	if length > 0 {
 		put(length, 0)
@@ -232,37 +251,10 @@ func used(lens []uint8, least int) int {
 	return n
 }
 
-var (
-	fixedLitCodes = func() (codes [288]code) {
-		lens := fixedLitLenBits()
-		setCodes(codes[:], lens[:])
-		return codes
-	}()
-	fixedDistCodes = func() (codes [32]code) {
-		lens := fixedDistBits()
-		setCodes(codes[:], lens[:])
-		return codes
-	}()
-)
-
-// lengthSymbols has the symbol, from 257, of each length from minMatch.
-var lengthSymbols = func() (symbols [maxMatch - minMatch + 1]uint8) {
-	for n := range symbols {
-		s, exact := slices.BinarySearch(lengthBase[:], uint16(n+minMatch))
-		if !exact {
-			s--
-		}
-		symbols[n] = uint8(s)
-	}
-	return symbols
+// fixedCodes are the codes of a fixed block.
+var fixedCodes = func() (codes [tokenSymbols]code) {
+	lens, distLens := fixedLitLenBits(), fixedDistBits()
+	setCodes(codes[:], lens[:])
+	setCodes(codes[distSymbols0:], distLens[:]) // over 286 and 287, which are not in use
+	return codes
 }()
-
-// distSymbol returns the symbol of a distance less one. There are two for each bit length, told by the bit behind the
-// highest; the others are extra bits.
-func distSymbol(dist uint16) int {
-	if dist < 4 {
-		return int(dist)
-	}
-	high := bits.Len16(dist) - 1
-	return 2*high + int(dist>>(high-1)&1)
-}

@@ -5,43 +5,36 @@ import (
 	"math/bits"
 )
 
-// sequence is a run of literals and the match behind it.
-type sequence struct {
-	lits   uint16 // how many literals
-	dist   uint16 // the distance less one
-	length uint16 // of the match
-}
-
-// finder turns a message into sequences.
+// finder turns a message into tokens.
 //
 // What it reaches back to is in ring: the message itself, or a history to which the message is copied piece by piece,
 // each piece before it is searched. All that tells them apart is mask. Places are indices of src; those in the history
-// are negative. The table has the latest place, modulo 2^16, of four bytes that have some hash. It may be wrong, for
-// what is found is compared; so nothing in it must ever be cleared or corrected.
+// are negative. The table has the latest place, modulo 2^16, of bytes that have some hash. It may be wrong, for what is
+// found is compared; so nothing in it must ever be cleared or corrected.
 type finder struct {
-	sequences []sequence // of this block
-	src       []byte
-	ring      []byte
-	table     []uint16
-	mask      uint
-	base      uint // place in the ring, before masking, of src[0]
-	window    int
-	low       int // the earliest place that is in the ring
-	ready     int // where what may be searched ends
-	history   int // bytes before src[0]
-	level     Level
-	copies    bool // the message has to be copied to the ring
+	tokens []token // of this block
+	src    []byte
+	ring   []byte
+	table  []uint16
+	mask   uint
+	base   uint // place in the ring, before masking, of src[0]
+	window int
+	reach  int // the longest distance whose source is whole in the ring, wherever in the present piece
+	ready  int // where what may be searched ends
+	level  Level
+	copies bool // the message has to be copied to the ring
 }
 
 const (
-	hashed   = 4       // bytes that a match must have to be found
-	maxBlock = 1 << 15 // bytes of the message in one block
-	ways     = 4       // places that Balanced keeps for each hash
+	hashed   = 5  // bytes that are hashed
+	leastLen = 4  // shortest match that is taken
+	probe    = 16 // bytes that are compared without looking for the ends of memory
+	ways     = 4  // places that Balanced keeps for each hash
 )
 
 // useMessage makes the message its own window.
 func (f *finder) useMessage(table []uint16) {
-	f.ring, f.mask = f.src, ^uint(0)
+	f.ring, f.mask, f.reach = f.src, ^uint(0), f.window
 	n := minTable
 	for n < len(f.src) && n < len(table) {
 		n *= 2
@@ -53,94 +46,113 @@ func (f *finder) useMessage(table []uint16) {
 // useHistory looks also in what has been sent before.
 func (f *finder) useHistory(h *history) {
 	if h.ring == nil {
-		h.ring = make([]byte, f.window)
+		h.ring = make([]byte, f.window+probe)
 		h.table = make([]uint16, max(minTable, f.window/4))
 	}
-	f.ring, f.mask, f.table = h.ring, uint(len(h.ring)-1), h.table
-	f.base, f.history, f.copies = h.next, h.size, true
-	f.low = -h.size
+	f.ring, f.mask, f.table = h.ring, uint(f.window-1), h.table
+	f.base, f.copies = h.next, true
 }
 
-// findBlock fills sequences with those of the block that begins at from, and returns where it ends. Bytes behind the
-// last sequence are literals.
+// findBlock fills tokens with those of the block that begins at from, and returns where it ends.
 func (f *finder) findBlock(from int) (to int) {
-	f.sequences = f.sequences[:0]
-	limit := min(len(f.src), from+maxBlock)
+	f.tokens = f.tokens[:0]
 	if f.level == HuffmanOnly {
-		return limit
+		f.ready = len(f.src)
+		return f.literals(from, len(f.src))
 	}
-	for i, lit := from, from; ; {
-		if f.ready-i < hashed {
-			if f.ready >= limit {
-				return limit
+	for i := from; ; {
+		if i >= f.ready-probe {
+			if f.ready == len(f.src) {
+				return f.literals(i, len(f.src))
 			}
-			f.advance(limit)
+			f.advance()
 		}
 		if f.level == Fast {
-			i, lit = f.fast(i, lit)
+			i = f.fast(i)
 		} else {
-			i, lit = f.balanced(i, lit)
+			i = f.balanced(i)
 		}
-		if len(f.sequences) == cap(f.sequences) {
-			return lit
+		if len(f.tokens) >= cap(f.tokens)-1 {
+			return i
 		}
 	}
 }
 
-// advance makes more of the message ready, up to limit. In a ring that takes the place of the oldest history, hence the
-// small steps.
-func (f *finder) advance(limit int) {
+// literals adds the bytes up to to as literals, as far as there is room, and returns up to where.
+func (f *finder) literals(from, to int) int {
+	to = min(to, from+cap(f.tokens)-len(f.tokens))
+	for _, c := range f.src[from:to] {
+		f.tokens = append(f.tokens, token(c))
+	}
+	return to
+}
+
+// advance makes more of the message ready. In a ring that takes the place of the oldest history, hence the small steps.
+func (f *finder) advance() {
 	if !f.copies {
-		f.ready = limit
+		f.ready = len(f.src)
 		return
 	}
-	n := min(limit-f.ready, max(f.window/8, 64))
+	n := min(len(f.src)-f.ready, max(f.window/8, 64))
 	p := f.src[f.ready : f.ready+n]
 	at := (f.base + uint(f.ready)) & f.mask
-	copied := copy(f.ring[at:], p)
+	size := f.window
+	copied := copy(f.ring[at:size], p)
 	copy(f.ring, p[copied:])
+	copy(f.ring[size:], f.ring[:probe])
 	f.ready += n
-	f.low = max(-f.history, f.ready-f.window)
+	f.reach = f.window - n - probe
 }
 
-func (f *finder) add(lits, length, back int) {
-	f.sequences = append(f.sequences, sequence{uint16(lits), uint16(back - 1), uint16(length)})
+func hash(v uint64, shift uint) uint64 {
+	return v << (64 - 8*hashed) * 0x9e3779b97f4a7c15 >> (shift & 63)
 }
 
-func hash(v uint32, shift uint) uint32 { return v * 0x9e3779b1 >> (shift & 31) }
-
-// fast looks for matches from i on, behind literals from lit on, until all that is ready has been searched or there is
-// no room for sequences. It returns where to go on.
-func (f *finder) fast(i, lit int) (int, int) {
-	src, ring, table, mask, base, low, window := f.src[:f.ready], f.ring, f.table, f.mask, f.base, f.low, f.window
-	shift := uint(32 - bits.Len(uint(len(table)-1)))
-	for i+hashed <= len(src) {
-		v := binary.LittleEndian.Uint32(src[i:])
-		h := int(hash(v, shift))
+// fast looks for matches from i on until all that is ready has been searched or there is no room for tokens. It returns
+// where to go on.
+func (f *finder) fast(i int) int {
+	src, ring, table, mask, base, reach := f.src[:f.ready], f.ring, f.table, f.mask, f.base, uint16(f.reach)
+	shift := uint(64 - bits.Len(uint(len(table)-1)))
+	tokens, n := f.tokens[:cap(f.tokens)], len(f.tokens)
+	lit := i
+	for i < len(src)-probe && n < len(tokens)-1 {
+		v := binary.LittleEndian.Uint64(src[i:])
+		h := hash(v, shift)
 		place := uint16(base + uint(i))
-		back := int(place - table[h])
+		back := place - table[h]
 		table[h] = place
-		at := (base + uint(i-back)) & mask
-		if uint(back-1) >= uint(min(i-low, window)) || at > uint(len(ring)-hashed) ||
-			binary.LittleEndian.Uint32(ring[at:]) != v {
-			i += 1 + (i-lit)>>5 // hurry through what does not compress
+		at := (base + uint(i) - uint(back)) & mask
+		x := binary.LittleEndian.Uint64(ring[at:]) ^ v
+		if uint32(x) != 0 || back-1 >= reach {
+			tokens[n] = token(uint8(v))
+			n++
+			i++
+			if i-lit > 32 { // hurry through what does not compress
+				for skip := min((i-lit)>>5, len(src)-i, len(tokens)-n); skip > 0; skip-- {
+					tokens[n] = token(src[i])
+					n++
+					i++
+				}
+			}
 			continue
 		}
-		n := hashed + f.matchLen(at+hashed, src[i+hashed:min(len(src), i+maxMatch)])
-		for i > lit && i-back > low && n < maxMatch && src[i-1] == ring[(at-1)&mask] {
-			i, n, at = i-1, n+1, at-1
+		length := bits.TrailingZeros64(x) / 8
+		y := binary.LittleEndian.Uint64(ring[at+8:]) ^ binary.LittleEndian.Uint64(src[i+8:])
+		length += bits.TrailingZeros64(y) / 8 & -(length / 8)
+		if length == probe {
+			length += f.matchLen(at+probe, src[i+probe:min(len(src), i+maxMatch)])
 		}
-		f.add(i-lit, n, back)
-		i += n
+		tokens[n] = lengthTokens[length-minMatch]
+		tokens[n+1] = distToken(uint(back - 1))
+		n += 2
+		i += length
 		lit = i
-		if i+2 <= len(src) {
-			table[hash(binary.LittleEndian.Uint32(src[i-2:]), shift)] = uint16(base + uint(i-2))
-		}
-		if len(f.sequences) == cap(f.sequences) {
-			break
+		if i <= len(src)-8 {
+			table[hash(binary.LittleEndian.Uint64(src[i-2:]), shift)] = uint16(base + uint(i-2))
 		}
 	}
-	return i, lit
+	f.tokens = tokens[:n]
+	return i
 }
 
 // matchLen returns how many bytes from at on in the ring are those of p.
@@ -167,38 +179,35 @@ func (f *finder) matchLen(at uint, p []byte) int {
 const goodEnough = 32 // a match so long is taken without a look at the next place
 
 // balanced is fast, with more care.
-func (f *finder) balanced(i, lit int) (int, int) {
+func (f *finder) balanced(i int) int {
 	end := f.ready
-	for i+hashed <= end {
+	for i < end-probe && len(f.tokens) < cap(f.tokens)-1 {
 		n, back := f.longest(i)
 		if n == 0 {
-			i += 1 + (i-lit)>>7
+			i = f.literals(i, i+1)
 			continue
 		}
-		for n < goodEnough && i+1+hashed <= end {
+		for n < goodEnough && i < end-probe-1 && len(f.tokens) < cap(f.tokens)-2 {
 			n2, back2 := f.longest(i + 1)
 			if n2 <= n {
 				break
 			}
-			i, n, back = i+1, n2, back2
+			i = f.literals(i, i+1)
+			n, back = n2, back2
 		}
-		f.add(i-lit, n, back)
-		for j := i + 1; j < i+n && j+hashed <= end; j++ {
+		f.tokens = append(f.tokens, lengthTokens[n-minMatch], distToken(uint(back-1)))
+		for j := i + 1; j < i+n && j <= end-8; j++ {
 			f.insert(j)
 		}
 		i += n
-		lit = i
-		if len(f.sequences) == cap(f.sequences) {
-			break
-		}
 	}
-	return i, lit
+	return i
 }
 
-// bucket returns the places for the four bytes at i, latest first.
+// bucket returns the places for the bytes at i, latest first.
 func (f *finder) bucket(i int) *[ways]uint16 {
-	shift := uint(32 - bits.Len(uint(len(f.table)/ways-1)))
-	h := ways * int(hash(binary.LittleEndian.Uint32(f.src[i:]), shift))
+	shift := uint(64 - bits.Len(uint(len(f.table)/ways-1)))
+	h := ways * int(hash(binary.LittleEndian.Uint64(f.src[i:]), shift))
 	return (*[ways]uint16)(f.table[h : h+ways])
 }
 
@@ -214,16 +223,16 @@ func (f *finder) longest(i int) (length, dist int) {
 	place := uint16(f.base + uint(i))
 	p := f.src[i:min(f.ready, i+maxMatch)]
 	for _, candidate := range *f.bucket(i) {
-		back := int(place - candidate)
-		if uint(back-1) >= uint(min(i-f.low, f.window)) {
+		back := place - candidate
+		if back-1 >= uint16(f.reach) {
 			continue
 		}
-		at := f.base + uint(i-back)
+		at := f.base + uint(i) - uint(back)
 		if length > 0 && (length == len(p) || f.ring[(at+uint(length))&f.mask] != p[length]) {
 			continue
 		}
-		if n := f.matchLen(at, p); n >= hashed && n > length {
-			length, dist = n, back
+		if n := f.matchLen(at, p); n >= leastLen && n > length {
+			length, dist = n, int(back)
 		}
 	}
 	f.insert(i)
