@@ -26,8 +26,8 @@ type finder struct {
 }
 
 const (
-	hashed   = 5  // bytes that are hashed
-	leastLen = 4  // shortest match that is taken
+	hashed   = 5
+	leastLen = 4
 	probe    = 16 // bytes that are compared without looking for the ends of memory
 	ways     = 4  // places that Balanced keeps for each hash
 )
@@ -104,31 +104,33 @@ func (f *finder) advance() {
 	f.reach = f.window - n - probe
 }
 
-func hash(v uint64, shift uint) uint64 {
-	return v << (64 - 8*hashed) * 0x9e3779b97f4a7c15 >> (shift & 63)
-}
+func hash(v uint64, shift uint) uint64 { return v << (64 - 8*hashed) * 0x9e3779b97f4a7c15 >> (shift & 63) }
+
+func load64(p []byte, i uint) uint64 { return binary.LittleEndian.Uint64(p[i : i+8]) }
 
 // fast looks for matches from i on until all that is ready has been searched or there is no room for tokens. It returns
 // where to go on.
-func (f *finder) fast(i int) int {
+func (f *finder) fast(from int) int {
 	src, ring, table, mask, base, reach := f.src[:f.ready], f.ring, f.table, f.mask, f.base, uint16(f.reach)
 	shift := uint(64 - bits.Len(uint(len(table)-1)))
 	tokens, n := f.tokens[:cap(f.tokens)], len(f.tokens)
-	lit := i
-	for i < len(src)-probe && n < len(tokens)-1 {
-		v := binary.LittleEndian.Uint64(src[i:])
+	i := uint(from)
+	stop := uint(min(len(src)-probe, from+len(tokens)-n-1)) // no byte takes more than one token
+	quiet := i + 32
+	for i < stop {
+		v := load64(src, i)
 		h := hash(v, shift)
-		place := uint16(base + uint(i))
+		place := uint16(base + i)
 		back := place - table[h]
 		table[h] = place
-		at := (base + uint(i) - uint(back)) & mask
-		x := binary.LittleEndian.Uint64(ring[at:]) ^ v
-		if uint32(x) != 0 || back-1 >= reach {
+		at := (base + i - uint(back)) & mask
+		x := load64(ring, at) ^ v
+		if x<<(64-8*leastLen) != 0 || back-1 >= reach {
 			tokens[n] = token(uint8(v))
 			n++
 			i++
-			if i-lit > 32 { // hurry through what does not compress
-				for skip := min((i-lit)>>5, len(src)-i, len(tokens)-n); skip > 0; skip-- {
+			if i > quiet { // hurry through what does not compress
+				for skip := min((i+32-quiet)>>5, stop-i); skip > 0; skip-- {
 					tokens[n] = token(src[i])
 					n++
 					i++
@@ -136,23 +138,21 @@ func (f *finder) fast(i int) int {
 			}
 			continue
 		}
-		length := bits.TrailingZeros64(x) / 8
-		y := binary.LittleEndian.Uint64(ring[at+8:]) ^ binary.LittleEndian.Uint64(src[i+8:])
-		length += bits.TrailingZeros64(y) / 8 & -(length / 8)
+		length := uint(bits.TrailingZeros64(x)) / 8
+		y := load64(ring, at+8) ^ load64(src, i+8)
+		length += uint(bits.TrailingZeros64(y)) / 8 & -(length / 8)
 		if length == probe {
-			length += f.matchLen(at+probe, src[i+probe:min(len(src), i+maxMatch)])
+			length += uint(f.matchLen(at+probe, src[i+probe:min(uint(len(src)), i+maxMatch)]))
 		}
 		tokens[n] = lengthTokens[length-minMatch]
 		tokens[n+1] = distToken(uint(back - 1))
 		n += 2
+		table[hash(v>>8, shift)] = place + 1
 		i += length
-		lit = i
-		if i <= len(src)-8 {
-			table[hash(binary.LittleEndian.Uint64(src[i-2:]), shift)] = uint16(base + uint(i-2))
-		}
+		quiet = i + 32
 	}
 	f.tokens = tokens[:n]
-	return i
+	return int(i)
 }
 
 // matchLen returns how many bytes from at on in the ring are those of p.
