@@ -81,6 +81,8 @@ func (s *scratch) writeBlock(from, to int) {
 	}
 	setCodes(s.codes[:], s.lens[:s.numLit])
 	setCodes(s.codes[distSymbols0:], s.distLens[:s.numDist])
+	addExtra(s.codes[endOfBlock+1:], lengthExtra[:])
+	addExtra(s.codes[distSymbols0:], distExtra[:])
 	s.writeHeader()
 	s.writeTokens(cost, &s.codes)
 }
@@ -155,27 +157,28 @@ func (s *scratch) writeHeader() {
 // two that follow one another no more than one is a distance.
 func (s *scratch) writeTokens(cost int, codes *[tokenSymbols]code) {
 	w := &s.out
-	at := len(w.out)
+	at := uint(len(w.out))
 	w.out = slices.Grow(w.out, cost/8+sinkRoom)
 	out := w.out[:cap(w.out)]
 	acc, count := w.bits, w.count
 	tokens := s.tokens
-	for ; len(tokens) >= 2; tokens = tokens[2:] {
-		a, b := tokens[0], tokens[1]
+	i := 0
+	for ; i < len(tokens)-1; i += 2 {
+		a, b := tokens[i], tokens[i+1]
 		c, d := codes[a.symbol()], codes[b.symbol()]
-		acc |= (c.bits() | a.value()<<(c.len()&63)) << (count & 63)
-		count += c.len() + a.extra()
-		acc |= (d.bits() | b.value()<<(d.len()&63)) << (count & 63)
-		count += d.len() + b.extra()
-		binary.LittleEndian.PutUint64(out[at:], acc)
-		at += int(count / 8)
+		acc |= (c.bits() | a.value()<<c.len()) << (count & 63)
+		count += c.total()
+		acc |= (d.bits() | b.value()<<d.len()) << (count & 63)
+		count += d.total()
+		binary.LittleEndian.PutUint64(out[at:at+8], acc)
+		at += count / 8
 		acc >>= count & 56
 		count %= 8
 	}
 	w.out, w.bits, w.count = out[:at], acc, count
-	for _, t := range tokens {
+	for _, t := range tokens[i:] {
 		c := codes[t.symbol()]
-		w.put(c.bits()|t.value()<<c.len(), c.len()+t.extra())
+		w.put(c.bits()|t.value()<<c.len(), c.total())
 	}
 	w.put(codes[endOfBlock].bits(), codes[endOfBlock].len())
 }

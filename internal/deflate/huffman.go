@@ -23,11 +23,20 @@ type huffman struct {
 	keys [numLitLen + 1]uint32
 }
 
-// code is a Huffman code as it is sent, from the lowest bit on, and above its 16 bits how long it is.
+// code is how a symbol is sent: its Huffman code, from the lowest bit on, above those 16 bits how long that is, and in
+// the highest 8 how long it is with extra bits.
 type code uint32
 
 func (c code) bits() uint64 { return uint64(c & 0xffff) }
-func (c code) len() uint    { return uint(c >> 16) }
+func (c code) len() uint    { return uint(c>>16) & 63 }
+func (c code) total() uint  { return uint(c >> 24) }
+
+// addExtra adds the extra bits of symbols.
+func addExtra(codes []code, extra []uint8) {
+	for i, n := range extra {
+		codes[i] += code(n) << 24
+	}
+}
 
 // setLens gives each symbol that is counted the length of its code, at most limit, and others zero. It returns how many
 // bits all of them take.
@@ -178,7 +187,7 @@ func setCodes(codes []code, lens []uint8) {
 			n := lens[s] & 15
 			c := next[n]
 			next[n]++
-			codes[s] = code(bits.Reverse16(uint16(c))>>((16-n)&15)) | code(n)<<16
+			codes[s] = code(bits.Reverse16(uint16(c))>>((16-n)&15)) | code(n)<<16 | code(n)<<24
 		}
 	}
 }
@@ -256,5 +265,7 @@ var fixedCodes = func() (codes [tokenSymbols]code) {
 	lens, distLens := fixedLitLenBits(), fixedDistBits()
 	setCodes(codes[:], lens[:])
 	setCodes(codes[distSymbols0:], distLens[:]) // over 286 and 287, which are not in use
+	addExtra(codes[endOfBlock+1:], lengthExtra[:])
+	addExtra(codes[distSymbols0:], distExtra[:])
 	return codes
 }()

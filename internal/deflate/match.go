@@ -7,34 +7,35 @@ import (
 
 // finder turns a message into tokens.
 //
-// What it reaches back to is in ring: the message itself, or a history to which the message is copied piece by piece,
-// each piece before it is searched. All that tells them apart is mask. Places are indices of src; those in the history
-// are negative. The table has the latest place, modulo 2^16, of bytes that have some hash. It may be wrong, for what is
-// found is compared; so nothing in it must ever be cleared or corrected.
+// It looks at nothing but ring: that is the message itself, or a history to which the message is copied piece by piece,
+// each piece before it is searched. All that tells them apart is mask. Places are where a byte is in the stream: masked,
+// where it is in the ring. The table has the latest place, modulo 2^16, of bytes that have some hash. It may be wrong,
+// for what is found is compared; so nothing in it must ever be cleared or corrected.
 type finder struct {
 	tokens []token // of this block
 	src    []byte
-	ring   []byte
+	ring   []byte // behind the last byte of a history the first ones come again, so that it can be read across its end
 	table  []uint16
 	mask   uint
-	base   uint // place in the ring, before masking, of src[0]
+	base   uint // place of src[0]
 	window int
-	reach  int // the longest distance whose source is whole in the ring, wherever in the present piece
-	ready  int // where what may be searched ends
+	reach  uint // the longest distance whose source is whole in the ring, wherever in the present piece
+	ready  int  // where what may be searched ends
 	level  Level
 	copies bool // the message has to be copied to the ring
 }
 
 const (
-	hashed   = 5
-	leastLen = 4
-	probe    = 16 // bytes that are compared without looking for the ends of memory
-	ways     = 4  // places that Balanced keeps for each hash
+	hashed   = 5         // bytes that are hashed
+	leastLen = 4         // shortest match that is taken
+	probe    = 16        // bytes that are compared at once
+	margin   = probe + 8 // bytes behind a place that is looked at
+	ways     = 4         // places that Balanced keeps for each hash
 )
 
 // useMessage makes the message its own window.
 func (f *finder) useMessage(table []uint16) {
-	f.ring, f.mask, f.reach = f.src, ^uint(0), f.window
+	f.ring, f.mask, f.reach = f.src, ^uint(0), uint(f.window)
 	n := minTable
 	for n < len(f.src) && n < len(table) {
 		n *= 2
@@ -46,7 +47,7 @@ func (f *finder) useMessage(table []uint16) {
 // useHistory looks also in what has been sent before.
 func (f *finder) useHistory(h *history) {
 	if h.ring == nil {
-		h.ring = make([]byte, f.window+probe)
+		h.ring = make([]byte, f.window+margin)
 		h.table = make([]uint16, max(minTable, f.window/4))
 	}
 	f.ring, f.mask, f.table = h.ring, uint(f.window-1), h.table
@@ -61,7 +62,7 @@ func (f *finder) findBlock(from int) (to int) {
 		return f.literals(from, len(f.src))
 	}
 	for i := from; ; {
-		if i >= f.ready-probe {
+		if i >= f.ready-margin {
 			if f.ready == len(f.src) {
 				return f.literals(i, len(f.src))
 			}
@@ -72,7 +73,7 @@ func (f *finder) findBlock(from int) (to int) {
 		} else {
 			i = f.balanced(i)
 		}
-		if len(f.tokens) >= cap(f.tokens)-1 {
+		if len(f.tokens) >= cap(f.tokens)-2 {
 			return i
 		}
 	}
@@ -93,85 +94,90 @@ func (f *finder) advance() {
 		f.ready = len(f.src)
 		return
 	}
-	n := min(len(f.src)-f.ready, max(f.window/8, 64))
+	n := min(len(f.src)-f.ready, max(f.window/16, 2*margin))
 	p := f.src[f.ready : f.ready+n]
 	at := (f.base + uint(f.ready)) & f.mask
 	size := f.window
 	copied := copy(f.ring[at:size], p)
 	copy(f.ring, p[copied:])
-	copy(f.ring[size:], f.ring[:probe])
+	copy(f.ring[size:], f.ring[:margin])
 	f.ready += n
-	f.reach = f.window - n - probe
+	f.reach = uint(f.window - n - margin)
 }
 
-func hash(v uint64, shift uint) uint64 { return v << (64 - 8*hashed) * 0x9e3779b97f4a7c15 >> (shift & 63) }
+func hash(v uint64, shift uint) uint64 {
+	return v << (64 - 8*hashed) * 0x9e3779b97f4a7c15 >> (shift & 63)
+}
 
 func load64(p []byte, i uint) uint64 { return binary.LittleEndian.Uint64(p[i : i+8]) }
 
+const quiet = 32 // literals on end after which some places are left out
+
 // fast looks for matches from i on until all that is ready has been searched or there is no room for tokens. It returns
 // where to go on.
-func (f *finder) fast(from int) int {
-	src, ring, table, mask, base, reach := f.src[:f.ready], f.ring, f.table, f.mask, f.base, uint16(f.reach)
+func (f *finder) fast(i int) int {
+	ring, table, mask := f.ring, f.table, f.mask
 	shift := uint(64 - bits.Len(uint(len(table)-1)))
 	tokens, n := f.tokens[:cap(f.tokens)], len(f.tokens)
-	i := uint(from)
-	stop := uint(min(len(src)-probe, from+len(tokens)-n-1)) // no byte takes more than one token
-	quiet := i + 32
-	for i < stop {
-		v := load64(src, i)
-		h := hash(v, shift)
-		place := uint16(base + i)
-		back := place - table[h]
-		table[h] = place
-		at := (base + i - uint(back)) & mask
-		x := load64(ring, at) ^ v
-		if x<<(64-8*leastLen) != 0 || back-1 >= reach {
-			tokens[n] = token(uint8(v))
-			n++
-			i++
-			if i > quiet { // hurry through what does not compress
-				for skip := min((i+32-quiet)>>5, stop-i); skip > 0; skip-- {
-					tokens[n] = token(src[i])
-					n++
-					i++
-				}
+	p := f.base + uint(i)
+	stop := f.base + uint(max(0, min(f.ready-margin, i+len(tokens)-n-2))) // no byte takes more than one token
+	lit := p
+	pause := min(stop, p+quiet)
+	for {
+		for p < pause {
+			v := load64(ring, p&mask)
+			h := hash(v, shift)
+			back := uint(uint16(p) - table[h])
+			table[h] = uint16(p)
+			at := (p - back) & mask
+			x := load64(ring, at) ^ v
+			if uint32(x) != 0 || back-1 >= f.reach {
+				tokens[n] = token(uint8(v))
+				n++
+				p++
+				continue
 			}
-			continue
-		}
-		length := uint(bits.TrailingZeros64(x)) / 8
-		y := load64(ring, at+8) ^ load64(src, i+8)
-		length += uint(bits.TrailingZeros64(y)) / 8 & -(length / 8)
-		if length == probe {
-			length += uint(f.matchLen(at+probe, src[i+probe:min(uint(len(src)), i+maxMatch)]))
-		}
-		tokens[n] = lengthTokens[length-minMatch]
-		tokens[n+1] = distToken(uint(back - 1))
-		n += 2
-		table[hash(v>>8, shift)] = place + 1
-		i += length
-		quiet = i + 32
-	}
-	f.tokens = tokens[:n]
-	return int(i)
-}
-
-// matchLen returns how many bytes from at on in the ring are those of p.
-func (f *finder) matchLen(at uint, p []byte) int {
-	ring, n := f.ring, 0
-	for n < len(p) {
-		at &= f.mask
-		if at+8 <= uint(len(ring)) && n+8 <= len(p) {
-			x := binary.LittleEndian.Uint64(ring[at:]) ^ binary.LittleEndian.Uint64(p[n:])
-			if x != 0 {
-				return n + bits.TrailingZeros64(x)/8
+			table[hash(v>>8, shift)] = uint16(p + 1)
+			length := uint(bits.TrailingZeros64(x)) / 8
+			y := load64(ring, at+8) ^ load64(ring, p&mask+8)
+			length += uint(bits.TrailingZeros64(y)) / 8 & -(length / 8)
+			if length == probe {
+				length = f.matchLen(p-back, p, probe)
 			}
-			n, at = n+8, at+8
-			continue
+			tokens[n] = lengthTokens[length-minMatch]
+			tokens[n+1] = distToken(back - 1)
+			n += 2
+			p += length
+			lit = p
+			pause = min(stop, p+quiet)
 		}
-		if ring[at] != p[n] {
+		if p >= stop {
 			break
 		}
-		n, at = n+1, at+1
+		// Hurry through what does not compress.
+		skip := min(stop-p, (p-lit)/quiet)
+		for range skip {
+			tokens[n] = token(ring[p&mask])
+			n++
+			p++
+		}
+		pause = min(stop, p+1)
+	}
+	f.tokens = tokens[:n]
+	return int(p - f.base)
+}
+
+// matchLen returns how many bytes are the same from a on as from b on, of which the first n are known to be.
+func (f *finder) matchLen(a, b, n uint) uint {
+	most := min(maxMatch, f.base+uint(f.ready)-b)
+	for ; n+8 <= most; n += 8 {
+		x := load64(f.ring, (a+n)&f.mask) ^ load64(f.ring, (b+n)&f.mask)
+		if x != 0 {
+			return n + uint(bits.TrailingZeros64(x)/8)
+		}
+	}
+	for n < most && f.ring[(a+n)&f.mask] == f.ring[(b+n)&f.mask] {
+		n++
 	}
 	return n
 }
@@ -181,13 +187,13 @@ const goodEnough = 32 // a match so long is taken without a look at the next pla
 // balanced is fast, with more care.
 func (f *finder) balanced(i int) int {
 	end := f.ready
-	for i < end-probe && len(f.tokens) < cap(f.tokens)-1 {
+	for i < end-margin && len(f.tokens) < cap(f.tokens)-2 {
 		n, back := f.longest(i)
 		if n == 0 {
 			i = f.literals(i, i+1)
 			continue
 		}
-		for n < goodEnough && i < end-probe-1 && len(f.tokens) < cap(f.tokens)-2 {
+		for n < goodEnough && i < end-margin-1 && len(f.tokens) < cap(f.tokens)-3 {
 			n2, back2 := f.longest(i + 1)
 			if n2 <= n {
 				break
@@ -220,18 +226,17 @@ func (f *finder) insert(i int) {
 
 // longest returns the longest match for what is at i, and its distance, and enters i in the table. No match is 0.
 func (f *finder) longest(i int) (length, dist int) {
-	place := uint16(f.base + uint(i))
-	p := f.src[i:min(f.ready, i+maxMatch)]
+	p := f.base + uint(i)
 	for _, candidate := range *f.bucket(i) {
-		back := place - candidate
-		if back-1 >= uint16(f.reach) {
+		back := uint(uint16(p) - candidate)
+		if back-1 >= f.reach {
 			continue
 		}
-		at := f.base + uint(i) - uint(back)
-		if length > 0 && (length == len(p) || f.ring[(at+uint(length))&f.mask] != p[length]) {
+		at := p - back
+		if length > 0 && (i+length >= f.ready || f.ring[(at+uint(length))&f.mask] != f.src[i+length]) {
 			continue
 		}
-		if n := f.matchLen(at, p); n >= leastLen && n > length {
+		if n := int(f.matchLen(at, p, 0)); n >= leastLen && n > length {
 			length, dist = n, int(back)
 		}
 	}

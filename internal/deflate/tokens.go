@@ -10,7 +10,6 @@ import (
 // depends on the data.
 //
 //	bits 0–8    the symbol: of literals and lengths, and from distSymbol on of distances
-//	bits 9–12   how many extra bits
 //	bits 16–28  the extra bits
 type token uint32
 
@@ -19,12 +18,10 @@ const (
 	numSymbols   = numLitLen + numDist // symbols in use
 
 	tokenSymbols    = 512 // that a token can name
-	tokenExtraShift = 9
 	tokenValueShift = 16
 )
 
 func (t token) symbol() uint  { return uint(t % tokenSymbols) }
-func (t token) extra() uint   { return uint(t>>tokenExtraShift) & 15 }
 func (t token) value() uint64 { return uint64(t >> tokenValueShift) }
 
 // lengthTokens has the token of each length, from minMatch.
@@ -35,7 +32,7 @@ var lengthTokens = func() (tokens [maxMatch - minMatch + 1]token) {
 			s--
 		}
 		value := n + minMatch - int(lengthBase[s])
-		tokens[n] = token(endOfBlock+1+s) | token(lengthExtra[s])<<tokenExtraShift | token(value)<<tokenValueShift
+		tokens[n] = token(endOfBlock+1+s) | token(value)<<tokenValueShift
 	}
 	return tokens
 }()
@@ -43,9 +40,7 @@ var lengthTokens = func() (tokens [maxMatch - minMatch + 1]token) {
 // distToken returns the token of a distance less one. There are two symbols for each bit length, told by the bit behind
 // the highest; the others are extra bits.
 func distToken(d uint) token {
-	if d < 2 {
-		return distSymbols0 + token(d)
-	}
-	extra := uint(bits.Len(d)-2) & 63
-	return token(distSymbols0+2*extra+d>>extra) | token(extra)<<tokenExtraShift | token(d&(1<<extra-1))<<tokenValueShift
+	extra := uint(bits.Len32(uint32(d)|2)-2) & 31
+	high := uint32(d) >> extra
+	return token(distSymbols0 + 2*uint32(extra) + high | (uint32(d)-high<<extra)<<tokenValueShift)
 }
