@@ -38,6 +38,32 @@ func (w *bitSink) sync() []byte {
 	return w.out
 }
 
+// putTokens appends symbols, for which there must be room. It writes eight bytes at a time, of which only those count
+// that are full. Two symbols and the bits before fit in them: of two that follow one another no more than one is a
+// distance.
+func (w *bitSink) putTokens(tokens []token, codes *[tokenSymbols]code) {
+	at, out := uint(len(w.out)), w.out[:cap(w.out)]
+	acc, count := w.bits, w.count
+	i := 0
+	for ; i < len(tokens)-1; i += 2 {
+		a, b := tokens[i], tokens[i+1]
+		c, d := codes[a.symbol()], codes[b.symbol()]
+		acc |= (c.bits() | a.value()<<c.len()) << (count & 63)
+		count += c.total()
+		acc |= (d.bits() | b.value()<<d.len()) << (count & 63)
+		count += d.total()
+		binary.LittleEndian.PutUint64(out[at:at+8], acc)
+		at += count / 8
+		acc >>= count & 56
+		count %= 8
+	}
+	w.out, w.bits, w.count = out[:at], acc, count
+	for _, t := range tokens[i:] {
+		c := codes[t.symbol()]
+		w.put(c.bits()|t.value()<<c.len(), c.total())
+	}
+}
+
 const (
 	storedHeader    = 3 + 7 + 32 // bits of the header of a stored block, at most
 	maxStoredLength = 1<<16 - 1  // bytes in one
@@ -50,13 +76,11 @@ const (
 // too.
 func (s *scratch) writeBlock(from, to int) {
 	s.count()
-	dynamic := s.setLens(s.lens[:numLitLen], s.counts[:numLitLen], maxCodeBits) +
-		s.setLens(s.distLens[:], s.counts[distSymbols0:numSymbols], maxCodeBits)
+	dynamic := s.setLens(0, numLitLen, maxCodeBits) + s.setLens(distSymbols0, distSymbols0+numDist, maxCodeBits)
 	fixed, extra := s.fixedCost(), s.extraCost()
-	s.numLit, s.numDist = used(s.lens[:numLitLen], endOfBlock+1), used(s.distLens[:], 1)
 	if dynamic < fixed { // else its header cannot make it better
-		copy(s.lens[s.numLit:], s.distLens[:s.numDist])
-		dynamic += s.describe(s.lens[:s.numLit+s.numDist])
+		s.numLit, s.numDist = used(s.lens[:numLitLen], endOfBlock+1), used(s.lens[distSymbols0:codeLenSymbols0], 1)
+		dynamic += s.describe()
 	}
 	cost := 3 + extra + min(fixed, dynamic)
 
@@ -74,17 +98,19 @@ func (s *scratch) writeBlock(from, to int) {
 		return
 	}
 	s.writeStored(from)
+	s.out.out = slices.Grow(s.out.out, cost/8+sinkRoom)
+	codes := fixedCodes
 	if fixed <= dynamic {
 		s.out.put(blockFixed<<1, 3)
-		s.writeTokens(cost, &fixedCodes)
-		return
+	} else {
+		codes = &s.codes
+		s.setCodes(0, numLitLen, lengthExtra[:])
+		s.setCodes(distSymbols0, codeLenSymbols0, distExtra[:])
+		s.setCodes(codeLenSymbols0, numSymbols, codeLenExtra[:])
+		s.putHeader()
 	}
-	setCodes(s.codes[:], s.lens[:s.numLit])
-	setCodes(s.codes[distSymbols0:], s.distLens[:s.numDist])
-	addExtra(s.codes[endOfBlock+1:], lengthExtra[:])
-	addExtra(s.codes[distSymbols0:], distExtra[:])
-	s.writeHeader()
-	s.writeTokens(cost, &s.codes)
+	s.out.putTokens(s.tokens, codes)
+	s.out.put(codes[endOfBlock].bits(), codes[endOfBlock].len())
 }
 
 // count counts the symbols of a block.
@@ -105,7 +131,7 @@ func (s *scratch) fixedCost() int {
 	for _, n := range s.counts[256:280] {
 		cost -= int(n)
 	}
-	for _, n := range s.counts[distSymbols0:numSymbols] {
+	for _, n := range s.counts[distSymbols0:codeLenSymbols0] {
 		cost -= 3 * int(n)
 	}
 	return cost
@@ -116,7 +142,7 @@ func (s *scratch) extraCost() (cost int) {
 	for i, n := range s.counts[endOfBlock+1 : numLitLen] {
 		cost += int(n) * int(lengthExtra[i])
 	}
-	for i, n := range s.counts[distSymbols0:numSymbols] {
+	for i, n := range s.counts[distSymbols0:codeLenSymbols0] {
 		cost += int(n) * int(distExtra[i])
 	}
 	return cost
@@ -138,47 +164,15 @@ func (s *scratch) writeStored(to int) {
 	s.storedFrom = noStored
 }
 
-// writeHeader writes the header of a dynamic block: RFC 1951, section 3.2.7.
-func (s *scratch) writeHeader() {
-	w := &s.out
-	w.put(blockDynamic<<1, 3)
-	w.put(uint64(s.numLit-257)|uint64(s.numDist-1)<<5|uint64(s.numCL-4)<<10, 14)
+// putHeader writes the header of a dynamic block: RFC 1951, section 3.2.7.
+func (s *scratch) putHeader() {
+	s.out.put(blockDynamic<<1, 3)
+	s.out.put(uint64(s.numLit-257)|uint64(s.numDist-1)<<5|uint64(s.numCL-4)<<10, 14)
+	clLens, n := uint64(0), uint(0)
 	for _, symbol := range codeLenOrder[:s.numCL] {
-		w.put(uint64(s.clLens[symbol]), 3)
+		clLens |= uint64(s.lens[codeLenSymbols0+int(symbol)]) << n
+		n += 3
 	}
-	for _, r := range s.runs[:s.numRuns] {
-		c := s.clCodes[r.symbol]
-		w.put(c.bits()|uint64(r.extra)<<c.len(), c.len()+uint(codeLenExtra[r.symbol]))
-	}
-}
-
-// writeTokens writes the symbols of a block and its end, of which it is known that they take no more than cost bits. It
-// writes eight bytes at a time, of which only those count that are full. Two symbols and the bits before fit in them: of
-// two that follow one another no more than one is a distance.
-func (s *scratch) writeTokens(cost int, codes *[tokenSymbols]code) {
-	w := &s.out
-	at := uint(len(w.out))
-	w.out = slices.Grow(w.out, cost/8+sinkRoom)
-	out := w.out[:cap(w.out)]
-	acc, count := w.bits, w.count
-	tokens := s.tokens
-	i := 0
-	for ; i < len(tokens)-1; i += 2 {
-		a, b := tokens[i], tokens[i+1]
-		c, d := codes[a.symbol()], codes[b.symbol()]
-		acc |= (c.bits() | a.value()<<c.len()) << (count & 63)
-		count += c.total()
-		acc |= (d.bits() | b.value()<<d.len()) << (count & 63)
-		count += d.total()
-		binary.LittleEndian.PutUint64(out[at:at+8], acc)
-		at += count / 8
-		acc >>= count & 56
-		count %= 8
-	}
-	w.out, w.bits, w.count = out[:at], acc, count
-	for _, t := range tokens[i:] {
-		c := codes[t.symbol()]
-		w.put(c.bits()|t.value()<<c.len(), c.total())
-	}
-	w.put(codes[endOfBlock].bits(), codes[endOfBlock].len())
+	s.out.put(clLens, n)
+	s.out.putTokens(s.header[:s.numRuns], &s.codes)
 }

@@ -92,8 +92,8 @@ const noStored = -1
 // Scratch memory has two sizes: one for windows of up to 2^smallBits bytes, which is 8 KiB, and one for others.
 const (
 	smallBits   = 9
-	smallTokens = 384
-	smallTable  = 1 << 9
+	smallTokens = 360
+	smallTable  = 1 << 8
 	largeTokens = 10 << 10
 	largeTable  = 1 << 13
 	minTable    = 1 << 8

@@ -6,21 +6,17 @@ import (
 
 // huffman has the codes of one block, and what they are made of.
 type huffman struct {
-	counts   [tokenSymbols]uint16 // how often each symbol is used
-	codes    [tokenSymbols]code
-	lens     [numSymbols]uint8 // of literals and lengths; those of distances are behind them in the header
-	distLens [numDist]uint8
-	numLit   int
-	numDist  int
+	counts [tokenSymbols]uint16 // how often each symbol is used
+	codes  [tokenSymbols]code
+	lens   [numSymbols]uint8 // of the codes
 
-	clCounts [numCodeLen]uint16
-	clCodes  [numCodeLen]code
-	clLens   [numCodeLen]uint8
-	numCL    int
-	runs     [numSymbols]lenRun
-	numRuns  int
+	header  [numLitLen + numDist]token // the lengths of the codes, in the code length code
+	numLit  int                        // how many there are of literals and lengths
+	numDist int                        // how many of distances
+	numCL   int                        // how many lengths of the code length code
+	numRuns int                        // how many tokens are in header
 
-	keys [numLitLen + 1]uint32
+	keys [288]code // see setLens
 }
 
 // code is how a symbol is sent: its Huffman code, from the lowest bit on, above those 16 bits how long that is, and in
@@ -31,24 +27,19 @@ func (c code) bits() uint64 { return uint64(c & 0xffff) }
 func (c code) len() uint    { return uint(c>>16) & 63 }
 func (c code) total() uint  { return uint(c >> 24) }
 
-// addExtra adds the extra bits of symbols.
-func addExtra(codes []code, extra []uint8) {
-	for i, n := range extra {
-		codes[i] += code(n) << 24
-	}
-}
-
-// setLens gives each symbol that is counted the length of its code, at most limit, and others zero. It returns how many
-// bits all of them take.
+// setLens gives each of the symbols from first to end that is counted the length of its code, at most limit, and others
+// zero. It returns how many bits all of them take.
 //
 // The leaves and the inner nodes of a Huffman tree both come in order of weight, so that two queues are enough to build
-// it. Of the tree only the number of leaves at each depth is of interest.
-func (h *huffman) setLens(lens []uint8, counts []uint16, limit int) (cost int) {
+// it. Of the tree only the number of leaves at each depth is of interest. There must not be codes yet: their memory is
+// used.
+func (h *huffman) setLens(first, end, limit int) (cost int) {
+	lens := h.lens[first:end]
 	clear(lens)
 	n := 0
-	for s, c := range counts {
-		h.keys[n] = uint32(c)<<16 | uint32(s)
-		n += int(-uint32(c) >> 31)
+	for s, c := range h.counts[first:end] {
+		h.keys[n] = code(c)<<16 | code(s)
+		n += int(-uint32(c) >> 31) // 1, unless c is 0
 	}
 	keys := h.keys[:n]
 	if n < 2 {
@@ -80,13 +71,13 @@ const none = 0xffff // more than any weight
 
 // joinNodes makes inner nodes until there is one only. Each has its weight in the lower half, and in the upper its parent.
 // The keys end with one that weighs none.
-func joinNodes(keys []uint32, inner []code) {
+func joinNodes(keys, inner []code) {
 	leaf, node := 0, 0
 	for k := range len(keys) - 2 {
 		inner[k] = none
 		weight := code(0)
 		for range 2 {
-			l, m := code(keys[leaf]>>16), inner[node]&0xffff
+			l, m := keys[leaf]>>16, inner[node]&0xffff
 			inner[node] = m | code(k)<<16
 			isLeaf := code(int32(l-m-1) >> 31) // all ones, or zero
 			weight += m ^ (l^m)&isLeaf
@@ -129,8 +120,8 @@ func countLeaves(leaves *[maxCodeBits + 1]int, inner []code, symbols, limit int)
 }
 
 // sortKeys sorts by radix if there are many. room is for as many.
-func sortKeys(keys []uint32, room []code) {
-	if len(keys) < 24 {
+func sortKeys(keys, room []code) {
+	if len(keys) < 20 {
 		for i, k := range keys {
 			for ; i > 0 && keys[i-1] > k; i-- {
 				keys[i] = keys[i-1]
@@ -139,14 +130,15 @@ func sortKeys(keys []uint32, room []code) {
 		}
 		return
 	}
-	var all uint32
+	const digit, values = 7, 1 << 7
+	all := code(0)
 	for _, k := range keys {
 		all |= k
 	}
-	for shift := 16; shift < 32 && all>>shift > 0; shift += 8 {
-		var at [256]uint16
+	for shift := 16; shift < 32 && all>>shift > 0; shift += digit {
+		var at [values]uint16
 		for _, k := range keys {
-			at[uint8(k>>shift)]++
+			at[k>>shift%values]++
 		}
 		sum := uint16(0)
 		for i, n := range at {
@@ -154,67 +146,70 @@ func sortKeys(keys []uint32, room []code) {
 			sum += n
 		}
 		for _, k := range keys {
-			b := uint8(k >> shift)
-			room[at[b]] = code(k)
-			at[b]++
+			d := k >> shift % values
+			room[at[d]] = k
+			at[d]++
 		}
-		for i := range keys {
-			keys[i] = uint32(room[i])
-		}
+		copy(keys, room)
 	}
 }
 
-// setCodes gives each symbol that has a length its code: RFC 1951, section 3.2.2.
-func setCodes(codes []code, lens []uint8) {
+// setCodes gives each of the symbols from first to end that has a length its code: RFC 1951, section 3.2.2.
+func (h *huffman) setCodes(first, end int, extra []uint8) {
 	var count, next [maxCodeBits + 2]uint32
-	for i := 0; i < len(lens); i += 8 {
-		if noCodes(lens, i) {
-			continue
-		}
-		for _, n := range lens[i:min(i+8, len(lens))] {
-			count[n&15]++
-		}
+	n := 0
+	for s, l := range h.lens[first:end] {
+		h.keys[n] = code(s)
+		n += int(l+15) >> 4 // 1, unless l is 0
 	}
-	count[0] = 0
+	inUse := h.keys[:n]
+	for _, s := range inUse {
+		count[h.lens[first+int(s)]&15]++
+	}
 	for n := 1; n <= maxCodeBits; n++ {
 		next[n+1] = (next[n] + count[n]) << 1
 	}
-	for i := 0; i < len(lens); i += 8 {
-		if noCodes(lens, i) {
-			continue
-		}
-		for s := i; s < min(i+8, len(lens)); s++ {
-			n := lens[s] & 15
-			c := next[n]
-			next[n]++
-			codes[s] = code(bits.Reverse16(uint16(c))>>((16-n)&15)) | code(n)<<16 | code(n)<<24
-		}
+	for _, s := range inUse {
+		l := h.lens[first+int(s)] & 15
+		c := next[l]
+		next[l]++
+		h.codes[first+int(s)] = code(bits.Reverse16(uint16(c))>>(16-l)) | code(l)<<16 | code(l)<<24
+	}
+	addExtra(h.codes[:end], extra)
+}
+
+// addExtra adds the extra bits of symbols: of the last ones of codes.
+func addExtra(codes []code, extra []uint8) {
+	codes = codes[len(codes)-len(extra):]
+	for i, n := range extra {
+		codes[i] += code(n) << 24
 	}
 }
 
-// lenRun is a symbol of the code length code and its extra bits.
-type lenRun struct{ symbol, extra uint8 }
-
-// describe prepares the header of a dynamic block from the lengths of the codes, and returns how many bits it takes.
-func (h *huffman) describe(lens []uint8) int {
+// describe prepares the header of a dynamic block, and returns how many bits it takes.
+func (h *huffman) describe() int {
 	h.numRuns = 0
-	h.clCounts = [numCodeLen]uint16{}
+	clear(h.counts[codeLenSymbols0:numSymbols])
+	lens := h.lens[:numLitLen+h.numDist]
 	for i := 0; i < len(lens); {
+		if i == h.numLit {
+			i = numLitLen
+		}
 		n := 1
-		for i+n < len(lens) && lens[i+n] == lens[i] {
+		for i+n < len(lens) && i+n != h.numLit && lens[i+n] == lens[i] {
 			n++
 		}
 		h.describeRun(lens[i], n)
 		i += n
 	}
 	// There are two symbols at least: no complete code of 257 to 286 symbols has codes of one length only.
-	total := h.setLens(h.clLens[:], h.clCounts[:], maxCodeLenBits)
-	setCodes(h.clCodes[:], h.clLens[:])
+	total := h.setLens(codeLenSymbols0, numSymbols, maxCodeLenBits)
+	clLens := h.lens[codeLenSymbols0:]
 	h.numCL = numCodeLen
-	for h.numCL > 4 && h.clLens[codeLenOrder[h.numCL-1]] == 0 {
+	for h.numCL > 4 && clLens[codeLenOrder[h.numCL-1]] == 0 {
 		h.numCL--
 	}
-	for s, n := range h.clCounts {
+	for s, n := range h.counts[codeLenSymbols0:numSymbols] {
 		total += int(n) * int(codeLenExtra[s])
 	}
 	return 5 + 5 + 4 + 3*h.numCL + total
@@ -222,33 +217,34 @@ func (h *huffman) describe(lens []uint8) int {
 
 // describeRun describes n times the same length.
 func (h *huffman) describeRun(length uint8, n int) {
-	put := func(symbol, extra uint8) {
-		h.runs[h.numRuns] = lenRun{symbol, extra}
-		h.numRuns++
-		h.clCounts[symbol]++
-	}
 	if length > 0 {
-		put(length, 0)
+		h.describeBy(length, 0)
 		n--
 	}
 	for n >= 3 {
 		switch {
 		case length > 0:
 			m := min(n, 6)
-			put(repeatPrevious, uint8(m-3))
+			h.describeBy(repeatPrevious, m-3)
 			n -= m
 		case n <= 10:
-			put(repeatZero, uint8(n-3))
+			h.describeBy(repeatZero, n-3)
 			n = 0
 		default:
 			m := min(n, 138)
-			put(repeatZeroLong, uint8(m-11))
+			h.describeBy(repeatZeroLong, m-11)
 			n -= m
 		}
 	}
 	for range n {
-		put(length, 0)
+		h.describeBy(length, 0)
 	}
+}
+
+func (h *huffman) describeBy(symbol uint8, extra int) {
+	h.header[h.numRuns] = codeLenSymbols0 + token(symbol) | token(extra)<<tokenValueShift
+	h.numRuns++
+	h.counts[codeLenSymbols0+int(symbol)]++
 }
 
 // used returns how many symbols there are up to the last one in use, but at least as many as asked for.
@@ -261,11 +257,14 @@ func used(lens []uint8, least int) int {
 }
 
 // fixedCodes are the codes of a fixed block.
-var fixedCodes = func() (codes [tokenSymbols]code) {
+var fixedCodes = func() *[tokenSymbols]code {
+	var h huffman
 	lens, distLens := fixedLitLenBits(), fixedDistBits()
-	setCodes(codes[:], lens[:])
-	setCodes(codes[distSymbols0:], distLens[:]) // over 286 and 287, which are not in use
-	addExtra(codes[endOfBlock+1:], lengthExtra[:])
-	addExtra(codes[distSymbols0:], distExtra[:])
-	return codes
+	copy(h.lens[:], lens[:])
+	h.setCodes(0, len(lens), nil)
+	addExtra(h.codes[:numLitLen], lengthExtra[:])
+	copy(h.lens[distSymbols0:], distLens[:]) // over 286 and 287, which are not in use
+	h.setCodes(distSymbols0, distSymbols0+len(distLens), nil)
+	addExtra(h.codes[:distSymbols0+numDist], distExtra[:])
+	return &h.codes
 }()

@@ -14,8 +14,9 @@ import (
 type token uint32
 
 const (
-	distSymbols0 = numLitLen           // the first symbol of a distance
-	numSymbols   = numLitLen + numDist // symbols in use
+	distSymbols0    = numLitLen           // the first symbol of a distance
+	codeLenSymbols0 = numLitLen + numDist // the first symbol of the code length code
+	numSymbols      = codeLenSymbols0 + numCodeLen
 
 	tokenSymbols    = 512 // that a token can name
 	tokenValueShift = 16
