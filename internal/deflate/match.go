@@ -62,10 +62,7 @@ func (f *finder) findBlock(from int) (to int) {
 		return f.literals(from, len(f.src))
 	}
 	for i := from; ; {
-		if i >= f.ready-margin {
-			if f.ready == len(f.src) {
-				return f.literals(i, len(f.src))
-			}
+		if i >= f.ready-margin && f.ready < len(f.src) {
 			f.advance()
 		}
 		if f.level == Fast {
@@ -73,10 +70,35 @@ func (f *finder) findBlock(from int) (to int) {
 		} else {
 			i = f.balanced(i)
 		}
-		if len(f.tokens) >= cap(f.tokens)-2 {
+		if i >= f.ready-margin && f.ready == len(f.src) {
+			i = f.tail(i)
+			return f.literals(i, len(f.src))
+		}
+		if len(f.tokens) >= cap(f.tokens)-3 {
 			return i
 		}
 	}
+}
+
+// tail is fast for the last bytes, where there is not enough behind a place to look at it in a hurry.
+func (f *finder) tail(i int) int {
+	shift := uint(64 - bits.Len(uint(len(f.table)-1)))
+	for i <= len(f.src)-8 && len(f.tokens) < cap(f.tokens)-1 {
+		p := f.base + uint(i)
+		v := load64(f.ring, p&f.mask)
+		h := hash(v, shift)
+		back := uint(uint16(p) - f.table[h])
+		if back-1 < f.reach && uint32(load64(f.ring, (p-back)&f.mask)) == uint32(v) {
+			n := f.matchLen(p-back, p, leastLen)
+			f.tokens = append(f.tokens, lengthTokens[n-minMatch], distToken(back-1))
+			i += int(n)
+			continue
+		}
+		f.tokens = append(f.tokens, token(uint8(v)))
+		f.table[h] = uint16(p)
+		i++
+	}
+	return i
 }
 
 // literals adds the bytes up to to as literals, as far as there is room, and returns up to where.
@@ -120,7 +142,7 @@ func (f *finder) fast(i int) int {
 	shift := uint(64 - bits.Len(uint(len(table)-1)))
 	tokens, n := f.tokens[:cap(f.tokens)], len(f.tokens)
 	p := f.base + uint(i)
-	stop := f.base + uint(max(0, min(f.ready-margin, i+len(tokens)-n-2))) // no byte takes more than one token
+	stop := f.base + uint(max(0, min(f.ready-margin, i+len(tokens)-n-3))) // no byte takes more than one token
 	lit := p
 	pause := min(stop, p+quiet)
 	for {
@@ -133,8 +155,10 @@ func (f *finder) fast(i int) int {
 			x := load64(ring, at) ^ v
 			if uint32(x) != 0 || back-1 >= f.reach {
 				tokens[n] = token(uint8(v))
-				n++
-				p++
+				tokens[n+1] = token(uint8(v >> 8))
+				table[hash(v>>8, shift)] = uint16(p + 1)
+				n += 2
+				p += 2
 				continue
 			}
 			table[hash(v>>8, shift)] = uint16(p + 1)
@@ -143,6 +167,11 @@ func (f *finder) fast(i int) int {
 			length += uint(bits.TrailingZeros64(y)) / 8 & -(length / 8)
 			if length == probe {
 				length = f.matchLen(p-back, p, probe)
+			}
+			for p > lit && length < maxMatch && back < f.reach && (f.copies || p > back) && ring[(p-1)&mask] == ring[(p-back-1)&mask] {
+				p--
+				n--
+				length++
 			}
 			tokens[n] = lengthTokens[length-minMatch]
 			tokens[n+1] = distToken(back - 1)
@@ -155,7 +184,8 @@ func (f *finder) fast(i int) int {
 			break
 		}
 		// Hurry through what does not compress.
-		skip := min(stop-p, (p-lit)/quiet)
+		skip := (p-lit)/quiet
+		if p+skip > stop { skip = 0; if stop > p { skip = stop-p } }
 		for range skip {
 			tokens[n] = token(ring[p&mask])
 			n++
