@@ -184,8 +184,13 @@ func (f *finder) fast(i int) int {
 			break
 		}
 		// Hurry through what does not compress.
-		skip := (p-lit)/quiet
-		if p+skip > stop { skip = 0; if stop > p { skip = stop-p } }
+		skip := (p - lit) / quiet
+		if p+skip > stop {
+			skip = 0
+			if stop > p {
+				skip = stop - p
+			}
+		}
 		for range skip {
 			tokens[n] = token(ring[p&mask])
 			n++
