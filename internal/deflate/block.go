@@ -38,30 +38,35 @@ func (w *bitSink) sync() []byte {
 	return w.out
 }
 
-// putTokens appends symbols, for which there must be room. It writes eight bytes at a time, of which only those count
-// that are full. Two symbols and the bits before fit in them: of two that follow one another no more than one is a
-// distance.
+// putTokens appends symbols, for which there must be room.
 func (w *bitSink) putTokens(tokens []token, codes *[tokenSymbols]code) {
-	at, out := uint(len(w.out)), w.out[:cap(w.out)]
-	acc, count := w.bits, w.count
-	i := 0
-	for ; i < len(tokens)-1; i += 2 {
-		a, b := tokens[i], tokens[i+1]
-		c, d := codes[a.symbol()], codes[b.symbol()]
-		acc |= (c.bits() | a.value()<<c.len()) << (count & 63)
-		count += c.total()
-		acc |= (d.bits() | b.value()<<d.len()) << (count & 63)
-		count += d.total()
-		binary.LittleEndian.PutUint64(out[at:at+8], acc)
-		at += count / 8
-		acc >>= count & 56
-		count %= 8
-	}
-	w.out, w.bits, w.count = out[:at], acc, count
-	for _, t := range tokens[i:] {
+	var at uint
+	at, w.bits, w.count = packPairs(w.out[:cap(w.out)], uint(len(w.out)), w.bits, w.count, tokens, codes)
+	w.out = w.out[:at]
+	if len(tokens)%2 != 0 {
+		t := tokens[len(tokens)-1]
 		c := codes[t.symbol()]
 		w.put(c.bits()|t.value()<<c.len(), c.total())
 	}
+}
+
+// packPairs writes symbols, two at a time, behind the bits that wait. It writes eight bytes at a time, of which only
+// those count that are full. Two symbols and the bits before fit in them: of two that follow one another no more than one
+// is a distance.
+func packPairs(out []byte, at uint, wait uint64, count uint, tokens []token, codes *[tokenSymbols]code) (uint, uint64, uint) {
+	for i := 1; i < len(tokens); i += 2 {
+		a, b := tokens[i-1], tokens[i]
+		c, d := codes[a.symbol()], codes[b.symbol()]
+		wait |= (c.bits() | a.value()<<c.len()) << (count & 63)
+		count += c.total()
+		wait |= (d.bits() | b.value()<<d.len()) << (count & 63)
+		count += d.total()
+		binary.LittleEndian.PutUint64(out[at:at+8], wait)
+		at += count / 8
+		wait >>= count & 56
+		count %= 8
+	}
+	return at, wait, count
 }
 
 const (
