@@ -80,7 +80,6 @@ const (
 // block that is one of several must not be longer than its bytes, and one behind stored bytes must save the next header
 // too.
 func (s *scratch) writeBlock(from, to int) {
-	s.count()
 	dynamic := s.setLens(0, numLitLen, maxCodeBits) + s.setLens(distSymbols0, distSymbols0+numDist, maxCodeBits)
 	fixed, extra := s.fixedCost(), s.extraCost()
 	if dynamic < fixed { // else its header cannot make it better
@@ -116,15 +115,6 @@ func (s *scratch) writeBlock(from, to int) {
 	}
 	s.out.putTokens(s.tokens, codes)
 	s.out.put(codes[endOfBlock].bits(), codes[endOfBlock].len())
-}
-
-// count counts the symbols of a block.
-func (s *scratch) count() {
-	clear(s.counts[:])
-	s.counts[endOfBlock] = 1
-	for _, t := range s.tokens {
-		s.counts[t.symbol()]++
-	}
 }
 
 // fixedCost returns how many bits all symbols take with the fixed codes, without extra bits: RFC 1951, section 3.2.6.

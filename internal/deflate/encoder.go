@@ -110,7 +110,7 @@ func newScratch(tokens, table int) *scratch {
 
 func (s *scratch) begin(e *Encoder, dst, message []byte) {
 	s.src, s.storedFrom, s.out = message, noStored, bitSink{out: dst}
-	s.finder = finder{tokens: s.tokens, src: message, level: e.level, window: 1 << e.bits}
+	s.finder = finder{tally: &s.huffman.counts, tokens: s.tokens, src: message, level: e.level, window: 1 << e.bits}
 	switch {
 	case e.level == HuffmanOnly:
 	case e.takeover:
