@@ -140,14 +140,18 @@ func (f *inflater) fastSymbols() {
 		lit, dists  = f.lit, f.dists
 		lastPos     = len(src) - fastInput
 		lastEnd     = min(len(f.out), cap(f.out)-fastRoom)
-		size        = f.window.size
+		base        = f.base
+		far         = uint(f.window.size - 8)
 	)
 	for pos <= lastPos && end <= lastEnd-3 {
+		e := lit[bits&litMask] // does not wait for more bits, unless there are too few
+		few := count < litBits
 		bits |= binary.LittleEndian.Uint64(src[pos:pos+8]) << (count & 63)
 		pos += int((63 - count) >> 3)
 		count |= 56
-
-		e := lit[bits&litMask]
+		if few {
+			e = lit[bits&litMask]
+		}
 		if e&entryLiteral != 0 {
 			bits >>= e & entryBits
 			count -= uint(e & entryBits)
@@ -210,10 +214,10 @@ func (f *inflater) fastSymbols() {
 			continue // behind two literals there may not be enough bits
 		}
 		stop := end + length
-		if dist > size || stop > lastEnd {
+		if stop > lastEnd {
 			break
 		}
-		if from := end - dist; from >= f.base && dist >= 8 {
+		if from := end - dist; from >= base && uint(dist-8) <= far {
 			copyFast(out, end, out, from, length)
 		} else if !f.fastMatch(end, length, dist) {
 			break
@@ -229,18 +233,19 @@ func (f *inflater) fastSymbols() {
 // copyFast copies n bytes, and some behind them, for which there must be room on both sides. It does not matter if they
 // overlap, as long as the source begins eight bytes before.
 func copyFast(dst []byte, at int, src []byte, from, n int) {
-	for stop := at + n; at < stop; at, from = at+16, from+16 {
-		d, s := dst[at:at+16], src[from:from+16]
+	for stop := at + n; at < stop; at, from = at+32, from+32 {
+		d, s := dst[at:at+32], src[from:from+32]
 		binary.LittleEndian.PutUint64(d, binary.LittleEndian.Uint64(s))
 		binary.LittleEndian.PutUint64(d[8:], binary.LittleEndian.Uint64(s[8:]))
+		binary.LittleEndian.PutUint64(d[16:], binary.LittleEndian.Uint64(s[16:]))
+		binary.LittleEndian.PutUint64(d[24:], binary.LittleEndian.Uint64(s[24:]))
 	}
 }
 
-// fastMatch copies a match that begins in the window, or overlaps with itself. It returns false if it begins before the
-// window.
+// fastMatch copies a match that begins in the window, or overlaps with itself. It returns false if the distance is wrong.
 func (f *inflater) fastMatch(end, length, dist int) bool {
 	back := dist - (end - f.base)
-	if back > len(f.window.buf) {
+	if dist > f.window.size || back > len(f.window.buf) {
 		return false
 	}
 	if back >= length {
