@@ -38,6 +38,37 @@ func (w *bitSink) sync() []byte {
 	return w.out
 }
 
+// putTokens appends symbols, for which there must be room.
+func (w *bitSink) putTokens(tokens []token, codes *[tokenSymbols]code) {
+	var at uint
+	at, w.bits, w.count = packPairs(w.out[:cap(w.out)], uint(len(w.out)), w.bits, w.count, tokens, codes)
+	w.out = w.out[:at]
+	if len(tokens)%2 != 0 {
+		t := tokens[len(tokens)-1]
+		c := codes[t.symbol()]
+		w.put(c.bits()|t.value()<<c.len(), c.total())
+	}
+}
+
+// packPairs writes symbols, two at a time, behind the bits that wait. It writes eight bytes at a time, of which only
+// those count that are full. Two symbols and the bits before fit in them: of two that follow one another no more than one
+// is a distance.
+func packPairs(out []byte, at uint, wait uint64, count uint, tokens []token, codes *[tokenSymbols]code) (uint, uint64, uint) {
+	for i := 1; i < len(tokens); i += 2 {
+		a, b := tokens[i-1], tokens[i]
+		c, d := codes[a.symbol()], codes[b.symbol()]
+		wait |= (c.bits() | a.value()<<c.len()) << (count & 63)
+		count += c.total()
+		wait |= (d.bits() | b.value()<<d.len()) << (count & 63)
+		count += d.total()
+		binary.LittleEndian.PutUint64(out[at:at+8], wait)
+		at += count / 8
+		wait >>= count & 56
+		count %= 8
+	}
+	return at, wait, count
+}
+
 const (
 	storedHeader    = 3 + 7 + 32 // bits of the header of a stored block, at most
 	maxStoredLength = 1<<16 - 1  // bytes in one
@@ -49,23 +80,19 @@ const (
 // block that is one of several must not be longer than its bytes, and one behind stored bytes must save the next header
 // too.
 func (s *scratch) writeBlock(from, to int) {
-	p := s.src[from:to]
-	extra := s.count(p)
-	s.setLens(s.lens[:numLitLen], s.litCount[:], maxCodeBits, s.litCodes[:])
-	s.setLens(s.distLens[:], s.distCount[:], maxCodeBits, s.distCodes[:])
-	fixed, dynamic := s.costs()
-	s.numLit, s.numDist = used(s.lens[:numLitLen], endOfBlock+1), used(s.distLens[:], 1)
+	dynamic := s.setLens(0, numLitLen, maxCodeBits) + s.setLens(distSymbols0, distSymbols0+numDist, maxCodeBits)
+	fixed, extra := s.fixedCost(), s.extraCost()
 	if dynamic < fixed { // else its header cannot make it better
-		copy(s.lens[s.numLit:], s.distLens[:s.numDist])
-		dynamic += s.describe(s.lens[:s.numLit+s.numDist])
+		s.numLit, s.numDist = used(s.lens[:numLitLen], endOfBlock+1), used(s.lens[distSymbols0:codeLenSymbols0], 1)
+		dynamic += s.describe()
 	}
 	cost := 3 + extra + min(fixed, dynamic)
 
-	most := 8 * len(p)
+	most := 8 * (to - from)
 	switch {
 	case s.storedFrom != noStored:
 		most -= storedHeader
-	case len(p) == len(s.src):
+	case to-from == len(s.src):
 		most += 8 + 32 // its own header and what fills the byte
 	}
 	if cost > most {
@@ -75,49 +102,45 @@ func (s *scratch) writeBlock(from, to int) {
 		return
 	}
 	s.writeStored(from)
+	s.out.out = slices.Grow(s.out.out, cost/8+sinkRoom)
+	codes := fixedCodes
 	if fixed <= dynamic {
 		s.out.put(blockFixed<<1, 3)
-		s.writeSymbols(p, cost, fixedLitCodes[:numLitLen], fixedDistCodes[:numDist])
-		return
+	} else {
+		codes = &s.codes
+		s.setCodes(0, numLitLen, lengthExtra[:])
+		s.setCodes(distSymbols0, codeLenSymbols0, distExtra[:])
+		s.setCodes(codeLenSymbols0, numSymbols, codeLenExtra[:])
+		s.putHeader()
 	}
-	setCodes(s.litCodes[:s.numLit], s.lens[:s.numLit])
-	setCodes(s.distCodes[:s.numDist], s.distLens[:s.numDist])
-	s.writeHeader()
-	s.writeSymbols(p, cost, s.litCodes[:], s.distCodes[:])
+	s.out.putTokens(s.tokens, codes)
+	s.out.put(codes[endOfBlock].bits(), codes[endOfBlock].len())
 }
 
-// count counts the symbols of a block, and returns how many extra bits they take.
-func (s *scratch) count(p []byte) (extra int) {
-	s.litCount = [numLitLen]uint16{endOfBlock: 1}
-	s.distCount = [numDist]uint16{}
-	i := 0
-	for _, q := range s.sequences {
-		for _, c := range p[i : i+int(q.lits)] {
-			s.litCount[c]++
-		}
-		i += int(q.lits) + int(q.length)
-		length, dist := lengthSymbols[q.length-minMatch], distSymbol(q.dist)
-		s.litCount[endOfBlock+1+int(length)]++
-		s.distCount[dist]++
-		extra += int(lengthExtra[length]) + int(distExtra[dist])
+// fixedCost returns how many bits all symbols take with the fixed codes, without extra bits: RFC 1951, section 3.2.6.
+func (s *scratch) fixedCost() int {
+	cost := 8 * (len(s.tokens) + 1)
+	for _, n := range s.counts[144:256] {
+		cost += int(n)
 	}
-	for _, c := range p[i:] {
-		s.litCount[c]++
+	for _, n := range s.counts[256:280] {
+		cost -= int(n)
 	}
-	return extra
+	for _, n := range s.counts[distSymbols0:codeLenSymbols0] {
+		cost -= 3 * int(n)
+	}
+	return cost
 }
 
-// costs returns how many bits all codes of the block take, without extra bits, if they are the fixed ones and if not.
-func (s *scratch) costs() (fixed, dynamic int) {
-	for i, n := range s.litCount {
-		dynamic += int(n) * int(s.lens[i])
-		fixed += int(n) * int(fixedLitCodes[i].len())
+// extraCost returns how many extra bits there are.
+func (s *scratch) extraCost() (cost int) {
+	for i, n := range s.counts[endOfBlock+1 : numLitLen] {
+		cost += int(n) * int(lengthExtra[i])
 	}
-	for i, n := range s.distCount {
-		dynamic += int(n) * int(s.distLens[i])
-		fixed += int(n) * 5
+	for i, n := range s.counts[distSymbols0:codeLenSymbols0] {
+		cost += int(n) * int(distExtra[i])
 	}
-	return fixed, dynamic
+	return cost
 }
 
 // writeStored writes the bytes that wait to be stored, up to to.
@@ -136,68 +159,15 @@ func (s *scratch) writeStored(to int) {
 	s.storedFrom = noStored
 }
 
-// writeHeader writes the header of a dynamic block: RFC 1951, section 3.2.7.
-func (s *scratch) writeHeader() {
-	w := &s.out
-	w.put(blockDynamic<<1, 3)
-	w.put(uint64(s.numLit-257)|uint64(s.numDist-1)<<5|uint64(s.numCL-4)<<10, 14)
+// putHeader writes the header of a dynamic block: RFC 1951, section 3.2.7.
+func (s *scratch) putHeader() {
+	s.out.put(blockDynamic<<1, 3)
+	s.out.put(uint64(s.numLit-257)|uint64(s.numDist-1)<<5|uint64(s.numCL-4)<<10, 14)
+	clLens, n := uint64(0), uint(0)
 	for _, symbol := range codeLenOrder[:s.numCL] {
-		w.put(uint64(s.clLens[symbol]), 3)
+		clLens |= uint64(s.lens[codeLenSymbols0+int(symbol)]) << n
+		n += 3
 	}
-	for _, r := range s.runs[:s.numRuns] {
-		c := s.clCodes[r.symbol]
-		w.put(c.bits()|uint64(r.extra)<<c.len(), c.len()+uint(codeLenExtra[r.symbol]))
-	}
-}
-
-// writeSymbols writes the symbols of a block and its end, of which it is known that they take no more than cost bits.
-// It writes eight bytes at a time, of which only those count that are full.
-func (s *scratch) writeSymbols(p []byte, cost int, lits, dists []code) {
-	w := &s.out
-	at := len(w.out)
-	w.out = slices.Grow(w.out, cost/8+sinkRoom)
-	out := w.out[:cap(w.out)]
-	acc, count := w.bits, w.count
-
-	literals := func(p []byte) {
-		for len(p) >= 3 {
-			a, b, c := lits[p[0]], lits[p[1]], lits[p[2]]
-			acc |= a.bits()<<count | b.bits()<<(count+a.len()) | c.bits()<<(count+a.len()+b.len())
-			count += a.len() + b.len() + c.len()
-			binary.LittleEndian.PutUint64(out[at:], acc)
-			at += int(count / 8)
-			acc >>= count &^ 7
-			count %= 8
-			p = p[3:]
-		}
-		for _, b := range p {
-			c := lits[b]
-			acc |= c.bits() << count
-			count += c.len()
-		}
-		binary.LittleEndian.PutUint64(out[at:], acc)
-		at += int(count / 8)
-		acc >>= count &^ 7
-		count %= 8
-	}
-	for _, q := range s.sequences {
-		literals(p[:q.lits])
-		p = p[int(q.lits)+int(q.length):]
-		n := q.length - minMatch
-		symbol := lengthSymbols[n]
-		c := lits[endOfBlock+1+int(symbol)]
-		acc |= (c.bits() | uint64(q.length-lengthBase[symbol])<<c.len()) << count
-		count += c.len() + uint(lengthExtra[symbol])
-		d := distSymbol(q.dist)
-		c = dists[d]
-		acc |= (c.bits() | uint64(q.dist+1-distBase[d])<<c.len()) << count
-		count += c.len() + uint(distExtra[d])
-		binary.LittleEndian.PutUint64(out[at:], acc)
-		at += int(count / 8)
-		acc >>= count &^ 7
-		count %= 8
-	}
-	literals(p)
-	w.out, w.bits, w.count = out[:at], acc, count
-	w.put(lits[endOfBlock].bits(), lits[endOfBlock].len())
+	s.out.put(clLens, n)
+	s.out.putTokens(s.header[:s.numRuns], &s.codes)
 }

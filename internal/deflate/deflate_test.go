@@ -106,7 +106,7 @@ func TestEncoderMemory(t *testing.T) {
 	}{
 		{smallScratches.New().(*scratch), 8 << 10}, {scratches.New().(*scratch), 64 << 10},
 	} {
-		n := int(unsafe.Sizeof(*c.s)) + cap(c.s.sequences)*int(unsafe.Sizeof(sequence{})) + 2*cap(c.s.ownTable)
+		n := int(unsafe.Sizeof(*c.s)) + 4*cap(c.s.tokens) + 2*cap(c.s.ownTable)
 		if n > c.most {
 			t.Errorf("%d bytes of scratch memory, more than %d", n, c.most)
 		}

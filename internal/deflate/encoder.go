@@ -70,7 +70,7 @@ func (e *Encoder) Append(dst, message []byte) []byte {
 	dst = s.out.sync()
 	if e.takeover {
 		e.history.next = (e.history.next + uint(len(message))) % (1 << 16)
-		e.history.size = min(e.history.size+len(message), len(e.history.ring))
+		e.history.size = min(e.history.size+len(message), 1<<e.bits)
 	}
 	s.end()
 	pool.Put(s)
@@ -91,26 +91,26 @@ const noStored = -1
 
 // Scratch memory has two sizes: one for windows of up to 2^smallBits bytes, which is 8 KiB, and one for others.
 const (
-	smallBits      = 9
-	smallSequences = 400
-	smallTable     = 1 << 9
-	largeSequences = 4096
-	largeTable     = 1 << 13
-	minTable       = 1 << 8
+	smallBits   = 9
+	smallTokens = 360
+	smallTable  = 1 << 8
+	largeTokens = 10 << 10
+	largeTable  = 1 << 13
+	minTable    = 1 << 8
 )
 
 var (
-	scratches      = sync.Pool{New: func() any { return newScratch(largeSequences, largeTable) }}
-	smallScratches = sync.Pool{New: func() any { return newScratch(smallSequences, smallTable) }}
+	scratches      = sync.Pool{New: func() any { return newScratch(largeTokens, largeTable) }}
+	smallScratches = sync.Pool{New: func() any { return newScratch(smallTokens, smallTable) }}
 )
 
-func newScratch(sequences, table int) *scratch {
-	return &scratch{finder: finder{sequences: make([]sequence, 0, sequences)}, ownTable: make([]uint16, table)}
+func newScratch(tokens, table int) *scratch {
+	return &scratch{finder: finder{tokens: make([]token, 0, tokens)}, ownTable: make([]uint16, table)}
 }
 
 func (s *scratch) begin(e *Encoder, dst, message []byte) {
 	s.src, s.storedFrom, s.out = message, noStored, bitSink{out: dst}
-	s.finder = finder{sequences: s.sequences, src: message, level: e.level, window: 1 << e.bits}
+	s.finder = finder{tally: &s.huffman.counts, tokens: s.tokens, src: message, level: e.level, window: 1 << e.bits}
 	switch {
 	case e.level == HuffmanOnly:
 	case e.takeover:
@@ -122,6 +122,6 @@ func (s *scratch) begin(e *Encoder, dst, message []byte) {
 
 // end lets go of what belongs to the caller and to the encoder.
 func (s *scratch) end() {
-	s.finder = finder{sequences: s.sequences[:0]}
+	s.finder = finder{tokens: s.tokens[:0]}
 	s.src, s.out = nil, bitSink{}
 }

@@ -2,80 +2,89 @@ package deflate
 
 import (
 	"math/bits"
-	"slices"
 )
 
 // huffman has the codes of one block, and what they are made of.
 type huffman struct {
-	litCount  [numLitLen]uint16
-	distCount [numDist]uint16
-	clCount   [numCodeLen]uint16
-	lens      [numLitLen + numDist]uint8 // of literals and lengths; those of distances are behind them in the header
-	distLens  [numDist]uint8
-	clLens    [numCodeLen]uint8
-	litCodes  [numLitLen]code
-	distCodes [numDist]code
-	clCodes   [numCodeLen]code
-	keys      [numLitLen]uint32
-	runs      [numLitLen + numDist]lenRun
-	numRuns   int
-	numLit    int
-	numDist   int
-	numCL     int
+	counts [tokenSymbols]uint16 // how often each symbol is used
+	codes  [tokenSymbols]code
+	lens   [numSymbols]uint8 // of the codes
+
+	header  [numLitLen + numDist]token // the lengths of the codes, in the code length code
+	numLit  int                        // how many there are of literals and lengths
+	numDist int                        // how many of distances
+	numCL   int                        // how many lengths of the code length code
+	numRuns int                        // how many tokens are in header
+
+	keys [288]code // see setLens
 }
 
-// code is a Huffman code as it is sent, from the lowest bit on, and above its 16 bits how long it is.
+// code is how a symbol is sent: its Huffman code, from the lowest bit on, above those 16 bits how long that is, and in
+// the highest 8 how long it is with extra bits.
 type code uint32
 
 func (c code) bits() uint64 { return uint64(c & 0xffff) }
-func (c code) len() uint    { return uint(c >> 16) }
+func (c code) len() uint    { return uint(c>>16) & 63 }
+func (c code) total() uint  { return uint(c >> 24) }
 
-// setLens gives each symbol that is counted the length of its code, at most limit, and others zero. codes is room for
-// one number for each symbol.
+// setLens gives each of the symbols from first to end that is counted the length of its code, at most limit, and others
+// zero. It returns how many bits all of them take.
 //
 // The leaves and the inner nodes of a Huffman tree both come in order of weight, so that two queues are enough to build
-// it. Of the tree only the number of leaves at each depth is of interest.
-func (h *huffman) setLens(lens []uint8, counts []uint16, limit int, room []code) {
+// it. Of the tree only the number of leaves at each depth is of interest. There must not be codes yet: their memory is
+// used.
+func (h *huffman) setLens(first, end, limit int) (cost int) {
+	lens := h.lens[first:end]
 	clear(lens)
-	keys := h.keys[:0]
-	for s, n := range counts {
-		if n > 0 {
-			keys = append(keys, uint32(n)<<16|uint32(s))
-		}
+	n := 0
+	for s, c := range h.counts[first:end] {
+		h.keys[n] = code(c)<<16 | code(s)
+		n += int(-uint32(c) >> 31) // 1, unless c is 0
 	}
-	if len(keys) < 2 {
+	keys := h.keys[:n]
+	if n < 2 {
 		for _, k := range keys {
 			lens[k&0xffff] = 1
+			cost = int(k >> 16)
 		}
-		return
+		return cost
 	}
+	room := h.codes[:n]
 	sortKeys(keys, room)
+	h.keys[n] = none << 16
+	joinNodes(h.keys[:n+1], room)
+	var leaves [maxCodeBits + 1]int
+	countLeaves(&leaves, room[:n-1], n, limit)
 
-	inner := room[:len(keys)-1] // the weight of each, and when it has a parent, which
+	for size := 1; size <= limit; size++ {
+		for range leaves[size] {
+			n--
+			k := keys[n]
+			lens[k&0xffff] = uint8(size)
+			cost += size * int(k>>16)
+		}
+	}
+	return cost
+}
+
+const none = 0xffff // more than any weight
+
+// joinNodes makes inner nodes until there is one only. Each has its weight in the lower half, and in the upper its parent.
+// The keys end with one that weighs none.
+func joinNodes(keys, inner []code) {
 	leaf, node := 0, 0
-	for k := range inner {
-		var weight code
+	for k := range len(keys) - 2 {
+		inner[k] = none
+		weight := code(0)
 		for range 2 {
-			if node >= k || leaf < len(keys) && code(keys[leaf]>>16) <= inner[node] {
-				weight += code(keys[leaf] >> 16)
-				leaf++
-			} else {
-				weight += inner[node]
-				inner[node] = code(k)
-				node++
-			}
+			l, m := keys[leaf]>>16, inner[node]&0xffff
+			inner[node] = m | code(k)<<16
+			isLeaf := code(int32(l-m-1) >> 31) // all ones, or zero
+			weight += m ^ (l^m)&isLeaf
+			leaf -= int(int32(isLeaf))
+			node += 1 + int(int32(isLeaf))
 		}
 		inner[k] = weight
-	}
-	var leaves [maxCodeBits + 1]int
-	countLeaves(&leaves, inner, len(keys), limit)
-
-	next := len(keys)
-	for n := 1; n <= limit; n++ {
-		for range leaves[n] {
-			next--
-			lens[keys[next]&0xffff] = uint8(n)
-		}
 	}
 }
 
@@ -86,8 +95,8 @@ func countLeaves(leaves *[maxCodeBits + 1]int, inner []code, symbols, limit int)
 	inner[last] = 0
 	nodes := [32]int{1} // inner nodes at each depth; more than 32 take more symbols than a block has
 	for k := last - 1; k >= 0; k-- {
-		inner[k] = inner[inner[k]] + 1
-		nodes[inner[k]]++
+		inner[k] = inner[inner[k]>>16] + 1
+		nodes[inner[k]&31]++
 	}
 	// Leaves that are too deep are put at the limit, and there are too many there.
 	left, excess := symbols, -1<<limit
@@ -111,8 +120,8 @@ func countLeaves(leaves *[maxCodeBits + 1]int, inner []code, symbols, limit int)
 }
 
 // sortKeys sorts by radix if there are many. room is for as many.
-func sortKeys(keys []uint32, room []code) {
-	if len(keys) < 24 {
+func sortKeys(keys, room []code) {
+	if len(keys) < 20 {
 		for i, k := range keys {
 			for ; i > 0 && keys[i-1] > k; i-- {
 				keys[i] = keys[i-1]
@@ -121,14 +130,15 @@ func sortKeys(keys []uint32, room []code) {
 		}
 		return
 	}
-	var all uint32
+	const digit, values = 7, 1 << 7
+	all := code(0)
 	for _, k := range keys {
 		all |= k
 	}
-	for shift := 16; shift < 32 && all>>shift > 0; shift += 8 {
-		var at [256]uint16
+	for shift := 16; shift < 32 && all>>shift > 0; shift += digit {
+		var at [values]uint16
 		for _, k := range keys {
-			at[uint8(k>>shift)]++
+			at[k>>shift%values]++
 		}
 		sum := uint16(0)
 		for i, n := range at {
@@ -136,91 +146,105 @@ func sortKeys(keys []uint32, room []code) {
 			sum += n
 		}
 		for _, k := range keys {
-			b := uint8(k >> shift)
-			room[at[b]] = code(k)
-			at[b]++
+			d := k >> shift % values
+			room[at[d]] = k
+			at[d]++
 		}
-		for i := range keys {
-			keys[i] = uint32(room[i])
-		}
+		copy(keys, room)
 	}
 }
 
-// setCodes gives each symbol its code: RFC 1951, section 3.2.2.
-func setCodes(codes []code, lens []uint8) {
+// setCodes gives each of the symbols from first to end that has a length its code: RFC 1951, section 3.2.2.
+func (h *huffman) setCodes(first, end int, extra []uint8) {
 	var count, next [maxCodeBits + 2]uint32
-	for _, n := range lens {
-		count[n]++
+	n := 0
+	for s, l := range h.lens[first:end] {
+		h.keys[n] = code(s)
+		n += int(l+15) >> 4 // 1, unless l is 0
 	}
-	count[0] = 0
+	inUse := h.keys[:n]
+	for _, s := range inUse {
+		count[h.lens[first+int(s)]&15]++
+	}
 	for n := 1; n <= maxCodeBits; n++ {
 		next[n+1] = (next[n] + count[n]) << 1
 	}
-	for s, n := range lens {
-		c := next[n]
-		next[n]++
-		codes[s] = code(bits.Reverse16(uint16(c))>>((16-n)&15)) | code(n)<<16
+	for _, s := range inUse {
+		l := h.lens[first+int(s)] & 15
+		c := next[l]
+		next[l]++
+		h.codes[first+int(s)] = code(bits.Reverse16(uint16(c))>>(16-l)) | code(l)<<16 | code(l)<<24
+	}
+	addExtra(h.codes[:end], extra)
+}
+
+// addExtra adds the extra bits of symbols: of the last ones of codes.
+func addExtra(codes []code, extra []uint8) {
+	codes = codes[len(codes)-len(extra):]
+	for i, n := range extra {
+		codes[i] += code(n) << 24
 	}
 }
 
-// lenRun is a symbol of the code length code and its extra bits.
-type lenRun struct{ symbol, extra uint8 }
-
-// describe prepares the header of a dynamic block from the lengths of the codes, and returns how many bits it takes.
-func (h *huffman) describe(lens []uint8) int {
+// describe prepares the header of a dynamic block, and returns how many bits it takes.
+func (h *huffman) describe() int {
 	h.numRuns = 0
-	h.clCount = [numCodeLen]uint16{}
+	clear(h.counts[codeLenSymbols0:numSymbols])
+	lens := h.lens[:numLitLen+h.numDist]
 	for i := 0; i < len(lens); {
+		if i == h.numLit {
+			i = numLitLen
+		}
 		n := 1
-		for i+n < len(lens) && lens[i+n] == lens[i] {
+		for i+n < len(lens) && i+n != h.numLit && lens[i+n] == lens[i] {
 			n++
 		}
 		h.describeRun(lens[i], n)
 		i += n
 	}
 	// There are two symbols at least: no complete code of 257 to 286 symbols has codes of one length only.
-	h.setLens(h.clLens[:], h.clCount[:], maxCodeLenBits, h.clCodes[:])
-	setCodes(h.clCodes[:], h.clLens[:])
+	total := h.setLens(codeLenSymbols0, numSymbols, maxCodeLenBits)
+	clLens := h.lens[codeLenSymbols0:]
 	h.numCL = numCodeLen
-	for h.numCL > 4 && h.clLens[codeLenOrder[h.numCL-1]] == 0 {
+	for h.numCL > 4 && clLens[codeLenOrder[h.numCL-1]] == 0 {
 		h.numCL--
 	}
-	total := 5 + 5 + 4 + 3*h.numCL
-	for s, n := range h.clCount {
-		total += int(n) * int(h.clLens[s]+codeLenExtra[s])
+	for s, n := range h.counts[codeLenSymbols0:numSymbols] {
+		total += int(n) * int(codeLenExtra[s])
 	}
-	return total
+	return 5 + 5 + 4 + 3*h.numCL + total
 }
 
 // describeRun describes n times the same length.
 func (h *huffman) describeRun(length uint8, n int) {
-	put := func(symbol, extra uint8) {
-		h.runs[h.numRuns] = lenRun{symbol, extra}
-		h.numRuns++
-		h.clCount[symbol]++
-	}
 	if length > 0 {
-		put(length, 0)
+		h.describeBy(length, 0)
 		n--
 	}
 	for n >= 3 {
 		switch {
 		case length > 0:
 			m := min(n, 6)
-			put(repeatPrevious, uint8(m-3))
+			h.describeBy(repeatPrevious, m-3)
 			n -= m
 		case n <= 10:
-			put(repeatZero, uint8(n-3))
+			h.describeBy(repeatZero, n-3)
 			n = 0
 		default:
 			m := min(n, 138)
-			put(repeatZeroLong, uint8(m-11))
+			h.describeBy(repeatZeroLong, m-11)
 			n -= m
 		}
 	}
 	for range n {
-		put(length, 0)
+		h.describeBy(length, 0)
 	}
+}
+
+func (h *huffman) describeBy(symbol uint8, extra int) {
+	h.header[h.numRuns] = codeLenSymbols0 + token(symbol) | token(extra)<<tokenValueShift
+	h.numRuns++
+	h.counts[codeLenSymbols0+int(symbol)]++
 }
 
 // used returns how many symbols there are up to the last one in use, but at least as many as asked for.
@@ -232,37 +256,15 @@ func used(lens []uint8, least int) int {
 	return n
 }
 
-var (
-	fixedLitCodes = func() (codes [288]code) {
-		lens := fixedLitLenBits()
-		setCodes(codes[:], lens[:])
-		return codes
-	}()
-	fixedDistCodes = func() (codes [32]code) {
-		lens := fixedDistBits()
-		setCodes(codes[:], lens[:])
-		return codes
-	}()
-)
-
-// lengthSymbols has the symbol, from 257, of each length from minMatch.
-var lengthSymbols = func() (symbols [maxMatch - minMatch + 1]uint8) {
-	for n := range symbols {
-		s, exact := slices.BinarySearch(lengthBase[:], uint16(n+minMatch))
-		if !exact {
-			s--
-		}
-		symbols[n] = uint8(s)
-	}
-	return symbols
+// fixedCodes are the codes of a fixed block.
+var fixedCodes = func() *[tokenSymbols]code {
+	var h huffman
+	lens, distLens := fixedLitLenBits(), fixedDistBits()
+	copy(h.lens[:], lens[:])
+	h.setCodes(0, len(lens), nil)
+	addExtra(h.codes[:numLitLen], lengthExtra[:])
+	copy(h.lens[distSymbols0:], distLens[:]) // over 286 and 287, which are not in use
+	h.setCodes(distSymbols0, distSymbols0+len(distLens), nil)
+	addExtra(h.codes[:distSymbols0+numDist], distExtra[:])
+	return &h.codes
 }()
-
-// distSymbol returns the symbol of a distance less one. There are two for each bit length, told by the bit behind the
-// highest; the others are extra bits.
-func distSymbol(dist uint16) int {
-	if dist < 4 {
-		return int(dist)
-	}
-	high := bits.Len16(dist) - 1
-	return 2*high + int(dist>>(high-1)&1)
-}

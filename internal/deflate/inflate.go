@@ -65,8 +65,11 @@ type header struct {
 	have       int // how many have come of those that come at present
 
 	codeLens [numCodeLen]uint8
-	lens     [numLitLen + numDist]uint8
 	table    codeLenTable
+	lens     [numLitLen + numDist]uint8  // of the two codes, but zeros are not written
+	inUse    [numLitLen + numDist]uint16 // which symbols have lengths that are not zero; those of distances are behind
+	used     int                         // how many
+	last     uint8                       // the latest length
 }
 
 // outcome says why a step did not do what it was to do.
@@ -307,7 +310,7 @@ func (f *inflater) codeLens() (outcome, string) {
 	if !f.builder.build(h.table[:], codeLenBits, h.codeLens[:], codeLenSymbols[:]) {
 		return corrupt, "the lengths of the code length code are no code"
 	}
-	h.have = 0
+	h.have, h.used, h.last = 0, 0, 0
 	f.state = stageCodes
 	return done, ""
 }
@@ -340,7 +343,10 @@ func (f *inflater) codes() (outcome, string) {
 				break
 			}
 		} else {
-			h.lens[h.have] = uint8(e.value())
+			h.last = uint8(e.value())
+			h.lens[h.have] = h.last
+			h.inUse[h.used] = uint16(h.have)
+			h.used += int(h.last+15) >> 4 // 1, unless it is 0
 			h.have++
 		}
 		bits >>= e & entryBits
@@ -349,10 +355,15 @@ func (f *inflater) codes() (outcome, string) {
 	if f.bits, f.count = bits, count; why != done {
 		return why, reason
 	}
-	if !f.builder.build(f.dynLit[:], litBits, h.lens[:h.numLit], litSymbols[:]) {
+	lit := h.used
+	for lit > 0 && int(h.inUse[lit-1]) >= h.numLit {
+		lit--
+		h.inUse[lit] -= uint16(h.numLit)
+	}
+	if !f.builder.buildListed(f.dynLit[:], litBits, h.inUse[:lit], h.lens[:], litSymbols[:]) {
 		return corrupt, "the lengths of the literal and length code are no code"
 	}
-	if !f.builder.build(f.dynDist[:], distBits, h.lens[h.numLit:total], distSymbols[:]) {
+	if !f.builder.buildListed(f.dynDist[:], distBits, h.inUse[lit:h.used], h.lens[h.numLit:], distSymbols[:]) {
 		return corrupt, "the lengths of the distance code are no code"
 	}
 	f.lit, f.dists = &f.dynLit, &f.dynDist
@@ -363,22 +374,26 @@ func (f *inflater) codes() (outcome, string) {
 // repeat adds the lengths that a symbol of the code length code stands for. It returns what is wrong with it, or
 // nothing.
 func (h *header) repeat(symbol, extra, total int) string {
-	n, last := 3+extra, uint8(0)
+	n := 3 + extra
 	switch symbol {
 	case repeatPrevious:
 		if h.have == 0 {
 			return "the first code length repeats the one before"
 		}
-		last = h.lens[h.have-1]
+	case repeatZero:
+		h.last = 0
 	case repeatZeroLong:
-		n = 11 + extra
+		n, h.last = 11+extra, 0
 	}
 	if n > total-h.have {
 		return "there are more code lengths than announced"
 	}
-	lens := h.lens[h.have : h.have+n]
-	for i := range lens {
-		lens[i] = last
+	if h.last > 0 {
+		for i := range n {
+			h.lens[h.have+i] = h.last
+			h.inUse[h.used+i] = uint16(h.have + i)
+		}
+		h.used += n
 	}
 	h.have += n
 	return ""

@@ -23,8 +23,10 @@ const (
 
 // symbols decodes literals and matches up to the end of the block.
 func (f *inflater) symbols() (outcome, string) {
-	f.fastSymbols()
 	for {
+		if len(f.src)-f.pos >= fastInput {
+			f.fastSymbols()
+		}
 		why, reason := f.symbol()
 		if why != done || f.state == stageBlock {
 			return why, reason
@@ -138,14 +140,18 @@ func (f *inflater) fastSymbols() {
 		lit, dists  = f.lit, f.dists
 		lastPos     = len(src) - fastInput
 		lastEnd     = min(len(f.out), cap(f.out)-fastRoom)
-		size        = f.window.size
+		base        = f.base
+		far         = uint(f.window.size - 8)
 	)
 	for pos <= lastPos && end <= lastEnd-3 {
-		bits |= binary.LittleEndian.Uint64(src[pos:]) << (count & 63)
+		e := lit[bits&litMask] // does not wait for more bits, unless there are too few
+		few := count < litBits
+		bits |= binary.LittleEndian.Uint64(src[pos:pos+8]) << (count & 63)
 		pos += int((63 - count) >> 3)
 		count |= 56
-
-		e := lit[bits&litMask]
+		if few {
+			e = lit[bits&litMask]
+		}
 		if e&entryLiteral != 0 {
 			bits >>= e & entryBits
 			count -= uint(e & entryBits)
@@ -167,14 +173,6 @@ func (f *inflater) fastSymbols() {
 				}
 			}
 		}
-		if count < 2*maxCodeBits+5+13 {
-			if pos > lastPos {
-				break
-			}
-			bits |= binary.LittleEndian.Uint64(src[pos:]) << (count & 63)
-			pos += int((63 - count) >> 3)
-			count |= 56
-		}
 		next, left := bits, count
 		if e&entrySpecial != 0 {
 			if e&entryLink == 0 {
@@ -194,7 +192,7 @@ func (f *inflater) fastSymbols() {
 				break
 			}
 		}
-		length := e.value() + e.extra(next)
+		length := int(e>>valueShift) + e.extra(next)
 		next >>= e & entryBits
 		left -= uint(e & entryBits)
 
@@ -210,44 +208,53 @@ func (f *inflater) fastSymbols() {
 				break
 			}
 		}
-		dist := e.value() + e.extra(next)
+		dist := int(e>>valueShift) + e.extra(next)
+		left -= uint(e & entryBits)
+		if int(left) < 0 {
+			continue // behind two literals there may not be enough bits
+		}
 		stop := end + length
-		if dist > size || stop > lastEnd {
+		if stop > lastEnd {
 			break
 		}
-		from, source := end-dist, out
-		if from < f.base {
-			back := f.base - from
-			if back > len(f.window.buf) {
-				break
-			}
-			from, source = f.window.index(back), f.window.buf
-			if length > back || from+length > len(source)-fastRoom {
-				source = nil
-			}
-		} else if dist < 8 {
-			source = nil
-		}
-		if source != nil {
-			for {
-				d, s := out[end:end+32], source[from:from+32]
-				binary.LittleEndian.PutUint64(d, binary.LittleEndian.Uint64(s))
-				binary.LittleEndian.PutUint64(d[8:], binary.LittleEndian.Uint64(s[8:]))
-				binary.LittleEndian.PutUint64(d[16:], binary.LittleEndian.Uint64(s[16:]))
-				binary.LittleEndian.PutUint64(d[24:], binary.LittleEndian.Uint64(s[24:]))
-				end += 32
-				if end >= stop {
-					break
-				}
-				from += 32
-			}
-		} else {
-			f.copyMatch(end, length, dist)
+		if from := end - dist; from >= base && uint(dist-8) <= far {
+			copyFast(out, end, out, from, length)
+		} else if !f.fastMatch(end, length, dist) {
+			break
 		}
 		end = stop
 		bits = next >> (e & entryBits)
-		count = left - uint(e&entryBits)
+		count = left
 	}
 	f.pos, f.end = pos, end
 	f.count, f.bits = count, bits&(1<<count-1)
+}
+
+// copyFast copies n bytes, and some behind them, for which there must be room on both sides. It does not matter if they
+// overlap, as long as the source begins eight bytes before.
+func copyFast(dst []byte, at int, src []byte, from, n int) {
+	for stop := at + n; at < stop; at, from = at+32, from+32 {
+		d, s := dst[at:at+32], src[from:from+32]
+		binary.LittleEndian.PutUint64(d, binary.LittleEndian.Uint64(s))
+		binary.LittleEndian.PutUint64(d[8:], binary.LittleEndian.Uint64(s[8:]))
+		binary.LittleEndian.PutUint64(d[16:], binary.LittleEndian.Uint64(s[16:]))
+		binary.LittleEndian.PutUint64(d[24:], binary.LittleEndian.Uint64(s[24:]))
+	}
+}
+
+// fastMatch copies a match that begins in the window, or overlaps with itself. It returns false if the distance is wrong.
+func (f *inflater) fastMatch(end, length, dist int) bool {
+	back := dist - (end - f.base)
+	if dist > f.window.size || back > len(f.window.buf) {
+		return false
+	}
+	if back >= length {
+		from := f.window.index(back)
+		if from+length <= len(f.window.buf)-fastRoom {
+			copyFast(f.out[:cap(f.out)], end, f.window.buf, from, length)
+			return true
+		}
+	}
+	f.copyMatch(end, length, dist)
+	return true
 }

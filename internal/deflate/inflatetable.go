@@ -1,8 +1,6 @@
 package deflate
 
 import (
-	"bytes"
-	"encoding/binary"
 	"math/bits"
 	"sync"
 )
@@ -125,7 +123,8 @@ type tableBuilder struct {
 	count   [maxCodeBits + 1]uint16 // how many codes have each length
 	longest uint                    // the longest of them
 	space   int                     // how much of the space of codes is used, in codes of 15 bits
-	sorted  [512]uint16             // the symbols in the order of their codes
+	inUse   [288]uint16             // see list
+	sorted  [288]uint16             // the symbols in the order of their codes
 }
 
 // build fills a table for the code with these lengths (0: the symbol has no code). It returns false if they are no
@@ -136,9 +135,19 @@ type tableBuilder struct {
 // shorter ones. RFC 1951, section 3.1.1: they are packed starting with their highest bit, so an index has them
 // reversed.
 func (b *tableBuilder) build(table []entry, mainBits uint, lens []uint8, symbols []entry) bool {
-	b.countLengths(lens)
+	n := 0
+	for s, l := range lens {
+		b.inUse[n] = uint16(s)
+		n += int(l+15) >> 4 // 1, unless l is 0
+	}
+	return b.buildListed(table, mainBits, b.inUse[:n], lens, symbols)
+}
+
+// buildListed is build for who knows which symbols have codes: those in inUse, in order. Of lens no others are looked at.
+func (b *tableBuilder) buildListed(table []entry, mainBits uint, inUse []uint16, lens []uint8, symbols []entry) bool {
+	b.countLengths(inUse, lens)
 	if b.space == 1<<maxCodeBits {
-		b.sortSymbols(lens)
+		b.sortSymbols(inUse, lens)
 		b.fill(table, mainBits, symbols)
 		return true
 	}
@@ -150,7 +159,7 @@ func (b *tableBuilder) build(table []entry, mainBits uint, lens []uint8, symbols
 		main[i] = entrySpecial.withCode(b.longest)
 	}
 	if b.longest == 1 {
-		e := symbols[bytes.IndexByte(lens, 1)].withCode(1)
+		e := symbols[inUse[0]].withCode(1)
 		for i := 0; i < len(main); i += 2 {
 			main[i] = e
 		}
@@ -159,15 +168,10 @@ func (b *tableBuilder) build(table []entry, mainBits uint, lens []uint8, symbols
 }
 
 // countLengths sets count, longest and space.
-func (b *tableBuilder) countLengths(lens []uint8) {
+func (b *tableBuilder) countLengths(inUse []uint16, lens []uint8) {
 	b.count, b.longest, b.space = [maxCodeBits + 1]uint16{}, 0, 0
-	for i := 0; i < len(lens); i += 8 {
-		if noCodes(lens, i) {
-			continue
-		}
-		for _, n := range lens[i:min(i+8, len(lens))] {
-			b.count[n&15]++
-		}
+	for _, s := range inUse {
+		b.count[lens[s]&15]++
 	}
 	for n := uint(1); n <= maxCodeBits; n++ {
 		if b.count[n] > 0 {
@@ -177,27 +181,16 @@ func (b *tableBuilder) countLengths(lens []uint8) {
 	}
 }
 
-// noCodes reports whether eight symbols at once have no code, as most have in a short block.
-func noCodes(lens []uint8, i int) bool {
-	return i+8 <= len(lens) && binary.LittleEndian.Uint64(lens[i:]) == 0
-}
-
 // sortSymbols sets sorted.
-func (b *tableBuilder) sortSymbols(lens []uint8) {
+func (b *tableBuilder) sortSymbols(inUse []uint16, lens []uint8) {
 	var next [maxCodeBits + 1]uint16 // where the next symbol of each length goes
 	for n := 1; n < maxCodeBits; n++ {
 		next[n+1] = next[n] + b.count[n]
 	}
-	next[0] = uint16(len(b.sorted) - 1)
-	for i := 0; i < len(lens); i += 8 {
-		if noCodes(lens, i) {
-			continue
-		}
-		for j, n := range lens[i:min(i+8, len(lens))] {
-			n &= 15
-			b.sorted[int(next[n])%len(b.sorted)] = uint16(i + j)
-			next[n] += uint16(n+15) >> 4 // 0 for no code: all those go to the same place, without a branch
-		}
+	for _, s := range inUse {
+		n := lens[s] & 15
+		b.sorted[next[n]] = s
+		next[n]++
 	}
 }
 

@@ -5,43 +5,37 @@ import (
 	"math/bits"
 )
 
-// sequence is a run of literals and the match behind it.
-type sequence struct {
-	lits   uint16 // how many literals
-	dist   uint16 // the distance less one
-	length uint16 // of the match
-}
-
-// finder turns a message into sequences.
+// finder turns a message into tokens.
 //
-// What it reaches back to is in ring: the message itself, or a history to which the message is copied piece by piece,
-// each piece before it is searched. All that tells them apart is mask. Places are indices of src; those in the history
-// are negative. The table has the latest place, modulo 2^16, of four bytes that have some hash. It may be wrong, for
-// what is found is compared; so nothing in it must ever be cleared or corrected.
+// It looks at nothing but ring: that is the message itself, or a history to which the message is copied piece by piece,
+// each piece before it is searched. All that tells them apart is mask. Places are where a byte is in the stream; masked,
+// where it is in the ring. The table has the latest place, modulo 2^16, of bytes that have some hash. It may be wrong,
+// for what is found is compared; so nothing in it must ever be cleared or corrected.
 type finder struct {
-	sequences []sequence // of this block
-	src       []byte
-	ring      []byte
-	table     []uint16
-	mask      uint
-	base      uint // place in the ring, before masking, of src[0]
-	window    int
-	low       int // the earliest place that is in the ring
-	ready     int // where what may be searched ends
-	history   int // bytes before src[0]
-	level     Level
-	copies    bool // the message has to be copied to the ring
+	tokens []token               // of this block
+	tally  *[tokenSymbols]uint16 // how often each symbol is among them; the end of the block is there once
+	src    []byte                // the message
+	ring   []byte                // behind the last byte of a history the first ones come again
+	table  []uint16
+	mask   uint
+	base   uint // place of src[0]
+	start  uint // the earliest place there ever was, or that is in the window
+	reach  uint // the longest distance whose source is whole in the ring, wherever in the present piece
+	window int
+	ready  int // where what may be searched ends
+	level  Level
+	copies bool // the message has to be copied to the ring
 }
 
 const (
-	hashed   = 4       // bytes that a match must have to be found
-	maxBlock = 1 << 15 // bytes of the message in one block
-	ways     = 4       // places that Balanced keeps for each hash
+	hashed   = 5  // bytes that are hashed
+	leastLen = 4  // shortest match that is taken
+	probe    = 16 // bytes that are compared at once, and that must be behind a place to look at it
 )
 
 // useMessage makes the message its own window.
 func (f *finder) useMessage(table []uint16) {
-	f.ring, f.mask = f.src, ^uint(0)
+	f.ring, f.mask, f.reach = f.src, ^uint(0), uint(f.window)
 	n := minTable
 	for n < len(f.src) && n < len(table) {
 		n *= 2
@@ -53,179 +47,98 @@ func (f *finder) useMessage(table []uint16) {
 // useHistory looks also in what has been sent before.
 func (f *finder) useHistory(h *history) {
 	if h.ring == nil {
-		h.ring = make([]byte, f.window)
+		h.ring = make([]byte, f.window+probe)
 		h.table = make([]uint16, max(minTable, f.window/4))
 	}
-	f.ring, f.mask, f.table = h.ring, uint(len(h.ring)-1), h.table
-	f.base, f.history, f.copies = h.next, h.size, true
-	f.low = -h.size
+	f.ring, f.mask, f.table, f.copies = h.ring, uint(f.window-1), h.table, true
+	f.base, f.start = h.next, h.next-uint(h.size)
 }
 
-// findBlock fills sequences with those of the block that begins at from, and returns where it ends. Bytes behind the
-// last sequence are literals.
+// findBlock fills tokens with those of the block that begins at from, and returns where it ends.
 func (f *finder) findBlock(from int) (to int) {
-	f.sequences = f.sequences[:0]
-	limit := min(len(f.src), from+maxBlock)
+	f.tokens = f.tokens[:0]
+	*f.tally = [tokenSymbols]uint16{endOfBlock: 1}
 	if f.level == HuffmanOnly {
-		return limit
+		return f.literals(from, len(f.src))
 	}
-	for i, lit := from, from; ; {
-		if f.ready-i < hashed {
-			if f.ready >= limit {
-				return limit
-			}
-			f.advance(limit)
+	for i := from; ; {
+		if f.ready-i <= probe && f.ready < len(f.src) {
+			f.advance()
 		}
 		if f.level == Fast {
-			i, lit = f.fast(i, lit)
+			i = f.fast(i)
 		} else {
-			i, lit = f.balanced(i, lit)
+			i = f.balanced(i)
 		}
-		if len(f.sequences) == cap(f.sequences) {
-			return lit
+		if len(f.tokens) >= cap(f.tokens)-tokensLeft {
+			return i
+		}
+		if f.ready-i <= probe && f.ready == len(f.src) {
+			if f.level == Fast {
+				i = f.last(i)
+			}
+			return f.literals(i, len(f.src))
 		}
 	}
 }
 
-// advance makes more of the message ready, up to limit. In a ring that takes the place of the oldest history, hence the
-// small steps.
-func (f *finder) advance(limit int) {
+// tokensLeft is for how many tokens there may be room at the end of a block.
+const tokensLeft = 3
+
+// advance makes more of the message ready. In a ring that takes the place of the oldest history, hence the small steps.
+func (f *finder) advance() {
 	if !f.copies {
-		f.ready = limit
+		f.ready = len(f.src)
 		return
 	}
-	n := min(limit-f.ready, max(f.window/8, 64))
+	n := min(len(f.src)-f.ready, max(f.window/16, 2*probe))
 	p := f.src[f.ready : f.ready+n]
 	at := (f.base + uint(f.ready)) & f.mask
-	copied := copy(f.ring[at:], p)
+	copied := copy(f.ring[at:f.window], p)
 	copy(f.ring, p[copied:])
+	copy(f.ring[f.window:], f.ring[:probe])
 	f.ready += n
-	f.low = max(-f.history, f.ready-f.window)
+	f.reach = uint(f.window - n - probe) // what is searched begins up to probe bytes before the piece
 }
 
-func (f *finder) add(lits, length, back int) {
-	f.sequences = append(f.sequences, sequence{uint16(lits), uint16(back - 1), uint16(length)})
+// literals adds the bytes up to to as literals, as far as there is room, and returns up to where.
+func (f *finder) literals(from, to int) int {
+	to = min(to, from+cap(f.tokens)-len(f.tokens))
+	for _, c := range f.src[from:to] {
+		f.tokens = append(f.tokens, token(c))
+		f.tally[c]++
+	}
+	return to
 }
 
-func hash(v uint32, shift uint) uint32 { return v * 0x9e3779b1 >> (shift & 31) }
+// match adds a match, for which there is room.
+func (f *finder) match(length, dist uint) {
+	l, d := lengthTokens[length-minMatch], distToken(dist-1)
+	f.tokens = append(f.tokens, l, d)
+	f.tally[l.symbol()]++
+	f.tally[d.symbol()]++
+}
 
-// fast looks for matches from i on, behind literals from lit on, until all that is ready has been searched or there is
-// no room for sequences. It returns where to go on.
-func (f *finder) fast(i, lit int) (int, int) {
-	src, ring, table, mask, base, low, window := f.src[:f.ready], f.ring, f.table, f.mask, f.base, f.low, f.window
-	shift := uint(32 - bits.Len(uint(len(table)-1)))
-	for i+hashed <= len(src) {
-		v := binary.LittleEndian.Uint32(src[i:])
-		h := int(hash(v, shift))
-		place := uint16(base + uint(i))
-		back := int(place - table[h])
-		table[h] = place
-		at := (base + uint(i-back)) & mask
-		if uint(back-1) >= uint(min(i-low, window)) || at > uint(len(ring)-hashed) ||
-			binary.LittleEndian.Uint32(ring[at:]) != v {
-			i += 1 + (i-lit)>>5 // hurry through what does not compress
-			continue
-		}
-		n := hashed + f.matchLen(at+hashed, src[i+hashed:min(len(src), i+maxMatch)])
-		for i > lit && i-back > low && n < maxMatch && src[i-1] == ring[(at-1)&mask] {
-			i, n, at = i-1, n+1, at-1
-		}
-		f.add(i-lit, n, back)
-		i += n
-		lit = i
-		if i+2 <= len(src) {
-			table[hash(binary.LittleEndian.Uint32(src[i-2:]), shift)] = uint16(base + uint(i-2))
-		}
-		if len(f.sequences) == cap(f.sequences) {
-			break
+// matchLen returns how many bytes are the same from place a on as from b on, of which the first n are known to be.
+func (f *finder) matchLen(a, b, n uint) uint {
+	most := min(maxMatch, f.base+uint(f.ready)-b)
+	for ; n+8 <= most; n += 8 {
+		if x := load64(f.ring, (a+n)&f.mask) ^ load64(f.ring, (b+n)&f.mask); x != 0 {
+			return n + uint(bits.TrailingZeros64(x)/8)
 		}
 	}
-	return i, lit
-}
-
-// matchLen returns how many bytes from at on in the ring are those of p.
-func (f *finder) matchLen(at uint, p []byte) int {
-	ring, n := f.ring, 0
-	for n < len(p) {
-		at &= f.mask
-		if at+8 <= uint(len(ring)) && n+8 <= len(p) {
-			x := binary.LittleEndian.Uint64(ring[at:]) ^ binary.LittleEndian.Uint64(p[n:])
-			if x != 0 {
-				return n + bits.TrailingZeros64(x)/8
-			}
-			n, at = n+8, at+8
-			continue
-		}
-		if ring[at] != p[n] {
-			break
-		}
-		n, at = n+1, at+1
+	for n < most && f.ring[(a+n)&f.mask] == f.ring[(b+n)&f.mask] {
+		n++
 	}
 	return n
 }
 
-const goodEnough = 32 // a match so long is taken without a look at the next place
+func load64(p []byte, i uint) uint64 { return binary.LittleEndian.Uint64(p[i : i+8]) }
 
-// balanced is fast, with more care.
-func (f *finder) balanced(i, lit int) (int, int) {
-	end := f.ready
-	for i+hashed <= end {
-		n, back := f.longest(i)
-		if n == 0 {
-			i += 1 + (i-lit)>>7
-			continue
-		}
-		for n < goodEnough && i+1+hashed <= end {
-			n2, back2 := f.longest(i + 1)
-			if n2 <= n {
-				break
-			}
-			i, n, back = i+1, n2, back2
-		}
-		f.add(i-lit, n, back)
-		for j := i + 1; j < i+n && j+hashed <= end; j++ {
-			f.insert(j)
-		}
-		i += n
-		lit = i
-		if len(f.sequences) == cap(f.sequences) {
-			break
-		}
-	}
-	return i, lit
+// hash returns the upper bits of a product, all but shift of them.
+func hash(v uint64, shift uint) uint64 {
+	return v << (64 - 8*hashed) * 0x9e3779b97f4a7c15 >> (shift & 63)
 }
 
-// bucket returns the places for the four bytes at i, latest first.
-func (f *finder) bucket(i int) *[ways]uint16 {
-	shift := uint(32 - bits.Len(uint(len(f.table)/ways-1)))
-	h := ways * int(hash(binary.LittleEndian.Uint32(f.src[i:]), shift))
-	return (*[ways]uint16)(f.table[h : h+ways])
-}
-
-func (f *finder) insert(i int) {
-	place := uint16(f.base + uint(i))
-	if b := f.bucket(i); b[0] != place {
-		b[3], b[2], b[1], b[0] = b[2], b[1], b[0], place
-	}
-}
-
-// longest returns the longest match for what is at i, and its distance, and enters i in the table. No match is 0.
-func (f *finder) longest(i int) (length, dist int) {
-	place := uint16(f.base + uint(i))
-	p := f.src[i:min(f.ready, i+maxMatch)]
-	for _, candidate := range *f.bucket(i) {
-		back := int(place - candidate)
-		if uint(back-1) >= uint(min(i-f.low, f.window)) {
-			continue
-		}
-		at := f.base + uint(i-back)
-		if length > 0 && (length == len(p) || f.ring[(at+uint(length))&f.mask] != p[length]) {
-			continue
-		}
-		if n := f.matchLen(at, p); n >= hashed && n > length {
-			length, dist = n, back
-		}
-	}
-	f.insert(i)
-	return length, dist
-}
+// hashShift is the shift for a table of that size, a power of two.
+func hashShift(size int) uint { return uint(64 - bits.Len(uint(size-1))) }

@@ -1,0 +1,91 @@
+package deflate
+
+import "math/bits"
+
+// quiet is how many literals on end make fast leave places out.
+const quiet = 32
+
+// fast takes the latest place with the same hash, if there are the same bytes. It goes on from i until what is ready has
+// been searched or the block is full, and returns where.
+//
+// The time goes into waiting: for memory, and after branches that were guessed wrong. So as little as possible depends
+// on the data. Where there is no match, two bytes are literals at once: the second is entered in the table but not looked
+// up, and if a match should have begun there it is found at the next place and extended back. Sixteen bytes are compared
+// whatever they are.
+func (f *finder) fast(i int) int {
+	ring, table, mask, counts := f.ring, f.table, f.mask, f.tally
+	shift := hashShift(len(table))
+	tokens, n := f.tokens[:cap(f.tokens)], len(f.tokens)
+	p := f.base + uint(i)
+	// No byte takes more than one token; two literals may go one place too far.
+	stop := f.base + uint(max(i, min(f.ready-probe, i+len(tokens)-n-tokensLeft)))
+	lit := p // where literals begin
+	pause := min(stop, p+quiet)
+	for {
+		for p < pause {
+			v := load64(ring, p&mask)
+			h := hash(v, shift)
+			back := uint(uint16(p) - table[h])
+			table[h] = uint16(p)
+			table[hash(v>>8, shift)] = uint16(p + 1)
+			at := (p - back) & mask
+			x := load64(ring, at) ^ v
+			if uint32(x) != 0 || back-1 >= f.reach {
+				tokens[n], tokens[n+1] = token(uint8(v)), token(uint8(v>>8))
+				counts[uint8(v)]++
+				counts[uint8(v>>8)]++
+				n += 2
+				p += 2
+				continue
+			}
+			length := uint(bits.TrailingZeros64(x)) / 8
+			x = load64(ring, at+8) ^ load64(ring, p&mask+8)
+			length += uint(bits.TrailingZeros64(x)) / 8 & -(length / 8) // only behind eight
+			if length == probe {
+				length = f.matchLen(p-back, p, probe)
+			}
+			for p > lit && length < maxMatch && back < f.reach && p-f.start > back && ring[(p-1)&mask] == ring[(p-1-back)&mask] {
+				p, n, length = p-1, n-1, length+1
+				counts[tokens[n].symbol()]--
+			}
+			tokens[n], tokens[n+1] = lengthTokens[length-minMatch], distToken(back-1)
+			counts[tokens[n].symbol()]++
+			counts[tokens[n+1].symbol()]++
+			n += 2
+			p += length
+			lit, pause = p, min(stop, p+quiet)
+		}
+		if p >= stop {
+			f.tokens = tokens[:n]
+			return int(p - f.base)
+		}
+		for range min(stop-p, (p-lit)/quiet) { // hurry through what does not compress
+			c := ring[p&mask]
+			tokens[n] = token(c)
+			counts[c]++
+			n++
+			p++
+		}
+		pause = min(stop, p+1)
+	}
+}
+
+// last is fast for the last bytes, without the hurry: there is not enough behind them.
+func (f *finder) last(i int) int {
+	shift := hashShift(len(f.table))
+	for i <= len(f.src)-8 && len(f.tokens) <= cap(f.tokens)-2 {
+		p := f.base + uint(i)
+		v := load64(f.ring, p&f.mask)
+		h := hash(v, shift)
+		back := uint(uint16(p) - f.table[h])
+		f.table[h] = uint16(p)
+		if back-1 < f.reach && uint32(load64(f.ring, (p-back)&f.mask)) == uint32(v) {
+			n := f.matchLen(p-back, p, leastLen)
+			f.match(n, back)
+			i += int(n)
+			continue
+		}
+		i = f.literals(i, i+1)
+	}
+	return i
+}
