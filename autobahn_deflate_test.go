@@ -194,8 +194,15 @@ func playDeflateCase(t *testing.T, s deflateSet, c deflateCase, r role, data str
 	}
 }
 
-// rounds is how many messages are sent: as many as make 256 KiB, and at least 4, but not more than in the original.
-func (c deflateCase) rounds() int { return min(c.count, max(4, 256<<10/c.size)) }
+// rounds is how many messages are sent: as many as make 256 KiB, and at least 4, but not more than in the original. Under
+// the race detector it is a fraction of that, and at least 2.
+func (c deflateCase) rounds() int {
+	total, least := 256<<10, 4
+	if raceEnabled {
+		total, least = 16<<10, 2
+	}
+	return min(c.count, max(least, total/c.size))
+}
 
 // nextPiece returns the next size bytes of data, fewer if text has to end between two characters.
 func nextPiece(data string, at, size int, text bool) (piece string, next int) {

@@ -16,7 +16,8 @@ import (
 // The tests in this file weigh what a connection that compresses holds between its messages: the heap behind many of
 // them, after a collection, beside that of as many that do not compress.
 
-const weighed = 1000 // connections
+// weighed is how many connections are made; the race detector takes its time.
+var weighed = map[bool]int{false: 1000, true: 100}[raceEnabled]
 
 // weigh returns how many bytes of heap make adds for each of n things that it makes.
 func weigh(n int, make func() []any) int {
@@ -195,7 +196,7 @@ func BenchmarkCompressedMemory(b *testing.B) {
 		})
 	}
 	b.Run("flate", func(b *testing.B) {
-		const n = weighed / 20
+		n := weighed / 20
 		for b.Loop() {
 			b.ReportMetric(float64(weigh(n, func() []any { return flateContexts(n, traffic) })), "B/conn")
 		}

@@ -448,11 +448,9 @@ func TestCompressedRepliesLeaveInOneWrite(t *testing.T) {
 					replies = append(replies, jsonText(150+i, i%2))
 					frames = append(frames, peer.deflated(OpText, replies[i])...)
 				}
-				go c.Serve(HandlerFuncs{OnMessage: func(c *Conn, mt MessageType, p []byte) { c.WriteMessage(mt, p) }})
 				writes := 0
-				c.wlock <- struct{}{}
 				c.wire = &countingWire{c.wire, &writes}
-				<-c.wlock
+				go c.Serve(HandlerFuncs{OnMessage: func(c *Conn, mt MessageType, p []byte) { c.WriteMessage(mt, p) }})
 				peer.write(frames)
 				for _, want := range replies {
 					peer.wantMessage(want, true)
