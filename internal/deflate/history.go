@@ -9,14 +9,16 @@ func (e *Encoder) Sent(message []byte) {
 	if h.ring == nil {
 		return // without takeover, or nothing to reach back to yet
 	}
-	p := message[max(0, len(message)-len(h.ring)):]
-	at := (h.next + uint(len(message)-len(p))) % uint(len(h.ring))
-	n := copy(h.ring[at:], p)
+	window := 1 << e.bits
+	p := message[max(0, len(message)-window):]
+	at := (int(h.next) + len(message) - len(p)) % window
+	n := copy(h.ring[at:window], p)
 	copy(h.ring, p[n:])
+	copy(h.ring[window:], h.ring[:probe])
 	h.next = (h.next + uint(len(message))) % (1 << 16)
-	h.size = min(h.size+len(message), len(h.ring))
+	h.size = min(h.size+len(message), window)
 }
 
 // Forget tells the Encoder that the last message it made was not sent, so that the peer's window is not what it was
 // taken for. The next message reaches back to nothing before it.
-func (e *Encoder) Forget() { e.history.size = 0 }
+func (e *Encoder) Forget() { e.history = history{} }
