@@ -68,14 +68,11 @@ func (w *bitWriter) match(dist int) {
 	w.code(1, 7) // symbol 257: three bytes
 	symbol, base, extra := dist-1, dist, 0
 	if dist > 4 {
-		for base = 5; ; symbol++ {
-			symbol = 4 + 2*extra
-			if extra++; base+2<<extra > dist {
-				break
-			}
+		base, extra = 5, 1
+		for ; base+2<<extra <= dist; extra++ {
 			base += 2 << extra
 		}
-		if dist-base >= 1<<extra {
+		if symbol = 2 + 2*extra; dist-base >= 1<<extra {
 			symbol, base = symbol+1, base+1<<extra
 		}
 	}
