@@ -152,7 +152,7 @@ judge() { # ROLE OUT
 test_server() {
   local port='' status=0 echo_server
   : >"$tmp/echo.log" # it is read before its writer has begun
-  "$tmp/hawser" echo --addr 127.0.0.1:0 2>"$tmp/echo.log" &
+  "$tmp/hawser" echo --compress --addr 127.0.0.1:0 2>"$tmp/echo.log" &
   echo_server=$!
   while [[ -z $port ]]; do
     kill -0 "$echo_server" 2>/dev/null || die "hawser echo has ended: $(<"$tmp/echo.log")"

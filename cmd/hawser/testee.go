@@ -44,7 +44,7 @@ Example:
 			stop, restore := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 			defer restore()
 			t := testee{
-				dialer:   websocket.Dialer{ReadLimit: maxEchoMessage, Compression: &websocket.Compression{Threshold: -1}},
+				dialer:   websocket.Dialer{ReadLimit: maxEchoMessage, Compression: testeeCompression},
 				base:     strings.TrimSuffix(*base, "/"),
 				agent:    *agent,
 				progress: std.err,
@@ -54,6 +54,12 @@ Example:
 			return testeeResult(t.run(stop), std)
 		}
 	},
+}
+
+// testeeCompression offers client_no_context_takeover, since some cases ask for it, and do so only where it is offered.
+var testeeCompression = &websocket.Compression{
+	Threshold: -1,
+	Send:      websocket.CompressionContext{NoTakeover: true},
 }
 
 // A server that hangs must not hang the run.
