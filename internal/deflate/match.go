@@ -15,7 +15,7 @@ type finder struct {
 	tokens []token               // of this block
 	tally  *[tokenSymbols]uint16 // how often each symbol is among them; the end of the block is there once
 	src    []byte                // the message
-	ring   []byte                // behind the last byte of a history the first ones come again
+	ring   []byte
 	table  []uint16
 	mask   uint
 	base   uint // place of src[0]
@@ -30,7 +30,7 @@ type finder struct {
 const (
 	hashed   = 5  // bytes that are hashed
 	leastLen = 4  // shortest match that is taken
-	probe    = 16 // bytes that are compared at once, and that must be behind a place to look at it
+	probe    = 16 // bytes that are compared at once
 )
 
 // useMessage makes the message its own window.
@@ -47,7 +47,7 @@ func (f *finder) useMessage(table []uint16) {
 // useHistory looks also in what has been sent before.
 func (f *finder) useHistory(h *history) {
 	if h.ring == nil {
-		h.ring = make([]byte, f.window+probe)
+		h.ring = make([]byte, f.window)
 		h.table = make([]uint16, max(minTable, f.window/4))
 	}
 	f.ring, f.mask, f.table, f.copies = h.ring, uint(f.window-1), h.table, true
@@ -66,17 +66,14 @@ func (f *finder) findBlock(from int) (to int) {
 			f.advance()
 		}
 		if f.level == Fast {
-			i = f.fast(i)
+			i = f.careful(f.fast(i))
 		} else {
 			i = f.balanced(i)
 		}
 		if len(f.tokens) >= cap(f.tokens)-tokensLeft {
 			return i
 		}
-		if f.ready-i <= probe && f.ready == len(f.src) {
-			if f.level == Fast {
-				i = f.last(i)
-			}
+		if f.ready == len(f.src) && i > len(f.src)-8 {
 			return f.literals(i, len(f.src))
 		}
 	}
@@ -94,9 +91,8 @@ func (f *finder) advance() {
 	n := min(len(f.src)-f.ready, max(f.window/16, 2*probe))
 	p := f.src[f.ready : f.ready+n]
 	at := (f.base + uint(f.ready)) & f.mask
-	copied := copy(f.ring[at:f.window], p)
+	copied := copy(f.ring[at:], p)
 	copy(f.ring, p[copied:])
-	copy(f.ring[f.window:], f.ring[:probe])
 	f.ready += n
 	f.reach = uint(f.window - n - probe) // what is searched begins up to probe bytes before the piece
 }
@@ -122,12 +118,18 @@ func (f *finder) match(length, dist uint) {
 // matchLen returns how many bytes are the same from place a on as from b on, of which the first n are known to be.
 func (f *finder) matchLen(a, b, n uint) uint {
 	most := min(maxMatch, f.base+uint(f.ready)-b)
-	for ; n+8 <= most; n += 8 {
-		if x := load64(f.ring, (a+n)&f.mask) ^ load64(f.ring, (b+n)&f.mask); x != 0 {
-			return n + uint(bits.TrailingZeros64(x)/8)
+	for n < most {
+		i, j := (a+n)&f.mask, (b+n)&f.mask
+		if n+8 <= most && max(i, j) <= uint(len(f.ring)-8) {
+			if x := load64(f.ring, i) ^ load64(f.ring, j); x != 0 {
+				return n + uint(bits.TrailingZeros64(x)/8)
+			}
+			n += 8
+			continue
 		}
-	}
-	for n < most && f.ring[(a+n)&f.mask] == f.ring[(b+n)&f.mask] {
+		if f.ring[i] != f.ring[j] {
+			break
+		}
 		n++
 	}
 	return n

@@ -11,7 +11,7 @@ const (
 func (f *finder) balanced(i int) int {
 	stop := f.ready - probe
 	if f.ready == len(f.src) {
-		stop = f.ready - 8
+		stop = f.ready - 7 // so many bytes are hashed
 	}
 	for i < stop && len(f.tokens) < cap(f.tokens)-tokensLeft {
 		n, back := f.longest(i)

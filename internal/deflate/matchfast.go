@@ -17,8 +17,9 @@ func (f *finder) fast(i int) int {
 	shift := hashShift(len(table))
 	tokens, n := f.tokens[:cap(f.tokens)], len(f.tokens)
 	p := f.base + uint(i)
+	edge := uint(max(0, len(ring)-probe)) // the last place in the ring with sixteen bytes
 	// No byte takes more than one token; two literals may go one place too far.
-	stop := f.base + uint(max(i, min(f.ready-probe, i+len(tokens)-n-tokensLeft)))
+	stop := f.base + uint(max(i, min(f.ready-probe, i+len(tokens)-n-tokensLeft, i+int(edge+1-p&mask))))
 	lit := p // where literals begin
 	pause := min(stop, p+quiet)
 	for {
@@ -29,8 +30,8 @@ func (f *finder) fast(i int) int {
 			table[h] = uint16(p)
 			table[hash(v>>8, shift)] = uint16(p + 1)
 			at := (p - back) & mask
-			x := load64(ring, at) ^ v
-			if uint32(x) != 0 || back-1 >= f.reach {
+			x := load64(ring, min(at, edge)) ^ v
+			if uint32(x) != 0 || back-1 >= f.reach || at > edge {
 				tokens[n], tokens[n+1] = token(uint8(v)), token(uint8(v>>8))
 				counts[uint8(v)]++
 				counts[uint8(v>>8)]++
@@ -70,22 +71,27 @@ func (f *finder) fast(i int) int {
 	}
 }
 
-// last is fast for the last bytes, without the hurry: there is not enough behind them.
-func (f *finder) last(i int) int {
+// careful is fast for places that have fewer than sixteen bytes behind them, at the end of the ring or of what is ready.
+func (f *finder) careful(i int) int {
 	shift := hashShift(len(f.table))
-	for i <= len(f.src)-8 && len(f.tokens) <= cap(f.tokens)-2 {
+	for i <= len(f.src)-8 && len(f.tokens) <= cap(f.tokens)-tokensLeft {
 		p := f.base + uint(i)
-		v := load64(f.ring, p&f.mask)
-		h := hash(v, shift)
+		if f.ready-i > probe && p&f.mask+probe <= uint(len(f.ring)) || f.ready-i <= probe && f.ready < len(f.src) {
+			break
+		}
+		h := hash(load64(f.src, uint(i)), shift)
 		back := uint(uint16(p) - f.table[h])
 		f.table[h] = uint16(p)
-		if back-1 < f.reach && uint32(load64(f.ring, (p-back)&f.mask)) == uint32(v) {
-			n := f.matchLen(p-back, p, leastLen)
-			f.match(n, back)
-			i += int(n)
+		n := uint(0)
+		if back-1 < f.reach {
+			n = f.matchLen(p-back, p, 0)
+		}
+		if n < leastLen {
+			i = f.literals(i, i+1)
 			continue
 		}
-		i = f.literals(i, i+1)
+		f.match(n, back)
+		i += int(n)
 	}
 	return i
 }
