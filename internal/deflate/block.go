@@ -80,10 +80,10 @@ const (
 // block that is one of several must not be longer than its bytes, and one behind stored bytes must save the next header
 // too.
 func (s *scratch) writeBlock(from, to int) {
-	dynamic := s.setLens(0, numLitLen, maxCodeBits) + s.setLens(distSymbols0, distSymbols0+numDist, maxCodeBits)
+	dynamic := s.setLens(0, numLitLen, maxCodeBits) + s.setLens(firstDist, firstDist+numDist, maxCodeBits)
 	fixed, extra := s.fixedCost(), s.extraCost()
 	if dynamic < fixed { // else its header cannot make it better
-		s.numLit, s.numDist = used(s.lens[:numLitLen], endOfBlock+1), used(s.lens[distSymbols0:codeLenSymbols0], 1)
+		s.numLit, s.numDist = used(s.lens[:numLitLen], endOfBlock+1), used(s.lens[firstDist:firstCodeLen], 1)
 		dynamic += s.describe()
 	}
 	cost := 3 + extra + min(fixed, dynamic)
@@ -109,8 +109,8 @@ func (s *scratch) writeBlock(from, to int) {
 	} else {
 		codes = &s.codes
 		s.setCodes(0, numLitLen, lengthExtra[:])
-		s.setCodes(distSymbols0, codeLenSymbols0, distExtra[:])
-		s.setCodes(codeLenSymbols0, numSymbols, codeLenExtra[:])
+		s.setCodes(firstDist, firstCodeLen, distExtra[:])
+		s.setCodes(firstCodeLen, numSymbols, codeLenExtra[:])
 		s.putHeader()
 	}
 	s.out.putTokens(s.tokens, codes)
@@ -126,7 +126,7 @@ func (s *scratch) fixedCost() int {
 	for _, n := range s.counts[256:280] {
 		cost -= int(n)
 	}
-	for _, n := range s.counts[distSymbols0:codeLenSymbols0] {
+	for _, n := range s.counts[firstDist:firstCodeLen] {
 		cost -= 3 * int(n)
 	}
 	return cost
@@ -137,7 +137,7 @@ func (s *scratch) extraCost() (cost int) {
 	for i, n := range s.counts[endOfBlock+1 : numLitLen] {
 		cost += int(n) * int(lengthExtra[i])
 	}
-	for i, n := range s.counts[distSymbols0:codeLenSymbols0] {
+	for i, n := range s.counts[firstDist:firstCodeLen] {
 		cost += int(n) * int(distExtra[i])
 	}
 	return cost
@@ -165,7 +165,7 @@ func (s *scratch) putHeader() {
 	s.out.put(uint64(s.numLit-257)|uint64(s.numDist-1)<<5|uint64(s.numCL-4)<<10, 14)
 	clLens, n := uint64(0), uint(0)
 	for _, symbol := range codeLenOrder[:s.numCL] {
-		clLens |= uint64(s.lens[codeLenSymbols0+int(symbol)]) << n
+		clLens |= uint64(s.lens[firstCodeLen+int(symbol)]) << n
 		n += 3
 	}
 	s.out.put(clLens, n)

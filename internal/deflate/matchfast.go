@@ -2,8 +2,10 @@ package deflate
 
 import "math/bits"
 
-// quiet is how many literals on end make fast leave places out.
-const quiet = 32
+const (
+	quiet = 32 // literals on end, after each of which fast leaves out one more place
+	hurry = 64 // places that are left out on end, at most
+)
 
 // fast takes the latest place with the same hash, if there are the same bytes. It goes on from i until what is ready has
 // been searched or the block is full, and returns where.
@@ -60,7 +62,7 @@ func (f *finder) fast(i int) int {
 			f.tokens = tokens[:n]
 			return int(p - f.base)
 		}
-		for range min(stop-p, (p-lit)/quiet) { // hurry through what does not compress
+		for range min(stop-p, (p-lit)/quiet, hurry) { // hurry through what does not compress
 			c := ring[p&mask]
 			tokens[n] = token(c)
 			counts[c]++
