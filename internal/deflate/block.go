@@ -80,6 +80,10 @@ const (
 // block that is one of several must not be longer than its bytes, and one behind stored bytes must save the next header
 // too.
 func (s *scratch) writeBlock(from, to int) {
+	if len(s.tokens) == to-from && s.flat(to-from) {
+		s.store(from)
+		return
+	}
 	dynamic := s.setLens(0, numLitLen, maxCodeBits) + s.setLens(firstDist, firstDist+numDist, maxCodeBits)
 	fixed, extra := s.fixedCost(), s.extraCost()
 	if dynamic < fixed { // else its header cannot make it better
@@ -96,9 +100,7 @@ func (s *scratch) writeBlock(from, to int) {
 		most += 8 + 32 // its own header and what fills the byte
 	}
 	if cost > most {
-		if s.storedFrom == noStored {
-			s.storedFrom = from
-		}
+		s.store(from)
 		return
 	}
 	s.writeStored(from)
@@ -115,6 +117,27 @@ func (s *scratch) writeBlock(from, to int) {
 	}
 	s.out.putTokens(s.tokens, codes)
 	s.out.put(codes[endOfBlock].bits(), codes[endOfBlock].len())
+}
+
+// store lets the bytes of a block wait to be stored.
+func (s *scratch) store(from int) {
+	if s.storedFrom == noStored {
+		s.storedFrom = from
+	}
+}
+
+// flat reports whether n literals are so evenly spread that no code can save as much as its description takes: if d is
+// how much the mean square of the counts exceeds the square of their mean, relative to that, it saves about d/(2 ln 2)
+// bits for each. Noise has a d of 256/n, and more than half as much again is not called flat.
+func (s *scratch) flat(n int) bool {
+	if n < 256 {
+		return false
+	}
+	squares := 0
+	for _, c := range s.counts[:256] {
+		squares += int(c) * int(c)
+	}
+	return 256*squares < n*n+256*n*3/2
 }
 
 // fixedCost returns how many bits all symbols take with the fixed codes, without extra bits: RFC 1951, section 3.2.6.

@@ -22,7 +22,8 @@ type finder struct {
 	start  uint // the earliest place there ever was, or that is in the window
 	reach  uint // the longest distance whose source is whole in the ring, wherever in the present piece
 	window int
-	ready  int // where what may be searched ends
+	ready  int  // where what may be searched ends
+	run    uint // how many literals there were since the last match
 	level  Level
 	copies bool // the message has to be copied to the ring
 }
@@ -100,9 +101,12 @@ func (f *finder) advance() {
 // literals adds the bytes up to to as literals, as far as there is room, and returns up to where.
 func (f *finder) literals(from, to int) int {
 	to = min(to, from+cap(f.tokens)-len(f.tokens))
-	for _, c := range f.src[from:to] {
-		f.tokens = append(f.tokens, token(c))
-		f.tally[c]++
+	n := len(f.tokens)
+	f.tokens = f.tokens[:n+to-from]
+	tokens, counts := f.tokens[n:], f.tally
+	for i, c := range f.src[from:to] {
+		tokens[i] = token(c)
+		counts[c]++
 	}
 	return to
 }

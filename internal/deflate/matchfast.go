@@ -22,8 +22,8 @@ func (f *finder) fast(i int) int {
 	edge := uint(max(0, len(ring)-probe)) // the last place in the ring with sixteen bytes
 	// No byte takes more than one token; two literals may go one place too far.
 	stop := f.base + uint(max(i, min(f.ready-probe, i+len(tokens)-n-tokensLeft, i+int(edge+1-p&mask))))
-	lit := p // where literals begin
-	pause := min(stop, p+quiet)
+	lit, calm := p, p-f.run // where literals begin that may join a match, and where the last match ended
+	pause := min(stop, max(p, calm+quiet))
 	for {
 		for p < pause {
 			v := load64(ring, p&mask)
@@ -56,19 +56,16 @@ func (f *finder) fast(i int) int {
 			counts[tokens[n+1].symbol()]++
 			n += 2
 			p += length
-			lit, pause = p, min(stop, p+quiet)
+			lit, calm, pause = p, p, min(stop, p+quiet)
 		}
 		if p >= stop {
-			f.tokens = tokens[:n]
+			f.tokens, f.run = tokens[:n], p-calm
 			return int(p - f.base)
 		}
-		for range min(stop-p, (p-lit)/quiet, hurry) { // hurry through what does not compress
-			c := ring[p&mask]
-			tokens[n] = token(c)
-			counts[c]++
-			n++
-			p++
-		}
+		// Hurry through what does not compress.
+		f.tokens = tokens[:n]
+		p = f.base + uint(f.literals(int(p-f.base), int(p-f.base+min(stop-p, (p-calm)/quiet, hurry))))
+		n = len(f.tokens)
 		pause = min(stop, p+1)
 	}
 }
