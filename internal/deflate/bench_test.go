@@ -126,7 +126,7 @@ func BenchmarkInflate(b *testing.B) {
 
 func benchDecoder(b *testing.B, takeover bool, size int, sent [][]byte) {
 	d := NewDecoder(15, takeover)
-	out := make([]byte, 0, size)
+	out := make([]byte, 0, size+512)
 	b.SetBytes(int64(size))
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {

@@ -50,10 +50,12 @@ func (w *bitSink) putTokens(tokens []token, codes *[tokenSymbols]code) {
 	}
 }
 
-// packPairs writes symbols, two at a time, behind the bits that wait. It writes eight bytes at a time, of which only
-// those count that are full. Two symbols and the bits before fit in them: of two that follow one another no more than one
-// is a distance.
-func packPairs(out []byte, at uint, wait uint64, count uint, tokens []token, codes *[tokenSymbols]code) (uint, uint64, uint) {
+// packPairs writes symbols, two at a time, behind the count bits that wait. It returns where it ends and what waits
+// there. It writes eight bytes at a time, of which only those count that are full. Two symbols and the bits before fit
+// in them: of two that follow one another no more than one is a distance.
+func packPairs(
+	out []byte, at uint, wait uint64, count uint, tokens []token, codes *[tokenSymbols]code,
+) (uint, uint64, uint) {
 	for i := 1; i < len(tokens); i += 2 {
 		a, b := tokens[i-1], tokens[i]
 		c, d := codes[a.symbol()], codes[b.symbol()]

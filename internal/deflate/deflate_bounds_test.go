@@ -97,8 +97,8 @@ func TestGrowth(t *testing.T) {
 	}
 }
 
-// Messages that are nearly random, but of few different bytes, zeros among them: short matches everywhere, at all places
-// of the ring and of the pieces in which it is filled.
+// Messages that are nearly random, but of few different bytes, zeros among them: short matches everywhere, at all
+// places of the ring and of the pieces in which it is filled.
 func TestMessagesOfFewBytes(t *testing.T) {
 	for seed := range uint64(400) {
 		rng := rand.New(rand.NewPCG(seed, 11))

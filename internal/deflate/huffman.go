@@ -69,8 +69,8 @@ func (h *huffman) setLens(first, end, limit int) (cost int) {
 
 const none = 0xffff // more than any weight
 
-// joinNodes makes inner nodes until there is one only. Each has its weight in the lower half, and in the upper its parent.
-// The keys end with one that weighs none.
+// joinNodes makes inner nodes until there is one only. Each has its weight in the lower half, and in the upper its
+// parent. The keys end with one that weighs none. Which of two nodes is lighter cannot be guessed, so nothing branches.
 func joinNodes(keys, inner []code) {
 	leaf, node := 0, 0
 	for k := range len(keys) - 2 {

@@ -8,7 +8,7 @@ import (
 // finder turns a message into tokens.
 //
 // It looks at nothing but ring: that is the message itself, or a history to which the message is copied piece by piece,
-// each piece before it is searched. All that tells them apart is mask. Places are where a byte is in the stream; masked,
+// each piece before it is searched. All that tells them apart is mask. A place is where a byte is in the stream, masked
 // where it is in the ring. The table has the latest place, modulo 2^16, of bytes that have some hash. It may be wrong,
 // for what is found is compared; so nothing in it must ever be cleared or corrected.
 type finder struct {

@@ -7,12 +7,12 @@ const (
 	hurry = 64 // places that are left out on end, at most
 )
 
-// fast takes the latest place with the same hash, if there are the same bytes. It goes on from i until what is ready has
-// been searched or the block is full, and returns where.
+// fast takes the latest place with the same hash, if there are the same bytes. It goes on from i until what is ready
+// has been searched or the block is full, and returns where.
 //
-// The time goes into waiting: for memory, and after branches that were guessed wrong. So as little as possible depends
-// on the data. Where there is no match, two bytes are literals at once: the second is entered in the table but not looked
-// up, and if a match should have begun there it is found at the next place and extended back. Sixteen bytes are compared
+// The time goes into waiting: for memory, and after branches that were guessed wrong. So few branches depend on the
+// data. Where there is no match, two bytes are literals at once: the second is entered in the table but not looked up,
+// and if a match should have begun there it is found at the next place and extended back. Sixteen bytes are compared
 // whatever they are.
 func (f *finder) fast(i int) int {
 	ring, table, mask, counts := f.ring, f.table, f.mask, f.tally
@@ -47,7 +47,8 @@ func (f *finder) fast(i int) int {
 			if length == probe {
 				length = f.matchLen(p-back, p, probe)
 			}
-			for p > lit && length < maxMatch && back < f.reach && p-f.start > back && ring[(p-1)&mask] == ring[(p-1-back)&mask] {
+			for p > lit && length < maxMatch && back < f.reach && p-f.start > back &&
+				ring[(p-1)&mask] == ring[(p-1-back)&mask] {
 				p, n, length = p-1, n-1, length+1
 				counts[tokens[n].symbol()]--
 			}
@@ -70,13 +71,16 @@ func (f *finder) fast(i int) int {
 	}
 }
 
-// careful is fast for places that have fewer than sixteen bytes behind them, at the end of the ring or of what is ready.
+// careful is fast for places that have fewer than sixteen bytes behind them, at the end of the ring or of the message.
 func (f *finder) careful(i int) int {
 	shift := hashShift(len(f.table))
 	for i <= len(f.src)-8 && len(f.tokens) <= cap(f.tokens)-tokensLeft {
 		p := f.base + uint(i)
-		if f.ready-i > probe && p&f.mask+probe <= uint(len(f.ring)) || f.ready-i <= probe && f.ready < len(f.src) {
-			break
+		if f.ready-i <= probe && f.ready < len(f.src) {
+			break // more must be made ready
+		}
+		if f.ready-i > probe && p&f.mask+probe <= uint(len(f.ring)) {
+			break // fast can go on
 		}
 		h := hash(load64(f.src, uint(i)), shift)
 		back := uint(uint16(p) - f.table[h])

@@ -9,7 +9,7 @@ import (
 // match is two: its length and its distance. So blocks are counted and written symbol by symbol, without a branch that
 // depends on the data.
 //
-//	bits 0–8    the symbol: of literals and lengths, and from distSymbol on of distances
+//	bits 0–8    the symbol: of literals and lengths, and from firstDist on of distances
 //	bits 16–28  the extra bits
 type token uint32
 
