@@ -50,10 +50,12 @@ func (w *bitSink) putTokens(tokens []token, codes *[tokenSymbols]code) {
 	}
 }
 
-// packPairs writes symbols, two at a time, behind the bits that wait. It writes eight bytes at a time, of which only
-// those count that are full. Two symbols and the bits before fit in them: of two that follow one another no more than one
-// is a distance.
-func packPairs(out []byte, at uint, wait uint64, count uint, tokens []token, codes *[tokenSymbols]code) (uint, uint64, uint) {
+// packPairs writes symbols, two at a time, behind the count bits that wait. It returns where it ends and what waits
+// there. It writes eight bytes at a time, of which only those count that are full. Two symbols and the bits before fit
+// in them: of two that follow one another no more than one is a distance.
+func packPairs(
+	out []byte, at uint, wait uint64, count uint, tokens []token, codes *[tokenSymbols]code,
+) (uint, uint64, uint) {
 	for i := 1; i < len(tokens); i += 2 {
 		a, b := tokens[i-1], tokens[i]
 		c, d := codes[a.symbol()], codes[b.symbol()]
@@ -80,10 +82,14 @@ const (
 // block that is one of several must not be longer than its bytes, and one behind stored bytes must save the next header
 // too.
 func (s *scratch) writeBlock(from, to int) {
-	dynamic := s.setLens(0, numLitLen, maxCodeBits) + s.setLens(distSymbols0, distSymbols0+numDist, maxCodeBits)
+	if len(s.tokens) == to-from && s.flat(to-from) {
+		s.store(from)
+		return
+	}
+	dynamic := s.setLens(0, numLitLen, maxCodeBits) + s.setLens(firstDist, firstDist+numDist, maxCodeBits)
 	fixed, extra := s.fixedCost(), s.extraCost()
 	if dynamic < fixed { // else its header cannot make it better
-		s.numLit, s.numDist = used(s.lens[:numLitLen], endOfBlock+1), used(s.lens[distSymbols0:codeLenSymbols0], 1)
+		s.numLit, s.numDist = used(s.lens[:numLitLen], endOfBlock+1), used(s.lens[firstDist:firstCodeLen], 1)
 		dynamic += s.describe()
 	}
 	cost := 3 + extra + min(fixed, dynamic)
@@ -96,9 +102,7 @@ func (s *scratch) writeBlock(from, to int) {
 		most += 8 + 32 // its own header and what fills the byte
 	}
 	if cost > most {
-		if s.storedFrom == noStored {
-			s.storedFrom = from
-		}
+		s.store(from)
 		return
 	}
 	s.writeStored(from)
@@ -109,12 +113,33 @@ func (s *scratch) writeBlock(from, to int) {
 	} else {
 		codes = &s.codes
 		s.setCodes(0, numLitLen, lengthExtra[:])
-		s.setCodes(distSymbols0, codeLenSymbols0, distExtra[:])
-		s.setCodes(codeLenSymbols0, numSymbols, codeLenExtra[:])
+		s.setCodes(firstDist, firstCodeLen, distExtra[:])
+		s.setCodes(firstCodeLen, numSymbols, codeLenExtra[:])
 		s.putHeader()
 	}
 	s.out.putTokens(s.tokens, codes)
 	s.out.put(codes[endOfBlock].bits(), codes[endOfBlock].len())
+}
+
+// store lets the bytes of a block wait to be stored.
+func (s *scratch) store(from int) {
+	if s.storedFrom == noStored {
+		s.storedFrom = from
+	}
+}
+
+// flat reports whether n literals are so evenly spread that no code can save as much as its description takes: if d is
+// how much the mean square of the counts exceeds the square of their mean, relative to that, it saves about d/(2 ln 2)
+// bits for each. Noise has a d of 256/n, and more than half as much again is not called flat.
+func (s *scratch) flat(n int) bool {
+	if n < 256 {
+		return false
+	}
+	squares := 0
+	for _, c := range s.counts[:256] {
+		squares += int(c) * int(c)
+	}
+	return 256*squares < n*n+256*n*3/2
 }
 
 // fixedCost returns how many bits all symbols take with the fixed codes, without extra bits: RFC 1951, section 3.2.6.
@@ -126,7 +151,7 @@ func (s *scratch) fixedCost() int {
 	for _, n := range s.counts[256:280] {
 		cost -= int(n)
 	}
-	for _, n := range s.counts[distSymbols0:codeLenSymbols0] {
+	for _, n := range s.counts[firstDist:firstCodeLen] {
 		cost -= 3 * int(n)
 	}
 	return cost
@@ -137,7 +162,7 @@ func (s *scratch) extraCost() (cost int) {
 	for i, n := range s.counts[endOfBlock+1 : numLitLen] {
 		cost += int(n) * int(lengthExtra[i])
 	}
-	for i, n := range s.counts[distSymbols0:codeLenSymbols0] {
+	for i, n := range s.counts[firstDist:firstCodeLen] {
 		cost += int(n) * int(distExtra[i])
 	}
 	return cost
@@ -165,7 +190,7 @@ func (s *scratch) putHeader() {
 	s.out.put(uint64(s.numLit-257)|uint64(s.numDist-1)<<5|uint64(s.numCL-4)<<10, 14)
 	clLens, n := uint64(0), uint(0)
 	for _, symbol := range codeLenOrder[:s.numCL] {
-		clLens |= uint64(s.lens[codeLenSymbols0+int(symbol)]) << n
+		clLens |= uint64(s.lens[firstCodeLen+int(symbol)]) << n
 		n += 3
 	}
 	s.out.put(clLens, n)

@@ -116,9 +116,11 @@ func TestEncoderMemory(t *testing.T) {
 // FuzzDeflate sends pieces of the input as messages.
 func FuzzDeflate(f *testing.F) {
 	for _, p := range corpus(f) {
-		f.Add(p[:3000], uint8(15), true, uint8(1), uint16(700))
-		f.Add(p[:3000], uint8(8), true, uint8(2), uint16(100))
+		for windowBits := range uint8(8) {
+			f.Add(p[:3000], windowBits, windowBits%3 > 0, 1+windowBits%2, uint16(700))
+		}
 	}
+	f.Add(bytes.Repeat([]byte("\x00\x01\x00\x00\x01\x00"), 300), uint8(0), true, uint8(1), uint16(9))
 	f.Fuzz(func(t *testing.T, p []byte, windowBits uint8, takeover bool, level uint8, cut uint16) {
 		n := min(len(p), int(cut))
 		checkRoundTrip(t, 8+int(windowBits%8), takeover, levels[level%3], p[:n], p[n:], p, p[:n])

@@ -29,10 +29,11 @@
 //
 //	out = e.Append(out[:0], message)
 //
-// It looks for matches (match.go) and notes literals and matches in borrowed scratch memory; from those it counts what
-// a block costs stored, with the fixed codes and with codes of its own (huffman.go), and writes the cheapest (block.go).
-// With takeover it keeps the window and a table of places in it; no distance beyond the agreed window leaves. Without,
-// it keeps nothing.
+// It notes what it finds in borrowed scratch memory, as tokens: one for a literal, two for a match; see tokens.go.
+// match.go is about where matches may be, matchfast.go and matchbalanced.go about how they are looked for. From how
+// often each symbol is used follows what a block costs stored, with the fixed codes and with codes of its own
+// (huffman.go), and it is written in the cheapest way (block.go). With takeover an Encoder keeps the window and a table
+// of places in it; no distance beyond the agreed window leaves. Without, it keeps nothing.
 //
 // # What is refused
 //

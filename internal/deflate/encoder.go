@@ -11,9 +11,9 @@ type Level uint8
 const (
 	// HuffmanOnly looks for none: bytes are only given shorter codes. Nothing is kept between messages.
 	HuffmanOnly Level = iota
-	// Fast takes the latest place where the next four bytes have been seen.
+	// Fast takes the latest place where the next bytes have been seen, and does not look at every place.
 	Fast
-	// Balanced tries several such places, and waits one byte for a longer match.
+	// Balanced looks at every place, tries several that it has seen, and waits one byte for a longer match.
 	Balanced
 )
 

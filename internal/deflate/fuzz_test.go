@@ -12,8 +12,8 @@ import (
 func FuzzInflate(f *testing.F) {
 	for _, p := range corpus(f) {
 		for level := flate.HuffmanOnly; level <= flate.BestCompression; level++ {
-			f.Add(p[:2000], level, uint64(level+2), uint8(15))
-			f.Add(deflated(f, level, false, p[:2000])[0], level, uint64(level+2), uint8(9))
+			f.Add(p[:2000], level, uint64(level+2), uint8(level+2))
+			f.Add(deflated(f, level, false, p[:2000])[0], level, uint64(level+2), uint8(level+2))
 		}
 	}
 	for _, e := range rfcExamples {

@@ -69,8 +69,8 @@ func (h *huffman) setLens(first, end, limit int) (cost int) {
 
 const none = 0xffff // more than any weight
 
-// joinNodes makes inner nodes until there is one only. Each has its weight in the lower half, and in the upper its parent.
-// The keys end with one that weighs none.
+// joinNodes makes inner nodes until there is one only. Each has its weight in the lower half, and in the upper its
+// parent. The keys end with one that weighs none. Which of two nodes is lighter cannot be guessed, so nothing branches.
 func joinNodes(keys, inner []code) {
 	leaf, node := 0, 0
 	for k := range len(keys) - 2 {
@@ -189,7 +189,7 @@ func addExtra(codes []code, extra []uint8) {
 // describe prepares the header of a dynamic block, and returns how many bits it takes.
 func (h *huffman) describe() int {
 	h.numRuns = 0
-	clear(h.counts[codeLenSymbols0:numSymbols])
+	clear(h.counts[firstCodeLen:numSymbols])
 	lens := h.lens[:numLitLen+h.numDist]
 	for i := 0; i < len(lens); {
 		if i == h.numLit {
@@ -203,13 +203,13 @@ func (h *huffman) describe() int {
 		i += n
 	}
 	// There are two symbols at least: no complete code of 257 to 286 symbols has codes of one length only.
-	total := h.setLens(codeLenSymbols0, numSymbols, maxCodeLenBits)
-	clLens := h.lens[codeLenSymbols0:]
+	total := h.setLens(firstCodeLen, numSymbols, maxCodeLenBits)
+	clLens := h.lens[firstCodeLen:]
 	h.numCL = numCodeLen
 	for h.numCL > 4 && clLens[codeLenOrder[h.numCL-1]] == 0 {
 		h.numCL--
 	}
-	for s, n := range h.counts[codeLenSymbols0:numSymbols] {
+	for s, n := range h.counts[firstCodeLen:numSymbols] {
 		total += int(n) * int(codeLenExtra[s])
 	}
 	return 5 + 5 + 4 + 3*h.numCL + total
@@ -242,9 +242,9 @@ func (h *huffman) describeRun(length uint8, n int) {
 }
 
 func (h *huffman) describeBy(symbol uint8, extra int) {
-	h.header[h.numRuns] = codeLenSymbols0 + token(symbol) | token(extra)<<tokenValueShift
+	h.header[h.numRuns] = firstCodeLen + token(symbol) | token(extra)<<tokenValueShift
 	h.numRuns++
-	h.counts[codeLenSymbols0+int(symbol)]++
+	h.counts[firstCodeLen+int(symbol)]++
 }
 
 // used returns how many symbols there are up to the last one in use, but at least as many as asked for.
@@ -263,8 +263,8 @@ var fixedCodes = func() *[tokenSymbols]code {
 	copy(h.lens[:], lens[:])
 	h.setCodes(0, len(lens), nil)
 	addExtra(h.codes[:numLitLen], lengthExtra[:])
-	copy(h.lens[distSymbols0:], distLens[:]) // over 286 and 287, which are not in use
-	h.setCodes(distSymbols0, distSymbols0+len(distLens), nil)
-	addExtra(h.codes[:distSymbols0+numDist], distExtra[:])
+	copy(h.lens[firstDist:], distLens[:]) // over 286 and 287, which are not in use
+	h.setCodes(firstDist, firstDist+len(distLens), nil)
+	addExtra(h.codes[:firstDist+numDist], distExtra[:])
 	return &h.codes
 }()

@@ -5,8 +5,10 @@ import "encoding/binary"
 const (
 	// fastInput is how much input a turn of the fast loop looks at.
 	fastInput = 8
-	// fastRoom is how many bytes behind its match a turn may write over, and how many literals it may write.
+	// fastRoom is how many bytes behind its match a turn may write over.
 	fastRoom = 32
+	// fastLiterals is how many literals a turn may write.
+	fastLiterals = 3
 )
 
 const (
@@ -24,7 +26,7 @@ const (
 // symbols decodes literals and matches up to the end of the block.
 func (f *inflater) symbols() (outcome, string) {
 	for {
-		if len(f.src)-f.pos >= fastInput {
+		if len(f.src)-f.pos >= fastInput && cap(f.out)-f.end >= fastRoom+fastLiterals {
 			f.fastSymbols()
 		}
 		why, reason := f.symbol()
@@ -143,7 +145,7 @@ func (f *inflater) fastSymbols() {
 		base        = f.base
 		far         = uint(f.window.size - 8)
 	)
-	for pos <= lastPos && end <= lastEnd-3 {
+	for pos <= lastPos && end <= lastEnd-fastLiterals {
 		e := lit[bits&litMask] // does not wait for more bits, unless there are too few
 		few := count < litBits
 		bits |= binary.LittleEndian.Uint64(src[pos:pos+8]) << (count & 63)
@@ -242,7 +244,8 @@ func copyFast(dst []byte, at int, src []byte, from, n int) {
 	}
 }
 
-// fastMatch copies a match that begins in the window, or overlaps with itself. It returns false if the distance is wrong.
+// fastMatch copies a match that begins in the window, or overlaps with itself. It returns false if the distance is
+// wrong.
 func (f *inflater) fastMatch(end, length, dist int) bool {
 	back := dist - (end - f.base)
 	if dist > f.window.size || back > len(f.window.buf) {

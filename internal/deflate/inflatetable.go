@@ -143,7 +143,7 @@ func (b *tableBuilder) build(table []entry, mainBits uint, lens []uint8, symbols
 	return b.buildListed(table, mainBits, b.inUse[:n], lens, symbols)
 }
 
-// buildListed is build for who knows which symbols have codes: those in inUse, in order. Of lens no others are looked at.
+// buildListed is build for who knows which symbols have codes: those in inUse, in order. It looks at no other lens.
 func (b *tableBuilder) buildListed(table []entry, mainBits uint, inUse []uint16, lens []uint8, symbols []entry) bool {
 	b.countLengths(inUse, lens)
 	if b.space == 1<<maxCodeBits {

@@ -8,21 +8,22 @@ import (
 // finder turns a message into tokens.
 //
 // It looks at nothing but ring: that is the message itself, or a history to which the message is copied piece by piece,
-// each piece before it is searched. All that tells them apart is mask. Places are where a byte is in the stream; masked,
+// each piece before it is searched. All that tells them apart is mask. A place is where a byte is in the stream, masked
 // where it is in the ring. The table has the latest place, modulo 2^16, of bytes that have some hash. It may be wrong,
 // for what is found is compared; so nothing in it must ever be cleared or corrected.
 type finder struct {
 	tokens []token               // of this block
 	tally  *[tokenSymbols]uint16 // how often each symbol is among them; the end of the block is there once
 	src    []byte                // the message
-	ring   []byte                // behind the last byte of a history the first ones come again
+	ring   []byte
 	table  []uint16
 	mask   uint
 	base   uint // place of src[0]
 	start  uint // the earliest place there ever was, or that is in the window
 	reach  uint // the longest distance whose source is whole in the ring, wherever in the present piece
 	window int
-	ready  int // where what may be searched ends
+	ready  int  // where what may be searched ends
+	run    uint // how many literals there were since the last match
 	level  Level
 	copies bool // the message has to be copied to the ring
 }
@@ -30,7 +31,7 @@ type finder struct {
 const (
 	hashed   = 5  // bytes that are hashed
 	leastLen = 4  // shortest match that is taken
-	probe    = 16 // bytes that are compared at once, and that must be behind a place to look at it
+	probe    = 16 // bytes that are compared at once
 )
 
 // useMessage makes the message its own window.
@@ -47,7 +48,7 @@ func (f *finder) useMessage(table []uint16) {
 // useHistory looks also in what has been sent before.
 func (f *finder) useHistory(h *history) {
 	if h.ring == nil {
-		h.ring = make([]byte, f.window+probe)
+		h.ring = make([]byte, f.window)
 		h.table = make([]uint16, max(minTable, f.window/4))
 	}
 	f.ring, f.mask, f.table, f.copies = h.ring, uint(f.window-1), h.table, true
@@ -66,17 +67,14 @@ func (f *finder) findBlock(from int) (to int) {
 			f.advance()
 		}
 		if f.level == Fast {
-			i = f.fast(i)
+			i = f.careful(f.fast(i))
 		} else {
 			i = f.balanced(i)
 		}
 		if len(f.tokens) >= cap(f.tokens)-tokensLeft {
 			return i
 		}
-		if f.ready-i <= probe && f.ready == len(f.src) {
-			if f.level == Fast {
-				i = f.last(i)
-			}
+		if f.ready == len(f.src) && i > len(f.src)-8 {
 			return f.literals(i, len(f.src))
 		}
 	}
@@ -94,9 +92,8 @@ func (f *finder) advance() {
 	n := min(len(f.src)-f.ready, max(f.window/16, 2*probe))
 	p := f.src[f.ready : f.ready+n]
 	at := (f.base + uint(f.ready)) & f.mask
-	copied := copy(f.ring[at:f.window], p)
+	copied := copy(f.ring[at:], p)
 	copy(f.ring, p[copied:])
-	copy(f.ring[f.window:], f.ring[:probe])
 	f.ready += n
 	f.reach = uint(f.window - n - probe) // what is searched begins up to probe bytes before the piece
 }
@@ -104,9 +101,12 @@ func (f *finder) advance() {
 // literals adds the bytes up to to as literals, as far as there is room, and returns up to where.
 func (f *finder) literals(from, to int) int {
 	to = min(to, from+cap(f.tokens)-len(f.tokens))
-	for _, c := range f.src[from:to] {
-		f.tokens = append(f.tokens, token(c))
-		f.tally[c]++
+	n := len(f.tokens)
+	f.tokens = f.tokens[:n+to-from]
+	tokens, counts := f.tokens[n:], f.tally
+	for i, c := range f.src[from:to] {
+		tokens[i] = token(c)
+		counts[c]++
 	}
 	return to
 }
@@ -122,12 +122,18 @@ func (f *finder) match(length, dist uint) {
 // matchLen returns how many bytes are the same from place a on as from b on, of which the first n are known to be.
 func (f *finder) matchLen(a, b, n uint) uint {
 	most := min(maxMatch, f.base+uint(f.ready)-b)
-	for ; n+8 <= most; n += 8 {
-		if x := load64(f.ring, (a+n)&f.mask) ^ load64(f.ring, (b+n)&f.mask); x != 0 {
-			return n + uint(bits.TrailingZeros64(x)/8)
+	for n < most {
+		i, j := (a+n)&f.mask, (b+n)&f.mask
+		if n+8 <= most && max(i, j) <= uint(len(f.ring)-8) {
+			if x := load64(f.ring, i) ^ load64(f.ring, j); x != 0 {
+				return n + uint(bits.TrailingZeros64(x)/8)
+			}
+			n += 8
+			continue
 		}
-	}
-	for n < most && f.ring[(a+n)&f.mask] == f.ring[(b+n)&f.mask] {
+		if f.ring[i] != f.ring[j] {
+			break
+		}
 		n++
 	}
 	return n

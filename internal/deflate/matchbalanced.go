@@ -7,16 +7,18 @@ const (
 	goodEnough = 32 // a match so long is taken without a look at the next place
 )
 
-// balanced takes the longest match among several places, and waits one byte for a longer one. Else it is as fast.
+// balanced takes the longest match among several places, and waits one byte for a longer one.
 func (f *finder) balanced(i int) int {
 	stop := f.ready - probe
 	if f.ready == len(f.src) {
-		stop = f.ready - 8
+		stop = f.ready - 7 // so many bytes are hashed
 	}
 	for i < stop && len(f.tokens) < cap(f.tokens)-tokensLeft {
 		n, back := f.longest(i)
 		if n == 0 {
-			i = f.literals(i, i+1)
+			next := f.literals(i, min(i+1+int(min(f.run/(4*quiet), hurry)), stop))
+			f.run += uint(next - i)
+			i = next
 			continue
 		}
 		for n < goodEnough && i+1 < stop && len(f.tokens) < cap(f.tokens)-tokensLeft {
@@ -28,6 +30,7 @@ func (f *finder) balanced(i int) int {
 			n, back = n2, back2
 		}
 		f.match(n, back)
+		f.run = 0
 		for j := i + 1; j < min(i+int(n), stop); j++ {
 			f.insert(j)
 		}

@@ -2,25 +2,28 @@ package deflate
 
 import "math/bits"
 
-// quiet is how many literals on end make fast leave places out.
-const quiet = 32
+const (
+	quiet = 32 // literals on end, after each of which fast leaves out one more place
+	hurry = 64 // places that are left out on end, at most
+)
 
-// fast takes the latest place with the same hash, if there are the same bytes. It goes on from i until what is ready has
-// been searched or the block is full, and returns where.
+// fast takes the latest place with the same hash, if there are the same bytes. It goes on from i until what is ready
+// has been searched or the block is full, and returns where.
 //
-// The time goes into waiting: for memory, and after branches that were guessed wrong. So as little as possible depends
-// on the data. Where there is no match, two bytes are literals at once: the second is entered in the table but not looked
-// up, and if a match should have begun there it is found at the next place and extended back. Sixteen bytes are compared
+// The time goes into waiting: for memory, and after branches that were guessed wrong. So few branches depend on the
+// data. Where there is no match, two bytes are literals at once: the second is entered in the table but not looked up,
+// and if a match should have begun there it is found at the next place and extended back. Sixteen bytes are compared
 // whatever they are.
 func (f *finder) fast(i int) int {
 	ring, table, mask, counts := f.ring, f.table, f.mask, f.tally
 	shift := hashShift(len(table))
 	tokens, n := f.tokens[:cap(f.tokens)], len(f.tokens)
 	p := f.base + uint(i)
+	edge := uint(max(0, len(ring)-probe)) // the last place in the ring with sixteen bytes
 	// No byte takes more than one token; two literals may go one place too far.
-	stop := f.base + uint(max(i, min(f.ready-probe, i+len(tokens)-n-tokensLeft)))
-	lit := p // where literals begin
-	pause := min(stop, p+quiet)
+	stop := f.base + uint(max(i, min(f.ready-probe, i+len(tokens)-n-tokensLeft, i+int(edge+1-p&mask))))
+	lit, calm := p, p-f.run // where literals begin that may join a match, and where the last match ended
+	pause := min(stop, max(p, calm+quiet))
 	for {
 		for p < pause {
 			v := load64(ring, p&mask)
@@ -29,8 +32,8 @@ func (f *finder) fast(i int) int {
 			table[h] = uint16(p)
 			table[hash(v>>8, shift)] = uint16(p + 1)
 			at := (p - back) & mask
-			x := load64(ring, at) ^ v
-			if uint32(x) != 0 || back-1 >= f.reach {
+			x := load64(ring, min(at, edge)) ^ v
+			if uint32(x) != 0 || back-1 >= f.reach || at > edge {
 				tokens[n], tokens[n+1] = token(uint8(v)), token(uint8(v>>8))
 				counts[uint8(v)]++
 				counts[uint8(v>>8)]++
@@ -44,7 +47,8 @@ func (f *finder) fast(i int) int {
 			if length == probe {
 				length = f.matchLen(p-back, p, probe)
 			}
-			for p > lit && length < maxMatch && back < f.reach && p-f.start > back && ring[(p-1)&mask] == ring[(p-1-back)&mask] {
+			for p > lit && length < maxMatch && back < f.reach && p-f.start > back &&
+				ring[(p-1)&mask] == ring[(p-1-back)&mask] {
 				p, n, length = p-1, n-1, length+1
 				counts[tokens[n].symbol()]--
 			}
@@ -53,39 +57,44 @@ func (f *finder) fast(i int) int {
 			counts[tokens[n+1].symbol()]++
 			n += 2
 			p += length
-			lit, pause = p, min(stop, p+quiet)
+			lit, calm, pause = p, p, min(stop, p+quiet)
 		}
 		if p >= stop {
-			f.tokens = tokens[:n]
+			f.tokens, f.run = tokens[:n], p-calm
 			return int(p - f.base)
 		}
-		for range min(stop-p, (p-lit)/quiet) { // hurry through what does not compress
-			c := ring[p&mask]
-			tokens[n] = token(c)
-			counts[c]++
-			n++
-			p++
-		}
+		// Hurry through what does not compress.
+		f.tokens = tokens[:n]
+		p = f.base + uint(f.literals(int(p-f.base), int(p-f.base+min(stop-p, (p-calm)/quiet, hurry))))
+		n = len(f.tokens)
 		pause = min(stop, p+1)
 	}
 }
 
-// last is fast for the last bytes, without the hurry: there is not enough behind them.
-func (f *finder) last(i int) int {
+// careful is fast for places that have fewer than sixteen bytes behind them, at the end of the ring or of the message.
+func (f *finder) careful(i int) int {
 	shift := hashShift(len(f.table))
-	for i <= len(f.src)-8 && len(f.tokens) <= cap(f.tokens)-2 {
+	for i <= len(f.src)-8 && len(f.tokens) <= cap(f.tokens)-tokensLeft {
 		p := f.base + uint(i)
-		v := load64(f.ring, p&f.mask)
-		h := hash(v, shift)
+		if f.ready-i <= probe && f.ready < len(f.src) {
+			break // more must be made ready
+		}
+		if f.ready-i > probe && p&f.mask+probe <= uint(len(f.ring)) {
+			break // fast can go on
+		}
+		h := hash(load64(f.src, uint(i)), shift)
 		back := uint(uint16(p) - f.table[h])
 		f.table[h] = uint16(p)
-		if back-1 < f.reach && uint32(load64(f.ring, (p-back)&f.mask)) == uint32(v) {
-			n := f.matchLen(p-back, p, leastLen)
-			f.match(n, back)
-			i += int(n)
+		n := uint(0)
+		if back-1 < f.reach {
+			n = f.matchLen(p-back, p, 0)
+		}
+		if n < leastLen {
+			i = f.literals(i, i+1)
 			continue
 		}
-		i = f.literals(i, i+1)
+		f.match(n, back)
+		i += int(n)
 	}
 	return i
 }

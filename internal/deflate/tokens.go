@@ -9,14 +9,14 @@ import (
 // match is two: its length and its distance. So blocks are counted and written symbol by symbol, without a branch that
 // depends on the data.
 //
-//	bits 0–8    the symbol: of literals and lengths, and from distSymbol on of distances
+//	bits 0–8    the symbol: of literals and lengths, and from firstDist on of distances
 //	bits 16–28  the extra bits
 type token uint32
 
 const (
-	distSymbols0    = numLitLen           // the first symbol of a distance
-	codeLenSymbols0 = numLitLen + numDist // the first symbol of the code length code
-	numSymbols      = codeLenSymbols0 + numCodeLen
+	firstDist    = numLitLen           // the first symbol of a distance
+	firstCodeLen = numLitLen + numDist // the first symbol of the code length code
+	numSymbols   = firstCodeLen + numCodeLen
 
 	tokenSymbols    = 512 // that a token can name
 	tokenValueShift = 16
@@ -43,5 +43,5 @@ var lengthTokens = func() (tokens [maxMatch - minMatch + 1]token) {
 func distToken(d uint) token {
 	extra := uint(bits.Len32(uint32(d)|2)-2) & 31
 	high := uint32(d) >> extra
-	return token(distSymbols0 + 2*uint32(extra) + high | (uint32(d)-high<<extra)<<tokenValueShift)
+	return token(firstDist + 2*uint32(extra) + high | (uint32(d)-high<<extra)<<tokenValueShift)
 }
