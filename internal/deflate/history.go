@@ -12,9 +12,8 @@ func (e *Encoder) Sent(message []byte) {
 	window := 1 << e.bits
 	p := message[max(0, len(message)-window):]
 	at := (int(h.next) + len(message) - len(p)) % window
-	n := copy(h.ring[at:window], p)
+	n := copy(h.ring[at:], p)
 	copy(h.ring, p[n:])
-	copy(h.ring[window:], h.ring[:probe])
 	h.next = (h.next + uint(len(message))) % (1 << 16)
 	h.size = min(h.size+len(message), window)
 }
