@@ -12,6 +12,8 @@ import (
 	"os/signal"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -34,8 +36,11 @@ Example:
 	setup: func(fs *flag.FlagSet) func([]string, streams) int {
 		base := fs.String("url", "", "the fuzzing server, `ws://HOST:PORT`")
 		agent := fs.String("agent", "hawser", "the `NAME` in the reports")
+		parallel := fs.Int("p", 1, "run `N` cases at a time, for a server that can")
 		return func(_ []string, std streams) int {
 			switch {
+			case *parallel < 1:
+				return usageError(std, "testee", "-p %d: at least one case has to run at a time", *parallel)
 			case *base == "":
 				return usageError(std, "testee", "--url is missing: the fuzzing server, such as ws://127.0.0.1:9001")
 			case *agent == "":
@@ -48,6 +53,7 @@ Example:
 				base:     strings.TrimSuffix(*base, "/"),
 				agent:    *agent,
 				progress: std.err,
+				parallel: *parallel,
 				askTime:  maxAskTime,
 				caseTime: maxCaseTime,
 			}
@@ -93,6 +99,7 @@ type testee struct {
 	base     string // the server's URL, to which paths are appended
 	agent    string
 	progress io.Writer
+	parallel int // cases at a time
 
 	askTime, caseTime time.Duration
 }
@@ -103,20 +110,41 @@ func (t *testee) run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("the number of cases: %w", err)
 	}
-	for n := 1; n <= count; n++ {
-		// How a case's connection ends is for the server to judge, and so is how we take to a handshake that it spoils.
-		err := t.visit(ctx, t.caseTime, "/runCase?case="+strconv.Itoa(n)+"&", echoHandler)
-		if err != nil && !isSpoiled(err) {
-			return fmt.Errorf("case %d of %d: %w", n, count, err)
-		}
-		if n%50 == 0 || n == count {
-			fmt.Fprintf(t.progress, "hawser testee: %d of %d cases done\n", n, count)
-		}
+	if err := t.runCases(ctx, count); err != nil {
+		return err
 	}
 	if err := t.visit(ctx, t.askTime, "/updateReports?", websocket.HandlerFuncs{}); err != nil {
 		return fmt.Errorf("the reports: %w", err)
 	}
 	return nil
+}
+
+// runCases runs the cases, parallel of them at a time, until one fails.
+func (t *testee) runCases(ctx context.Context, count int) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	failed := make(chan error, t.parallel) // has room for one of each
+	var workers sync.WaitGroup
+	var begun, done atomic.Int64
+	for range t.parallel {
+		workers.Go(func() {
+			for n := int(begun.Add(1)); n <= count && ctx.Err() == nil; n = int(begun.Add(1)) {
+				// How a case's connection ends is for the server to judge, and so is how we take to a handshake that it spoils.
+				err := t.visit(ctx, t.caseTime, "/runCase?case="+strconv.Itoa(n)+"&", echoHandler)
+				if err != nil && !isSpoiled(err) {
+					failed <- fmt.Errorf("case %d of %d: %w", n, count, err)
+					stop()
+					return
+				}
+				if d := int(done.Add(1)); d%50 == 0 || d == count {
+					fmt.Fprintf(t.progress, "hawser testee: %d of %d cases done\n", d, count)
+				}
+			}
+		})
+	}
+	workers.Wait()
+	close(failed)
+	return <-failed // the first, nil if there is none
 }
 
 // isSpoiled reports whether a handshake failed because the server answered what no client may take. A case can be about

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -210,6 +211,32 @@ func TestTesteeTakesLargeMessages(t *testing.T) {
 }
 
 // TestTesteeReportsProgress: after every 50 cases, and at the end.
+// Several cases at a time: all are run once, and the server has several at once.
+func TestTesteeRunsCasesSideBySide(t *testing.T) {
+	const parallel = 4
+	together := make(chan struct{})
+	var waiting atomic.Int32
+	run := func(c *websocket.Conn) error {
+		if waiting.Add(1) == parallel {
+			close(together)
+		}
+		select {
+		case <-together:
+		case <-time.After(patience):
+			return errors.New("no other cases are run meanwhile")
+		}
+		return c.Close()
+	}
+	f := newFuzzer(t, slices.Repeat([]func(*websocket.Conn) error{run}, 8)...)
+	if code, _, stderr := hawser(t, "testee", "-p", "4", "--url", f.url); code != exitOK {
+		t.Errorf("exit code %d, said %q", code, stderr)
+	}
+	f.running.Wait()
+	if n := waiting.Load(); n != 8 {
+		t.Errorf("%d cases were run, want 8", n)
+	}
+}
+
 func TestTesteeReportsProgress(t *testing.T) {
 	cases := make([]func(*websocket.Conn) error, 101)
 	for i := range cases {
@@ -341,7 +368,7 @@ func TestTesteeGivesUp(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			wstest.NoLeaks(t)
 			f := newFuzzer(t, (*websocket.Conn).Close)
-			te := testee{base: f.url, agent: "x", progress: io.Discard, askTime: patience, caseTime: patience}
+			te := testee{base: f.url, agent: "x", progress: io.Discard, parallel: 1, askTime: patience, caseTime: patience}
 			f.change(func(f *fuzzer) { row.change(f, &te) })
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
