@@ -148,7 +148,7 @@ func (f *inflater) fastSymbols() {
 	for pos <= lastPos && end <= lastEnd-fastLiterals {
 		e := lit[bits&litMask] // does not wait for more bits, unless there are too few
 		few := count < litBits
-		bits |= binary.LittleEndian.Uint64(src[pos:pos+8]) << (count & 63)
+		bits |= binary.LittleEndian.Uint64(src[pos:]) << (count & 63)
 		pos += int((63 - count) >> 3)
 		count |= 56
 		if few {

@@ -23,7 +23,7 @@ type finder struct {
 	reach  uint // the longest distance whose source is whole in the ring, wherever in the present piece
 	window int
 	ready  int  // where what may be searched ends
-	run    uint // how many literals there were since the last match
+	run    uint // how many literals fast and balanced had seen since the last match, when they were called
 	level  Level
 	copies bool // the message has to be copied to the ring
 }
@@ -122,18 +122,15 @@ func (f *finder) match(length, dist uint) {
 // matchLen returns how many bytes are the same from place a on as from b on, of which the first n are known to be.
 func (f *finder) matchLen(a, b, n uint) uint {
 	most := min(maxMatch, f.base+uint(f.ready)-b)
-	for n < most {
-		i, j := (a+n)&f.mask, (b+n)&f.mask
-		if n+8 <= most && max(i, j) <= uint(len(f.ring)-8) {
-			if x := load64(f.ring, i) ^ load64(f.ring, j); x != 0 {
+	i, j := a&f.mask, b&f.mask
+	if max(i, j)+most <= uint(len(f.ring)) { // else one goes on at the beginning of the ring
+		for ; n+8 <= most; n += 8 {
+			if x := load64(f.ring, i+n) ^ load64(f.ring, j+n); x != 0 {
 				return n + uint(bits.TrailingZeros64(x)/8)
 			}
-			n += 8
-			continue
 		}
-		if f.ring[i] != f.ring[j] {
-			break
-		}
+	}
+	for n < most && f.ring[(a+n)&f.mask] == f.ring[(b+n)&f.mask] {
 		n++
 	}
 	return n

@@ -19,11 +19,11 @@ func (f *finder) fast(i int) int {
 	shift := hashShift(len(table))
 	tokens, n := f.tokens[:cap(f.tokens)], len(f.tokens)
 	p := f.base + uint(i)
-	edge := uint(max(0, len(ring)-probe)) // the last place in the ring with sixteen bytes
-	// No byte takes more than one token; two literals may go one place too far.
-	stop := f.base + uint(max(i, min(f.ready-probe, i+len(tokens)-n-tokensLeft, i+int(edge+1-p&mask))))
-	lit, calm := p, p-f.run // where literals begin that may join a match, and where the last match ended
-	pause := min(stop, max(p, calm+quiet))
+	// No byte takes more than one token; two literals may go one place too far. Sixteen bytes behind a place must be in
+	// the ring, behind the next one, too: no others get into the table.
+	stop := f.base + uint(max(i, min(f.ready-probe, i+len(tokens)-n-tokensLeft, i+len(ring)-probe-int(p&mask))))
+	lit := p // where literals begin
+	pause := min(stop, p+quiet-min(f.run, quiet))
 	for {
 		for p < pause {
 			v := load64(ring, p&mask)
@@ -32,8 +32,8 @@ func (f *finder) fast(i int) int {
 			table[h] = uint16(p)
 			table[hash(v>>8, shift)] = uint16(p + 1)
 			at := (p - back) & mask
-			x := load64(ring, min(at, edge)) ^ v
-			if uint32(x) != 0 || back-1 >= f.reach || at > edge {
+			x := load64(ring, at) ^ v
+			if uint32(x) != 0 || back-1 >= f.reach {
 				tokens[n], tokens[n+1] = token(uint8(v)), token(uint8(v>>8))
 				counts[uint8(v)]++
 				counts[uint8(v>>8)]++
@@ -57,15 +57,16 @@ func (f *finder) fast(i int) int {
 			counts[tokens[n+1].symbol()]++
 			n += 2
 			p += length
-			lit, calm, pause = p, p, min(stop, p+quiet)
+			lit, f.run, pause = p, 0, min(stop, p+quiet)
 		}
 		if p >= stop {
-			f.tokens, f.run = tokens[:n], p-calm
+			f.tokens = tokens[:n]
+			f.run += p - lit
 			return int(p - f.base)
 		}
 		// Hurry through what does not compress.
 		f.tokens = tokens[:n]
-		p = f.base + uint(f.literals(int(p-f.base), int(p-f.base+min(stop-p, (p-calm)/quiet, hurry))))
+		p = f.base + uint(f.literals(int(p-f.base), int(p-f.base+min(stop-p, (f.run+p-lit)/quiet, hurry))))
 		n = len(f.tokens)
 		pause = min(stop, p+1)
 	}
@@ -79,12 +80,15 @@ func (f *finder) careful(i int) int {
 		if f.ready-i <= probe && f.ready < len(f.src) {
 			break // more must be made ready
 		}
-		if f.ready-i > probe && p&f.mask+probe <= uint(len(f.ring)) {
+		inside := p&f.mask+probe < uint(len(f.ring))
+		if f.ready-i > probe && inside {
 			break // fast can go on
 		}
 		h := hash(load64(f.src, uint(i)), shift)
 		back := uint(uint16(p) - f.table[h])
-		f.table[h] = uint16(p)
+		if inside {
+			f.table[h] = uint16(p)
+		}
 		n := uint(0)
 		if back-1 < f.reach {
 			n = f.matchLen(p-back, p, 0)
