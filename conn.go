@@ -197,5 +197,6 @@ func (c *Conn) RemoteAddr() net.Addr { return c.nc.RemoteAddr() }
 // the transport itself may wait for itself.
 func (c *Conn) NetConn() net.Conn { return c.nc }
 
-// Done returns a channel that is closed when the connection has ended and its socket is closed.
+// Done returns a channel that is closed when the connection has ended. Its socket is closed then, unless a Handler's
+// callback is still running: then it is shut down, and closed when the callback returns.
 func (c *Conn) Done() <-chan struct{} { return c.done }

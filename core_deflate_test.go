@@ -305,7 +305,7 @@ func TestInflatedTextIsUTF8(t *testing.T) {
 // bounded too, so that blocks which stand for nothing come to an end.
 func TestInflatedLimits(t *testing.T) {
 	nothing := strings.Repeat("\x00\x00\x00\xff\xff", 300)
-	most := int(maxDeflated(5))
+	most := int(maxDeflated(5, 0))
 	checkSamples(t, compressed(takeover15, []sample{
 		{name: "exactly", limit: 5, frames: []sampleFrame{fr(fin|rsv1|text, hello)}, want: `text "Hello"`},
 		{name: "one more", limit: 4, frames: []sampleFrame{fr(fin|rsv1|text, hello)}, err: "1009", at: -6},
@@ -317,10 +317,10 @@ func TestInflatedLimits(t *testing.T) {
 		{name: "a plain one in fragments too", limit: 5, frames: []sampleFrame{fr(fin|rsv1|text, hello), fr(text, "Wor"), fr(fin|cont, "lds")}, want: `text "Hello"`, err: "1009", at: 2},
 		{name: "a form as long as may be", limit: 5, frames: []sampleFrame{fr(fin|rsv1|text, nothing[:most-most%5]+"\x00")}, want: `text ""`},
 		{name: "a form that is too long", limit: 5, frames: []sampleFrame{fr(fin|rsv1|text, nothing[:most+1])}, err: "1009", at: 4},
-		{name: "in fragments", limit: 5, frames: []sampleFrame{fr(rsv1|text, nothing[:most-4]), fr(fin|cont, nothing[:5])}, err: "1009", at: 2},
+		{name: "in fragments", limit: 5, frames: []sampleFrame{fr(rsv1|text, nothing[:most-4]), fr(fin|cont, nothing[:10])}, err: "1009", at: 2},
 		{name: "2^62", limit: 1 << 20, frames: []sampleFrame{{b0: fin | rsv1 | binry, length: 1 << 62}}, err: "1009", at: 10},
 	}))
-	if maxDeflated(math.MaxUint64) != math.MaxUint64 || maxDeflated(math.MaxInt64) < math.MaxInt64 {
+	if maxDeflated(math.MaxUint64, maxFragments) != math.MaxUint64 || maxDeflated(math.MaxInt64, maxFragments) < math.MaxInt64 {
 		t.Error("the bound of a compressed form wraps")
 	}
 }

@@ -177,7 +177,7 @@ func (d *decoder) checkLimits(h Header) *ProtocolError {
 		size, frames = 0, 0
 	}
 	if h.RSV1 || d.inside && d.inflater.deflated {
-		limit = maxDeflated(limit) // the limit itself is for what comes of it
+		limit = maxDeflated(limit, frames) // the limit itself is for what comes of it
 	}
 	// size never passes limit, so the subtraction cannot wrap; without a limit size stays under 2^64 since a length is
 	// under 2^63 and a message of two such frames never arrives.

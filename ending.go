@@ -20,9 +20,8 @@ func (c *Conn) Close() error { return c.CloseWith(CloseNormal, "") }
 //
 // It may be called from any goroutine, and again: if the connection has ended, or another call is about to end it,
 // CloseWith returns nil. If another goroutine is reading, that read takes the echo and returns an error that is
-// [net.ErrClosed]. From
-// inside a [Handler]'s callback, and from any goroutine while one runs, CloseWith returns when the Close is sent, and
-// Serve waits for the echo.
+// [net.ErrClosed]. From inside a [Handler]'s callback, and from any goroutine while one runs, CloseWith returns when the
+// Close is sent, and Serve waits for the echo.
 func (c *Conn) CloseWith(code CloseCode, reason string) error {
 	if err := checkClose(code, reason); err != nil {
 		return err

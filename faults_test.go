@@ -2,6 +2,7 @@ package websocket
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -978,5 +979,43 @@ func TestPeerFloodsWithPingsOverTLS(t *testing.T) {
 	}
 	if lost := s.Stats().PongsLost; lost != 0 {
 		t.Errorf("%d Pongs lost", lost)
+	}
+}
+
+// A peer that never stops sending small frames must not keep a connection that is served from ending: the bytes are
+// there faster than they are decoded, so the reader never has to wait.
+func TestPeerFloodsWhatIsClosed(t *testing.T) {
+	for name, end := range map[string]func(c *Conn) error{
+		"CloseNow": (*Conn).CloseNow,
+		"Close":    func(c *Conn) error { c.Close(); return nil }, // the peer does not answer: CloseTimeout ends it
+		"read deadline": func(c *Conn) error {
+			return c.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
+		},
+	} {
+		for _, op := range []Opcode{OpText, OpPing, OpPong} {
+			t.Run(name+" "+op.String(), func(t *testing.T) {
+				wstest.NoLeaks(t)
+				server, peer := withRaw(t, transports[0], serverRole, connConfig{closeTimeout: 50 * time.Millisecond})
+				served := async(func() error { return server.Serve(HandlerFuncs{}) })
+				flood := bytes.Repeat(peer.frame(op, true, ""), 4096)
+				flooding := async(func() error {
+					for {
+						if _, err := peer.nc.Write(flood); err != nil {
+							return err
+						}
+					}
+				})
+				go io.Copy(io.Discard, peer.nc)
+				for server.Stats().MessagesIn+server.Stats().PingsIn < 10_000 && op != OpPong {
+					time.Sleep(time.Millisecond)
+				}
+				ended := async(func() error { return end(server) })
+				within(t, name, ended)
+				within(t, "Serve", served)
+				within(t, "Done", async(func() error { <-server.Done(); return nil }))
+				peer.nc.Close()
+				<-flooding
+			})
+		}
 	}
 }

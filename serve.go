@@ -10,7 +10,8 @@ import (
 // for one connection.
 type Handler interface {
 	// Message is called for each data message. p is valid during the call only: it is the connection's own buffer.
-	// While Message runs nothing else is read, so that a Handler which waits holds up its peer, and nobody else.
+	// While Message runs nothing else is read, so that a Handler which waits holds up its peer, and nobody else. It must
+	// not close the transport (NetConn) itself, nor wait for somebody who does: that would wait for Message to return.
 	Message(c *Conn, t MessageType, p []byte)
 	// Closed is called once, when the connection has ended; err says why, as ReadMessage would have.
 	Closed(c *Conn, err error)

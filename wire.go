@@ -15,8 +15,8 @@ type wire interface {
 	// tryWrite sends what the transport takes of p at once and returns how much that was. It never waits. Only the
 	// holder of the write lock calls it.
 	tryWrite(p []byte) (int, error)
-	// serve waits for bytes again and again and gives them to t, until t has enough, then it returns nil, or the
-	// transport has no more. It may be called again after a timeout. Only the reader calls it.
+	// serve waits for bytes again and again and gives them to t, until t has enough or the transport has no more. It may
+	// return nil before that, and may be called again after that and after a timeout. Only the reader calls it.
 	serve(t taker) error
 	// canTry reports whether tryWrite does anything. If not, the only way to write is to wait.
 	canTry() bool

@@ -123,9 +123,13 @@ func (w *socketWire) serve(t taker) error {
 	return nil
 }
 
-// serveOn runs inside RawConn.Read. It returns false to park until the socket is readable.
+// maxReadsInside is after how many reads without a wait serve leaves the callback, for a moment: a peer that never
+// stops sending must not keep it there, since closing the socket waits for it and deadlines pass outside it.
+const maxReadsInside = 16
+
+// serveOn runs inside RawConn.Read. It returns false to park until the socket is readable, true to leave.
 func (w *socketWire) serveOn(fd uintptr) bool {
-	for {
+	for reads := 0; reads < maxReadsInside; reads++ {
 		before := w.writes.Load()
 		n, drained, err := w.inq.read(int(fd), w.taker.space())
 		switch err {
@@ -149,6 +153,7 @@ func (w *socketWire) serveOn(fd uintptr) bool {
 			return true
 		}
 	}
+	return true
 }
 
 func (w *socketWire) tryWrite(p []byte) (int, error) {

@@ -29,16 +29,17 @@ type conn struct {
 	out      *writer
 	pending  []byte // frames that leave in the next write
 
-	state    state
-	timers   []*timer // in no order
-	deadline *timer   // for what the peer owes to the closing handshake
-	replied  bool     // the peer began the closing handshake, and has its answer
-	broken   string   // the rule that the peer broke
-	longest  int      // distance in its compressed messages
-	rounds   *rounds
-	played   int       // steps that left with the opening handshake
-	open     openFrame // what Data steps go on with
-	log      logger
+	state      state
+	timers     []*timer // in no order
+	deadline   *timer   // for what the peer owes to the closing handshake
+	replied    bool     // the peer began the closing handshake, and has its answer
+	broken     string   // the rule that the peer broke
+	longest    int      // distance in its compressed messages
+	eventBytes int      // of the payloads of Received
+	rounds     *rounds
+	played     int       // steps that left with the opening handshake
+	open       openFrame // what Data steps go on with
+	log        logger
 }
 
 // state is that of the connection, as RFC 6455 §7.1 names them.

@@ -162,6 +162,11 @@ func (d *deflater) compress(p []byte) []byte {
 // maxMessage bounds what a peer can make the kit hold. The largest message of a case has 16 MiB.
 const maxMessage = 32 << 20
 
+// maxFinalBlocks bounds the blocks with BFINAL in one message: each costs a new reader with its dictionary.
+const maxFinalBlocks = 64
+
+var errFinalBlocks = errors.New("a message has more than 64 blocks with BFINAL")
+
 var errBomb = errors.New("a message inflates to more than 32 MiB")
 
 // An inflater restores the peer's messages.
@@ -188,7 +193,10 @@ const closing = tail + "\x01\x00\x00\xff\xff"
 func (i *inflater) inflate(p []byte) ([]byte, error) {
 	i.in.Reset(append(p, closing...))
 	i.message = i.message[:0]
-	for first := true; first || i.in.Len() > 0; first = false {
+	for streams := 0; streams == 0 || i.in.Len() > 0; streams++ {
+		if streams == maxFinalBlocks {
+			return nil, errFinalBlocks
+		}
 		// After a block with BFINAL more may follow, RFC 7692 §7.2.3.4; the window stays.
 		if err := i.r.(flate.Resetter).Reset(&i.in, i.dictionary()); err != nil {
 			return nil, err

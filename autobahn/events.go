@@ -64,6 +64,10 @@ func (c *conn) event(e Event) {
 	if c.rounds != nil {
 		return // they look at echoes alone
 	}
+	if c.tooMuch(len(e.Payload)) {
+		c.violation(1008, "the peer has sent far more than any case asks for")
+		return
+	}
 	c.r.Received = append(c.r.Received, e)
 	if c.c.LeavesOpen || !c.c.Close.ClosedByMe {
 		return
@@ -74,6 +78,19 @@ func (c *conn) event(e Event) {
 			return
 		}
 	}
+}
+
+// A peer that does not stop talking is not listened to for ever. The most that a case with an event list expects are ten
+// events, of 256 KiB in all.
+const (
+	maxReceived      = 4096
+	maxReceivedBytes = 64 << 20
+)
+
+// tooMuch counts an event with a payload of n bytes, and reports whether it is one too many.
+func (c *conn) tooMuch(n int) bool {
+	c.eventBytes += n
+	return len(c.r.Received) >= maxReceived || c.eventBytes > maxReceivedBytes
 }
 
 func sameEvents(a, b []Event) bool { return slices.EqualFunc(a, b, Event.same) }

@@ -133,7 +133,7 @@ func (c *conn) openClient(a *address) (early []byte, err error) {
 	resp.Body.Close()
 	if c.r.Agent == "" {
 		if c.r.Agent = resp.Header.Get("Server"); c.r.Agent == "" {
-			c.r.Agent = "UnknownServer"
+			c.r.Agent = unknownServer
 		}
 	}
 	c.nc.SetDeadline(time.Time{})

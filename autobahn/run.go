@@ -48,7 +48,8 @@ type Server struct {
 	// UpdateReports is called when a client asks for it, with its name; the answer waits for it. It may be nil.
 	UpdateReports func(agent string)
 
-	progress sync.Mutex // held while Progress is called
+	progress  sync.Mutex // held while Progress is called
+	reporting sync.Mutex // held while UpdateReports is called
 
 	mu      sync.Mutex
 	results map[string]map[string]*Result // by agent and case, guarded by mu

@@ -78,7 +78,25 @@ func runServer(ctx context.Context, url string, o Options) ([]*Result, error) {
 	nc.Close()
 	results := s.all(ctx)
 	s.linger.Wait()
+	settleAgent(results)
 	return results, ctx.Err()
+}
+
+// unknownServer is the agent of a server that does not say what it is.
+const unknownServer = "UnknownServer"
+
+// settleAgent makes one agent of a run: the first name that the server has given. It may give another with a refusal, or
+// none where it does not answer.
+func settleAgent(results []*Result) {
+	agent := unknownServer
+	for _, r := range results {
+		if agent = r.Agent; agent != unknownServer {
+			break
+		}
+	}
+	for _, r := range results {
+		r.Agent = agent
+	}
 }
 
 // all runs the cases: those that mostly wait side by side, the others a few at a time, and at last those that need the
@@ -151,7 +169,7 @@ func (s *serverRun) one(ctx context.Context, c *Case) *Result {
 	k := newConn(nil, false, c, &s.opt, s.opt.Agent)
 	r := s.play(ctx, k)
 	if r.Agent == "" {
-		r.Agent = "UnknownServer"
+		r.Agent = unknownServer
 	}
 	if s.opt.Progress != nil {
 		s.mu.Lock()

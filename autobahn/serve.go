@@ -80,6 +80,8 @@ func (s *Server) client(ctx context.Context, stop context.CancelCauseFunc, nc ne
 		do = func() string { return s.status(agent, c) }
 	case "/updateReports":
 		do = func() string {
+			s.reporting.Lock() // two clients may end at the same time
+			defer s.reporting.Unlock()
 			if s.UpdateReports != nil {
 				s.UpdateReports(agent)
 			}
