@@ -48,10 +48,10 @@ echo "node $(node --version), $(node -p '"ws " + require("./peers/node/node_modu
 /usr/bin/python3 -c 'import sys, websockets.version as w; print("python", sys.version.split()[0] + ", websockets", w.version)'
 PATH=$PATH:/usr/sbin:/sbin
 nginx -v
-haproxy -v | head -n 1
+haproxy -v | sed -n 1p # head would end early, and haproxy by a signal
 echo "caddy $(caddy version)"
 tinyproxy -v
 danted -v
 ip -V
 nft --version
-curl --version | head -n 1
+curl --version | sed -n 1p
