@@ -82,6 +82,9 @@ func TestGrowth(t *testing.T) {
 				e := NewEncoder(windowBits, takeover, level)
 				var sent []byte
 				for _, n := range sizes {
+					if n > 2*largeTokens+10 && windowBits%7 != 1 {
+						continue // 8 and 15 bits are enough for the large ones
+					}
 					p := noise[:n]
 					if takeover {
 						p = noise[len(noise)-n:] // with others the message before would be found
@@ -143,7 +146,7 @@ func TestHeapPerConnection(t *testing.T) {
 	for windowBits := 8; windowBits <= maxWindowBits; windowBits++ {
 		for _, takeover := range []bool{false, true} {
 			for _, level := range []Level{Fast, Balanced} {
-				kept := heapFor(200, func() any {
+				kept := heapFor(60, func() any {
 					e := NewEncoder(windowBits, takeover, level)
 					e.Append(nil, p)
 					e.Append(nil, p[:5000])
@@ -159,7 +162,7 @@ func TestHeapPerConnection(t *testing.T) {
 				}
 			}
 			sent := deflated(t, 0, takeover, p, p[:5000])
-			kept := heapFor(200, func() any {
+			kept := heapFor(60, func() any {
 				d := NewDecoder(windowBits, takeover)
 				for _, m := range sent {
 					if _, err := decodeMessage(d, nil, m, whole); err != nil {
