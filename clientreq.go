@@ -22,7 +22,9 @@ type upgradeRequest struct {
 }
 
 // newUpgradeRequest makes the request of RFC 6455, section 4.1.
-func newUpgradeRequest(t *target, header http.Header, subprotocols []string, compression *Compression, random io.Reader) (*upgradeRequest, error) {
+func newUpgradeRequest(
+	t *target, header http.Header, subprotocols []string, compression *Compression, random io.Reader,
+) (*upgradeRequest, error) {
 	host, own, err := ownHeader(t, header)
 	if err != nil {
 		return nil, err

@@ -78,7 +78,9 @@ func readHeader(in *bufio.Reader, req *http.Request, trace tracer) (*http.Respon
 }
 
 // judgeAnswer judges a 101.
-func judgeAnswer(res *http.Response, req *upgradeRequest) (subprotocol string, agreed deflateParams, err *HandshakeError) {
+func judgeAnswer(
+	res *http.Response, req *upgradeRequest,
+) (subprotocol string, agreed deflateParams, err *HandshakeError) {
 	// RFC 9110, section 15.2: HTTP/1.0 has no 101; and what follows one of HTTP/2 would not be in this form.
 	if res.ProtoMajor != 1 || res.ProtoMinor < 1 {
 		return "", agreed, refuse("http-version", res.StatusCode, "the server answered 101 over HTTP/%d.%d; the handshake needs HTTP/1.1", res.ProtoMajor, res.ProtoMinor)

@@ -78,6 +78,7 @@ type Compression struct {
 	Level CompressionLevel
 
 	// Threshold is from how many bytes on a message is compressed; 0: DefaultCompressionThreshold; negative: all are.
+	// A message that would not get smaller is sent as it is, unless the context is taken over, which has it by then.
 	Threshold int
 
 	Send    CompressionContext // of the messages that we send

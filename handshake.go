@@ -370,7 +370,9 @@ func selectSubprotocol(offered http.Header, ours []string) string {
 // checkResponse applies the rules of RFC 6455, section 4.1 (what the client does with the server's answer), and returns
 // the subprotocol the server chose, or "", and the extension that was agreed on. key is the key of the request, offered
 // the subprotocols and compression the extension in it.
-func checkResponse(status int, h http.Header, key string, offered []string, compression *Compression) (subprotocol string, agreed deflateParams, err *HandshakeError) {
+func checkResponse(
+	status int, h http.Header, key string, offered []string, compression *Compression,
+) (subprotocol string, agreed deflateParams, err *HandshakeError) {
 	// RFC 6455, section 4.1, response item 1.
 	if status != http.StatusSwitchingProtocols {
 		return "", agreed, refuseStatus(status, h)

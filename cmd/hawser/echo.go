@@ -28,7 +28,8 @@ Examples:
 	setup: func(fs *flag.FlagSet) func([]string, streams) int {
 		addr := fs.String("addr", "127.0.0.1:9002", "listen on `HOST:PORT`; port 0 picks a free one")
 		limit := fs.Int64("read-limit", maxEchoMessage, "refuse messages of more than `N` bytes with code 1009; -1: no limit")
-		compress := fs.Bool("compress", false, "agree to permessage-deflate; contexts are taken over as the client asks")
+		compress := fs.Bool("compress", false, "agree to permessage-deflate, with windows as large as the client lets them be;\n"+
+			"contexts are taken over as the client asks, and messages of any size are compressed")
 		noTakeover := fs.Bool("no-takeover", false, "with --compress: take no context over, in either direction")
 		profile := fs.String("pprof", "", "serve profiles of net/http/pprof on `HOST:PORT`")
 		return func(_ []string, std streams) int {
