@@ -16,7 +16,7 @@ import (
 
 // conformExits is what the help of each verb says of its exit code.
 const conformExits = `
-Exit code: 0 when every case passed, 1 when one fell short or is missing, 2 when nothing could be run or judged.`
+Exit code: 0 when every case passed, 1 when one fell short or is missing, 2 when a run or a verdict could not be.`
 
 var conformVerb = verb{
 	name:    "conform",

@@ -131,6 +131,7 @@ func (f *runForm) testClients(addr, command string, std streams) int {
 	for _, agent := range server.Agents() {
 		results = append(results, server.Results(agent)...)
 	}
+	f.partial = stop.Err() != nil && len(results) < len(server.Agents())*len(f.options.Cases)
 	if len(results) == 0 {
 		fmt.Fprintf(std.err, "hawser %s: no client has run a case\n", f.verb)
 		return exitUsage
