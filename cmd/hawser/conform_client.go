@@ -40,6 +40,9 @@ Examples:
 		addr := fs.String("listen", "", "listen on `HOST:PORT`; port 0 picks a free one\n(default "+defaultListen+")")
 		command := fs.String("exec", "", "run the client under test: `CMD`, with {url} in it")
 		return func(_ []string, std streams) int {
+			if isSet(fs, "exec") && strings.TrimSpace(*command) == "" {
+				return usageError(std, f.verb, "--exec: the command is empty")
+			}
 			if err := f.prepare(std); err != nil {
 				return usageError(std, f.verb, "%s", errorText(err))
 			}

@@ -36,7 +36,7 @@ Examples:
 		fs.IntVar(&f.options.Repeat, "repeat", 1, "run each case `N` times; the worst run counts")
 		wait := fs.Duration("wait", 5*time.Second, "give a server that does not listen yet `DUR` to begin")
 		return func(args []string, std streams) int {
-			if f.options.Parallel < 0 || f.options.Repeat < 1 {
+			if f.options.Parallel < 0 || f.options.Parallel == 0 && isSet(fs, "p") || f.options.Repeat < 1 {
 				return usageError(std, f.verb, "-p and --repeat have to be more than 0")
 			}
 			if err := f.prepare(std); err != nil {

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"hawser.example/websocket/autobahn"
 )
@@ -12,6 +13,7 @@ import (
 // A verdictForm is how a run is judged, and what is written about that.
 type verdictForm struct {
 	verb         string
+	set          *flag.FlagSet
 	failOn       string
 	strict       bool
 	baselineFile string
@@ -24,6 +26,7 @@ type verdictForm struct {
 }
 
 func (f *verdictForm) flags(fs *flag.FlagSet) {
+	f.set = fs
 	fs.StringVar(&f.failOn, "fail-on", autobahn.UsualRules.String(),
 		"what lets a case fall short: a `LIST` of "+autobahn.StrictRules.String())
 	fs.BoolVar(&f.strict, "strict", false, "let all of these fall short")
@@ -39,6 +42,9 @@ func (f *verdictForm) check() (err error) {
 	if f.rules, err = autobahn.ParseRules(f.failOn); err != nil {
 		return fmt.Errorf("--fail-on: %w", err)
 	}
+	if f.strict && isSet(f.set, "fail-on") {
+		return fmt.Errorf("--strict and --fail-on exclude each other")
+	}
 	if f.strict {
 		f.rules = autobahn.StrictRules
 	}
@@ -51,6 +57,32 @@ func (f *verdictForm) check() (err error) {
 		}
 	}
 	return nil
+}
+
+// checkPlaces looks whether there are directories for the files that are written after the run.
+func (f *verdictForm) checkPlaces() error {
+	places := map[string]string{"--junit": f.junit}
+	if f.update {
+		places["--baseline"] = f.baselineFile
+	}
+	for name, file := range places {
+		if file == "" {
+			continue
+		}
+		switch info, err := os.Stat(filepath.Dir(file)); {
+		case err != nil:
+			return fmt.Errorf("%s: %w", name, err)
+		case !info.IsDir():
+			return fmt.Errorf("%s: %s is no directory", name, filepath.Dir(file))
+		}
+	}
+	return nil
+}
+
+// isSet reports whether a flag was given, be it with its default.
+func isSet(fs *flag.FlagSet, name string) (set bool) {
+	fs.Visit(func(f *flag.Flag) { set = set || f.Name == name })
+	return set
 }
 
 // judge judges a report, writes what was asked for, and returns the exit code.
