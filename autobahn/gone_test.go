@@ -105,12 +105,13 @@ func TestClientIsCutOff(t *testing.T) {
 // TestNoServer: what does not complete an opening handshake is told once, before all cases.
 func TestNoServer(t *testing.T) {
 	for says, answer := range map[string]string{
-		"the answer is 403 Forbidden":                          "HTTP/1.1 403 Forbidden\r\n\r\n",
-		"the answer is 302 Found":                              "HTTP/1.1 302 Found\r\nLocation: /\r\n\r\n",
-		`the answer is not HTTP: "SSH-2.0-x\r\n"`:              "SSH-2.0-x\r\n",
-		"there was no whole answer within 200ms":               "",
-		"there was no whole answer within 200ms (but half)":    "HTTP/1.1 101",
-		"Sec-WebSocket-Accept is [\"x\"]":                      "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: x\r\n\r\n",
+		"the answer is 403 Forbidden":                       "HTTP/1.1 403 Forbidden\r\n\r\n",
+		"the answer is 302 Found":                           "HTTP/1.1 302 Found\r\nLocation: /\r\n\r\n",
+		`the answer is not HTTP: "SSH-2.0-x\r\n"`:           "SSH-2.0-x\r\n",
+		"there was no whole answer within 200ms":            "",
+		"there was no whole answer within 200ms (but half)": "HTTP/1.1 101",
+		"Sec-WebSocket-Accept is [\"x\"]": "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n" +
+			"Connection: Upgrade\r\nSec-WebSocket-Accept: x\r\n\r\n",
 		"the server ended the connection instead of an answer": "end",
 	} {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
