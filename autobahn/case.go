@@ -1,6 +1,7 @@
 package autobahn
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -102,9 +103,17 @@ func Select(patterns, exclude []string) ([]*Case, error) {
 		}
 	}
 	if len(picked) == 0 {
-		return nil, fmt.Errorf("autobahn: no case is left of %q without %q", patterns, exclude)
+		return nil, errors.New("autobahn: no case is left" + listed(" of ", patterns) + listed(" without ", exclude))
 	}
 	return picked, nil
+}
+
+// listed is a list with what leads to it, and nothing where it is empty.
+func listed(lead string, patterns []string) string {
+	if len(patterns) == 0 {
+		return ""
+	}
+	return lead + strings.Join(patterns, ", ")
 }
 
 // matches tells whether a pattern means this case. "*" alone means those of the original.

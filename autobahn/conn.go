@@ -38,6 +38,7 @@ type conn struct {
 	eventBytes int      // of the payloads of Received
 	rounds     *rounds
 	played     int       // steps that left with the opening handshake
+	over       bool      // run has ended by itself, and not because its context did
 	open       openFrame // what Data steps go on with
 	log        logger
 }
@@ -61,6 +62,7 @@ func (c *conn) run(ctx context.Context, early []byte, wg *sync.WaitGroup) {
 	wg.Go(func() { c.read(ended) })
 	c.begin()
 	c.take(early)
+	c.over = true
 	for c.state != stateClosed {
 		c.flush()
 		t, due := c.next()
@@ -76,11 +78,15 @@ func (c *conn) run(ctx context.Context, early []byte, wg *sync.WaitGroup) {
 			c.stop(t)
 			t.f()
 		case <-ctx.Done():
+			c.over = false
 			c.drop()
 		}
 	}
 	close(ended)
 }
+
+// cutOff tells whether ctx has ended before the case did. Then there is no result: the peer is not to blame.
+func (c *conn) cutOff(ctx context.Context) bool { return ctx.Err() != nil && !c.over }
 
 // chunkSize is what one read takes.
 const chunkSize = 64 << 10

@@ -153,7 +153,7 @@ func contrast(got []Event, lists [][]Event) string {
 			return e.String() + " in the place of " + want[i].String()
 		}
 	}
-	return "no " + want[len(got)].String()
+	return want[len(got)].String() + " is missing"
 }
 
 // String describes an event in a few words.

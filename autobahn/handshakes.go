@@ -186,8 +186,9 @@ func (s *shake) send(w io.Writer, head string) error {
 	return nil
 }
 
-// shakeServer tests the handshake of a server.
-func (s *serverRun) shakeServer(ctx context.Context, k *conn) *Result {
+// shakeServer tests the handshake of a server. opened is to be called when the handshake is over: it returns false when
+// the run is, too.
+func (s *serverRun) shakeServer(ctx context.Context, k *conn, opened func() bool) *Result {
 	h, key := k.c.handshake, newKey()
 	k.r.HTTPRequest = h.apply(s.addr.request(key, s.opt.Header))
 	k.r.HTTPRequest = strings.Replace(k.r.HTTPRequest, "%s", s.addr.url.RequestURI(), 1)
@@ -220,6 +221,9 @@ func (s *serverRun) shakeServer(ctx context.Context, k *conn) *Result {
 	}
 	if err := checkResponse(resp, key); err != nil {
 		return k.notOpened(err)
+	}
+	if !opened() {
+		return k.notOpened(ctx.Err())
 	}
 	k.nc.SetDeadline(time.Time{})
 	k.run(ctx, early, &s.linger)

@@ -44,7 +44,7 @@ func NewIndex(results []*Result) Index {
 func ParseIndex(p []byte) (Index, error) {
 	var x Index
 	if err := json.Unmarshal(p, &x); err != nil {
-		return nil, err
+		return nil, jsonError(p, err)
 	}
 	if x == nil {
 		return nil, errors.New("it is null")

@@ -26,7 +26,10 @@ type Options struct {
 
 // RunServer tests a server: the kit is the client, and opens a connection to url for every case. The results are in
 // the order of the cases, those of a repeated case one after another. An error means that the cases could not run:
-// a bad URL, nobody there at all, or a ctx that has ended, and then the results are those that there are.
+// a bad URL, nobody there or nobody who completes a plain opening handshake; or that they could not run to the end: a
+// server that takes no connection any more, an ErrGone, or a ctx that has ended. Then the results are those that there
+// are, and the cases that were cut off are not among them. Where opening handshakes alone are tested, the one before
+// the cases is left out.
 func RunServer(ctx context.Context, url string, o Options) ([]*Result, error) {
 	return runServer(ctx, url, o)
 }

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -54,12 +56,16 @@ func (c *conn) notOpened(err error) *Result {
 	return c.result()
 }
 
+// ErrGone is in the error of a run whose server took connections, and then did not any more.
+var ErrGone = errors.New("is gone")
+
 // A client-side runner tests a server.
 type serverRun struct {
 	opt    Options
 	addr   *address
 	dial   func(context.Context) (net.Conn, error)
-	linger sync.WaitGroup // what goes on with sockets after their case
+	linger sync.WaitGroup          // what goes on with sockets after their case
+	abort  context.CancelCauseFunc // ends the run
 
 	mu sync.Mutex // of Progress
 }
@@ -71,15 +77,63 @@ func runServer(ctx context.Context, url string, o Options) ([]*Result, error) {
 	}
 	s := &serverRun{opt: o, addr: a}
 	s.dial = func(ctx context.Context) (net.Conn, error) { return a.dial(ctx, &s.opt) }
-	nc, err := s.dial(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("autobahn: no server at %s: %w", a.host, err)
+	ctx, s.abort = context.WithCancelCause(ctx)
+	defer s.abort(nil)
+	if err := s.probe(ctx); err != nil {
+		return nil, err
 	}
-	nc.Close()
 	results := s.all(ctx)
 	s.linger.Wait()
 	settleAgent(results)
-	return results, ctx.Err()
+	if nc, err := s.dial(ctx); err == nil { // it may have ended in the last case
+		nc.Close()
+	} else {
+		s.lost(err)
+	}
+	return results, context.Cause(ctx)
+}
+
+// lost ends the run if an error of dial says that nobody listens any more. That TLS fails is for a case to say.
+func (s *serverRun) lost(err error) {
+	if op := (*net.OpError)(nil); errors.As(err, &op) && op.Op == "dial" {
+		s.abort(fmt.Errorf("autobahn: the server at %s %w: %w", s.addr.host, ErrGone, err))
+	}
+}
+
+// probe looks whether there is a server at all, so that what is none does not fail case after case.
+func (s *serverRun) probe(ctx context.Context) error {
+	nc, err := s.dial(ctx)
+	if err != nil {
+		return fmt.Errorf("autobahn: no server at %s: %w", s.addr.host, err)
+	}
+	defer nc.Close()
+	if !slices.ContainsFunc(s.opt.cases(true), func(c *Case) bool { return c.handshake == nil }) {
+		return nil
+	}
+	defer context.AfterFunc(ctx, func() { nc.Close() })()
+	k := newConn(nc, false, new(Case), &s.opt, s.opt.Agent)
+	if _, err := k.openClient(s.addr); err != nil {
+		return fmt.Errorf("autobahn: %s: no opening handshake: %w", s.addr.url, k.noAnswer(err))
+	}
+	k.frame(header{fin: true, opcode: opClose}, closePayload(1000, ""))
+	nc.SetDeadline(time.Now().Add(s.opt.limit(closeLimit)))
+	nc.Write(k.pending)
+	nc.Read(make([]byte, 128)) // its Close: the cases are where it is judged
+	return nil
+}
+
+// noAnswer says why openClient has failed, where that came from reading.
+func (c *conn) noAnswer(err error) error {
+	begun := c.r.HTTPResponse
+	switch {
+	case begun != "" && !strings.HasPrefix(begun, "HTTP/"):
+		return fmt.Errorf("the answer is not HTTP: %.80q", begun)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return fmt.Errorf("there was no whole answer within %v", c.opt.limit(openLimit))
+	case errors.Is(err, io.EOF):
+		return errors.New("the server ended the connection instead of an answer")
+	}
+	return err
 }
 
 // unknownServer is the agent of a server that does not say what it is.
@@ -164,10 +218,13 @@ func (c *Case) waits() bool {
 	return false
 }
 
-// one runs a case.
+// one runs a case. It returns nil for one that was cut off.
 func (s *serverRun) one(ctx context.Context, c *Case) *Result {
 	k := newConn(nil, false, c, &s.opt, s.opt.Agent)
 	r := s.play(ctx, k)
+	if k.cutOff(ctx) {
+		return nil
+	}
 	if r.Agent == "" {
 		r.Agent = unknownServer
 	}
@@ -182,15 +239,21 @@ func (s *serverRun) one(ctx context.Context, c *Case) *Result {
 func (s *serverRun) play(ctx context.Context, k *conn) *Result {
 	nc, err := s.dial(ctx)
 	if err != nil {
+		s.lost(err)
 		return k.notOpened(err)
 	}
 	k.nc = nc
+	opened := context.AfterFunc(ctx, func() { nc.Close() })
+	defer opened()
 	if k.c.handshake != nil {
-		return s.shakeServer(ctx, k)
+		return s.shakeServer(ctx, k, opened)
 	}
 	early, err := k.openClient(s.addr)
 	if err != nil {
 		return k.notOpened(err)
+	}
+	if !opened() {
+		return k.notOpened(ctx.Err())
 	}
 	k.run(ctx, early, &s.linger)
 	k.judge()

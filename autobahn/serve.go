@@ -164,7 +164,9 @@ func (s *Server) runCase(ctx context.Context, nc net.Conn, req *http.Request, he
 		k.judge()
 		return k.result()
 	}()
-	s.keep(agent, r)
+	if !k.cutOff(ctx) {
+		s.keep(agent, r)
+	}
 }
 
 // answer completes the opening handshake. done tells that there is nothing to play after it.

@@ -1,6 +1,7 @@
 package autobahn
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -54,7 +55,7 @@ func ReadSpec(file string) (*Spec, error) {
 func ParseSpec(p []byte) (*Spec, error) {
 	var s Spec
 	if err := json.Unmarshal(p, &s); err != nil {
-		return nil, err
+		return nil, jsonError(p, err)
 	}
 	var keys map[string]json.RawMessage
 	if err := json.Unmarshal(p, &keys); err != nil {
@@ -159,4 +160,20 @@ func forRole(cases []*Case, r role) (picked []*Case) {
 		}
 	}
 	return picked
+}
+
+// jsonError words an error of encoding/json for those who have written the text p.
+func jsonError(p []byte, err error) error {
+	var syntax *json.SyntaxError
+	var kind *json.UnmarshalTypeError
+	line := func(offset int64) int { return 1 + bytes.Count(p[:min(int(offset), len(p))], []byte("\n")) }
+	switch {
+	case errors.As(err, &syntax):
+		return fmt.Errorf("line %d is not JSON: %w", line(syntax.Offset), err)
+	case errors.As(err, &kind) && kind.Field == "":
+		return fmt.Errorf("it is a JSON %s, not an object", kind.Value)
+	case errors.As(err, &kind):
+		return fmt.Errorf("line %d: %q must not be a JSON %s", line(kind.Offset), kind.Field, kind.Value)
+	}
+	return err
 }

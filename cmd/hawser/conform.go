@@ -16,7 +16,7 @@ import (
 
 // conformExits is what the help of each verb says of its exit code.
 const conformExits = `
-Exit code: 0 when every case passed, 1 when one fell short or is missing, 2 when nothing could be run or judged.`
+Exit code: 0 when every case passed, 1 when one fell short or is missing, 2 when a run or a verdict could not be.`
 
 var conformVerb = verb{
 	name:    "conform",
@@ -73,8 +73,30 @@ func (s *selection) read(std streams) error {
 	if !s.given() {
 		return nil
 	}
+	if err := checkPatterns("--cases", s.cases); err != nil {
+		return err
+	}
+	if err := checkPatterns("--exclude", s.exclude); err != nil {
+		return err
+	}
 	_, err := s.of("")
 	return err
+}
+
+// checkPatterns returns an error unless each value of a flag means cases that there are.
+func checkPatterns(name string, values stringList) error {
+	for _, v := range values {
+		patterns := splitList(stringList{v})
+		if len(patterns) == 0 {
+			return fmt.Errorf("%s: there is no case in %q", name, v)
+		}
+		for _, p := range patterns {
+			if _, err := autobahn.Select([]string{p}, nil); err != nil {
+				return fmt.Errorf("%s: there is no case %q", name, p)
+			}
+		}
+	}
+	return nil
 }
 
 // given reports whether anything was selected at all.
@@ -157,7 +179,7 @@ func newRunForm(fs *flag.FlagSet, verb, specName string) *runForm {
 	f.verdictForm.flags(fs)
 	fs.StringVar(&f.out, "out", "", "write the report to `DIR`, or add to the one that is there")
 	fs.BoolVar(&f.show, "list", false, "print the cases, and run none")
-	fs.BoolVar(&f.options.Wire, "wire", false, "print what was on the wire, for each case")
+	fs.BoolVar(&f.options.Wire, "wire", false, "print what was on the wire, for each case;\nwith --json on standard error")
 	fs.Float64Var(&f.options.TimeoutScale, "timeout-scale", 1, "wait `N` times as long, as for a server under a debugger")
 	fs.StringVar(&f.options.Agent, "agent", "", "the `NAME` in reports")
 	return f
@@ -182,14 +204,21 @@ func (f *runForm) prepare(std streams) error {
 			return fmt.Errorf("the report: %w (--out DIR names another place)", err)
 		}
 	}
-	return nil
+	if f.show {
+		return nil
+	}
+	return f.checkPlaces()
 }
 
 // finish writes the report, judges the results, and returns the exit code.
 func (f *runForm) finish(results []*autobahn.Result, std streams) int {
 	if f.options.Wire {
+		w := std.out
+		if f.json {
+			w = std.err
+		}
 		for _, r := range results {
-			autobahn.PrintWire(std.out, r)
+			autobahn.PrintWire(w, r)
 		}
 	}
 	if f.out != "" {

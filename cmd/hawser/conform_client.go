@@ -40,6 +40,9 @@ Examples:
 		addr := fs.String("listen", "", "listen on `HOST:PORT`; port 0 picks a free one\n(default "+defaultListen+")")
 		command := fs.String("exec", "", "run the client under test: `CMD`, with {url} in it")
 		return func(_ []string, std streams) int {
+			if isSet(fs, "exec") && strings.TrimSpace(*command) == "" {
+				return usageError(std, f.verb, "--exec: the command is empty")
+			}
 			if err := f.prepare(std); err != nil {
 				return usageError(std, f.verb, "%s", errorText(err))
 			}
@@ -131,6 +134,7 @@ func (f *runForm) testClients(addr, command string, std streams) int {
 	for _, agent := range server.Agents() {
 		results = append(results, server.Results(agent)...)
 	}
+	f.partial = stop.Err() != nil && len(results) < len(server.Agents())*len(f.options.Cases)
 	if len(results) == 0 {
 		fmt.Fprintf(std.err, "hawser %s: no client has run a case\n", f.verb)
 		return exitUsage

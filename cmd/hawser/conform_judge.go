@@ -40,6 +40,9 @@ Examples:
 			if err := s.read(std); err != nil {
 				return usageError(std, s.verb, "%s", errorText(err))
 			}
+			if err := f.checkPlaces(); err != nil {
+				return usageError(std, s.verb, "%s", errorText(err))
+			}
 			return judgeReport(args[0], *other, s, f, std)
 		}
 	},
@@ -67,7 +70,7 @@ func judgeReport(path, other string, s *selection, f *verdictForm, std streams) 
 	return f.judge(report, judge, nil, std)
 }
 
-// openReport reads an index.json, which has to name an agent, and returns where it is.
+// openReport reads an index.json, which has to name an agent and cases of each, and returns where it is.
 func openReport(path string) (file string, x autobahn.Index, err error) {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		path = filepath.Join(path, "index.json")
@@ -75,6 +78,11 @@ func openReport(path string) (file string, x autobahn.Index, err error) {
 	x, err = autobahn.ReadIndex(path)
 	if err == nil && len(x) == 0 {
 		err = fmt.Errorf("%s names no agent", path)
+	}
+	for _, agent := range x.Agents() {
+		if err == nil && len(x[agent]) == 0 {
+			err = fmt.Errorf("%s has no cases of the agent %.80q", path, agent)
+		}
 	}
 	return path, x, err
 }

@@ -36,7 +36,7 @@ Examples:
 		fs.IntVar(&f.options.Repeat, "repeat", 1, "run each case `N` times; the worst run counts")
 		wait := fs.Duration("wait", 5*time.Second, "give a server that does not listen yet `DUR` to begin")
 		return func(args []string, std streams) int {
-			if f.options.Parallel < 0 || f.options.Repeat < 1 {
+			if f.options.Parallel < 0 || f.options.Parallel == 0 && isSet(fs, "p") || f.options.Repeat < 1 {
 				return usageError(std, f.verb, "-p and --repeat have to be more than 0")
 			}
 			if err := f.prepare(std); err != nil {
@@ -74,6 +74,7 @@ func (f *runForm) testServers(targets []autobahn.SpecServer, wait time.Duration,
 	stop, restore := untilStopped()
 	defer restore()
 	var results []*autobahn.Result
+	var failed bool // a run has not come to its end for the server's sake
 	for _, target := range targets {
 		o := f.options
 		if o.Agent == "" {
@@ -91,19 +92,22 @@ func (f *runForm) testServers(targets []autobahn.SpecServer, wait time.Duration,
 		p.end()
 		results = append(results, got...)
 		if stop.Err() != nil {
-			err = errors.New("interrupted")
-		}
-		if err != nil {
-			tellError(std, f.verb, err)
-		}
-		if len(got) == 0 {
-			return exitUsage
-		}
-		if stop.Err() != nil {
+			f.partial = true
+			tellError(std, f.verb, errors.New("interrupted"))
 			break
 		}
+		if err != nil {
+			f.partial, failed = true, true
+			tellError(std, f.verb, err)
+		}
 	}
-	return f.finish(results, std)
+	if len(results) == 0 {
+		return exitUsage
+	}
+	if code := f.finish(results, std); !failed {
+		return code
+	}
+	return exitUsage
 }
 
 // awaitServer returns when a server listens, or when wait is over: in a script it is often started just before the kit.

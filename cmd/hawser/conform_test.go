@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -120,6 +121,48 @@ func TestConformBaseline(t *testing.T) {
 	wantRun(t, args(bad), exitFailed, `behavior FAILED, close WRONG CODE; the baseline has OK, close OK\n`, "")
 }
 
+// dyingServer takes the probe and one case, and then no connection any more.
+func dyingServer(t *testing.T) string {
+	var opened atomic.Int32
+	var server *httptest.Server
+	var u websocket.Upgrader
+	server = httptest.NewServer(u.Handler(func(*websocket.Conn, *http.Request) websocket.Handler {
+		if opened.Add(1) == 2 {
+			server.Listener.Close()
+		}
+		return websocket.HandlerFuncs{OnMessage: func(c *websocket.Conn, kind websocket.MessageType, p []byte) {
+			c.WriteMessage(kind, p)
+		}}
+	}))
+	t.Cleanup(server.Close)
+	return "ws" + strings.TrimPrefix(server.URL, "http")
+}
+
+// TestConformServerIsGone: the baseline stays as it is, and the cases that could not be run are missing.
+func TestConformServerIsGone(t *testing.T) {
+	const grades = "{}"
+	file := writeText(t, "grades.json", grades)
+	wantRun(t, []string{"conform", "server", "-p", "1", "--cases", "1.1.1,1.1.2", "--baseline", file,
+		"--update-baseline", dyingServer(t)}, exitUsage, `1 case is missing: 1\.1\.2\n`,
+		`the server at 127\.0\.0\.1:\d+ is gone: .*\n.*the run was cut off, and .*grades\.json is as it was`)
+	if p, err := os.ReadFile(file); err != nil || string(p) != grades {
+		t.Errorf("the baseline is %q, error %v", p, err)
+	}
+}
+
+// TestConformOneServerIsDown: the others are tested all the same.
+func TestConformOneServerIsDown(t *testing.T) {
+	dir := t.TempDir()
+	spec := writeText(t, "fuzzingclient.json", fmt.Sprintf(`{"outdir": %q, "cases": ["1.1.1"],
+		"servers": [{"agent": "down", "url": "ws://127.0.0.1:1"}, {"agent": "up", "url": %q}]}`, dir, echoServer(t, same)))
+	wantRun(t, []string{"conform", "server", "--wait", "1ms", "--spec", spec}, exitUsage, `^up: 1 case \(1 OK`,
+		`hawser conform server: no server at 127\.0\.0\.1:1: `)
+	x, err := autobahn.ReadIndex(filepath.Join(dir, "index.json"))
+	if err != nil || len(x["up"]) != 1 {
+		t.Errorf("the index is %v, error %v", x, err)
+	}
+}
+
 // TestConformSpec: a spec says what the flags do not: servers, cases, where the report goes. Flags go before it.
 func TestConformSpec(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "reports")
@@ -188,6 +231,15 @@ func TestConformUsage(t *testing.T) {
 		"an unknown rule": {[]string{"server", "--fail-on", "bad", url},
 			`--fail-on: "bad" is none of failed,close,nonstrict,unimplemented`},
 		"a negative scale":    {[]string{"server", "--timeout-scale", "-1", url}, `--timeout-scale`},
+		"no group of cases":   {[]string{"server", "--cases", "1.1.1,99.*", url}, `--cases: there is no case "99\.\*"`},
+		"cases that are none": {[]string{"server", "--cases", "", url}, `--cases: there is no case in ""`},
+		"no case to exclude":  {[]string{"client", "--exclude", "1.1.1,99.1"}, `--exclude: there is no case "99\.1"`},
+		"no command":          {[]string{"client", "--exec", ""}, `--exec: the command is empty`},
+		"a p of 0":            {[]string{"server", "-p", "0", url}, `-p`},
+		"two rules":           {[]string{"server", "--strict", "--fail-on", "failed", url}, `--strict and --fail-on`},
+		"no place for XML":    {[]string{"server", "--junit", file + "/x/j.xml", url}, `--junit: `},
+		"no place for grades": {[]string{"server", "--update-baseline", "--baseline", "no/such/b.json", url}, `--baseline: `},
+		"an agent of no case": {[]string{"judge", writeText(t, "index.json", `{"a": {}}`)}, `has no cases of the agent "a"`},
 		"no repetition":       {[]string{"server", "--repeat", "0", url}, `--repeat`},
 		"a negative p":        {[]string{"server", "-p", "-1", url}, `-p`},
 		"a spec that is none": {[]string{"server", "--spec", broken}, `--spec: .*servers\[0\] has no url`},

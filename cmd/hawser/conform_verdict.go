@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"hawser.example/websocket/autobahn"
 )
@@ -12,6 +13,7 @@ import (
 // A verdictForm is how a run is judged, and what is written about that.
 type verdictForm struct {
 	verb         string
+	set          *flag.FlagSet
 	failOn       string
 	strict       bool
 	baselineFile string
@@ -19,10 +21,12 @@ type verdictForm struct {
 	junit        string
 	json         bool
 
-	rules autobahn.Rules
+	rules   autobahn.Rules
+	partial bool // the run was cut off: the baseline does not change
 }
 
 func (f *verdictForm) flags(fs *flag.FlagSet) {
+	f.set = fs
 	fs.StringVar(&f.failOn, "fail-on", autobahn.UsualRules.String(),
 		"what lets a case fall short: a `LIST` of "+autobahn.StrictRules.String())
 	fs.BoolVar(&f.strict, "strict", false, "let all of these fall short")
@@ -38,6 +42,9 @@ func (f *verdictForm) check() (err error) {
 	if f.rules, err = autobahn.ParseRules(f.failOn); err != nil {
 		return fmt.Errorf("--fail-on: %w", err)
 	}
+	if f.strict && isSet(f.set, "fail-on") {
+		return fmt.Errorf("--strict and --fail-on exclude each other")
+	}
 	if f.strict {
 		f.rules = autobahn.StrictRules
 	}
@@ -50,6 +57,32 @@ func (f *verdictForm) check() (err error) {
 		}
 	}
 	return nil
+}
+
+// checkPlaces looks whether there are directories for the files that are written after the run.
+func (f *verdictForm) checkPlaces() error {
+	places := map[string]string{"--junit": f.junit}
+	if f.update {
+		places["--baseline"] = f.baselineFile
+	}
+	for name, file := range places {
+		if file == "" {
+			continue
+		}
+		switch info, err := os.Stat(filepath.Dir(file)); {
+		case err != nil:
+			return fmt.Errorf("%s: %w", name, err)
+		case !info.IsDir():
+			return fmt.Errorf("%s: %s is no directory", name, filepath.Dir(file))
+		}
+	}
+	return nil
+}
+
+// isSet reports whether a flag was given, be it with its default.
+func isSet(fs *flag.FlagSet, name string) (set bool) {
+	fs.Visit(func(f *flag.Flag) { set = set || f.Name == name })
+	return set
 }
 
 // judge judges a report, writes what was asked for, and returns the exit code.
@@ -72,6 +105,8 @@ func (f *verdictForm) judge(report autobahn.Index, j autobahn.Judge, notes []str
 	switch {
 	case err != nil:
 		return tellError(std, f.verb, err)
+	case f.update && f.partial:
+		return tellError(std, f.verb, fmt.Errorf("the run was cut off, and %s is as it was", f.baselineFile))
 	case summary.Verdict != autobahn.Passed:
 		return exitFailed
 	}
@@ -81,6 +116,9 @@ func (f *verdictForm) judge(report autobahn.Index, j autobahn.Judge, notes []str
 // summarize judges a report by the rules and the baseline, which it has updated first if that was asked for.
 func (f *verdictForm) summarize(report autobahn.Index, j autobahn.Judge) (*autobahn.Summary, error) {
 	j.Rules = f.rules
+	if f.update && f.partial {
+		return j.Judge(report), nil
+	}
 	if f.update {
 		if err := autobahn.UpdateBaseline(f.baselineFile, report); err != nil {
 			return nil, fmt.Errorf("--update-baseline: %w", err)
