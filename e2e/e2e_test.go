@@ -19,7 +19,7 @@ import (
 )
 
 // patience bounds one wait for something that happens at once when all is well.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // programs is where the root module's programs are built, on first use.
 var programs string
