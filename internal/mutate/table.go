@@ -303,7 +303,7 @@ var table = []mutation{
 	{"RFC 6455, 10.4", "the read limit counts inflated bytes", "TestInflatedLimits",
 		"inflate.go", "allowed = d.limit - d.inflater.size", "allowed = d.limit"},
 	{"RFC 6455, 10.4", "the compressed form is bounded", "TestInflatedLimits",
-		"decoder.go", "limit = maxDeflated(limit)", "limit = 1 << 62"},
+		"decoder.go", "limit = maxDeflated(limit, frames)", "limit = 1 << 62"},
 	{"RFC 6455, 10.4", "inflated bytes are counted for each message", "TestInflatedLimits",
 		"inflate.go", "f.deflated, f.size = rsv1, 0", "f.deflated = rsv1"},
 	{"ours, compression", "the threshold is exact", "TestCompressionThreshold",
