@@ -235,6 +235,9 @@ func TestMutants(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			if raceEnabled {
+				cases = lighter(cases)
+			}
 			for _, r := range []role{server, client} {
 				if m.roles&r == 0 {
 					continue
@@ -242,7 +245,7 @@ func TestMutants(t *testing.T) {
 				t.Run(fmt.Sprintf("%s/%s", m.fault, roleName(r)), func(t *testing.T) {
 					t.Parallel()
 					line, failed := mutantLine(cases, mutantRun(t, m.fault, r, cases))
-					if len(failed) == 0 {
+					if len(failed) == 0 && !raceEnabled {
 						t.Error("no case has found it")
 					}
 					mu.Lock()
@@ -255,6 +258,9 @@ func TestMutants(t *testing.T) {
 			}
 		}
 	})
+	if raceEnabled {
+		return // all of them ran, but not with all cases
+	}
 	for i, m := range mutants {
 		s, c, who := lines[key{i, server}], lines[key{i, client}], "server"
 		if s == c {
@@ -284,6 +290,21 @@ func TestMutants(t *testing.T) {
 	if !bytes.Equal(want, out.Bytes()) {
 		t.Errorf("not what %s says:\n%s", file, lineDiff(string(want), out.String()))
 	}
+}
+
+// lighter leaves the large cases out of a long list, or all but a few of them if there are no others.
+func lighter(cases []*Case) []*Case {
+	const few = 8
+	if len(cases) <= few {
+		return cases
+	}
+	light := slices.DeleteFunc(slices.Clone(cases), func(c *Case) bool {
+		return strings.HasPrefix(c.ID, "9.") || strings.HasPrefix(c.ID, "12.") || strings.HasPrefix(c.ID, "13.")
+	})
+	if len(light) == 0 {
+		return cases[:few]
+	}
+	return light
 }
 
 const mutantsHead = `# What each mutant of peer_test.go fails, as a server and as a client, and how: behavior/close, "+own" with a
