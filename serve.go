@@ -243,10 +243,9 @@ func (e *PanicError) Error() string { return fmt.Sprintf("websocket: panic in a 
 // serveDetached is Serve on a goroutine that nobody waits for. Closed is called once even if Message panics. What
 // Closed panics with is lost: the connection has ended, and nobody is left to be told.
 //
-// startErr is what startReading has returned.
-func (c *Conn) serveDetached(h Handler, startErr error) {
+// err is what startReading has returned.
+func (c *Conn) serveDetached(h Handler, err error) {
 	defer func() { recover() }()
-	err := startErr
 	switch err {
 	case nil:
 		err = c.serveUnlessPanic(h)
