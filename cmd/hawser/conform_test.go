@@ -124,16 +124,17 @@ func TestConformBaseline(t *testing.T) {
 // dyingServer takes the probe and one case, and then no connection any more.
 func dyingServer(t *testing.T) string {
 	var opened atomic.Int32
-	var server *httptest.Server
 	var u websocket.Upgrader
-	server = httptest.NewServer(u.Handler(func(*websocket.Conn, *http.Request) websocket.Handler {
+	server := httptest.NewUnstartedServer(nil)
+	server.Config.Handler = u.Handler(func(*websocket.Conn, *http.Request) websocket.Handler {
 		if opened.Add(1) == 2 {
 			server.Listener.Close()
 		}
 		return websocket.HandlerFuncs{OnMessage: func(c *websocket.Conn, kind websocket.MessageType, p []byte) {
 			c.WriteMessage(kind, p)
 		}}
-	}))
+	})
+	server.Start()
 	t.Cleanup(server.Close)
 	return "ws" + strings.TrimPrefix(server.URL, "http")
 }

@@ -146,7 +146,7 @@ func TestHeapPerConnection(t *testing.T) {
 	for windowBits := 8; windowBits <= maxWindowBits; windowBits++ {
 		for _, takeover := range []bool{false, true} {
 			for _, level := range []Level{Fast, Balanced} {
-				kept := heapFor(60, func() any {
+				kept := heapFor(weighed, func() any {
 					e := NewEncoder(windowBits, takeover, level)
 					e.Append(nil, p)
 					e.Append(nil, p[:5000])
@@ -162,7 +162,7 @@ func TestHeapPerConnection(t *testing.T) {
 				}
 			}
 			sent := deflated(t, 0, takeover, p, p[:5000])
-			kept := heapFor(60, func() any {
+			kept := heapFor(weighed, func() any {
 				d := NewDecoder(windowBits, takeover)
 				for _, m := range sent {
 					if _, err := decodeMessage(d, nil, m, whole); err != nil {

@@ -56,13 +56,13 @@ func kinds(t testing.TB) map[string][]byte {
 // Whatever is sent is read, by compress/flate and by us with a window as large.
 func TestReadsWhatIsWritten(t *testing.T) {
 	var sizes []int
-	for n := range 301 {
+	for n := 0; n <= 300; n += sizeStep {
 		sizes = append(sizes, n)
 	}
-	for n := 512; n <= 128<<10; n *= 2 {
+	for n := 512; n <= largestSize; n *= 2 {
 		sizes = append(sizes, n-1, n, n+1)
 	}
-	sizes = append(sizes, 200<<10, 10, 0, 1)
+	sizes = append(sizes, largestSize*3/2, 10, 0, 1)
 	for name, p := range kinds(t) {
 		var messages [][]byte
 		for _, n := range sizes {

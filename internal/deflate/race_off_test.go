@@ -1,0 +1,9 @@
+//go:build !race
+
+package deflate
+
+const ( // see race_on_test.go
+	sizeStep    = 1
+	largestSize = 128 << 10
+	weighed     = 60
+)
