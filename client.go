@@ -15,8 +15,8 @@ import (
 
 // The client's end of the opening handshake. It has four stages, one function each: connect, tunnel (the proxy,
 // clientproxy.go, and TLS), exchange the request (clientreq.go) for the answer, which readAnswer judges (clientres.go,
-// handshake.go). Dial repeats that for every redirect (clientredirect.go). One context bounds it all, and whatever stage
-// it ends in, the socket is closed before Dial returns.
+// handshake.go). Dial repeats that for every redirect (clientredirect.go). One context bounds it all, and whatever
+// stage it ends in, the socket is closed before Dial returns.
 
 // Defaults of a [Dialer].
 const (
@@ -34,9 +34,9 @@ type Dialer struct {
 	// name it is an error.
 	TLSConfig *tls.Config
 
-	// DialContext makes the connection to the server, or to the proxy, in place of a zero [net.Dialer]. network is "tcp"
-	// or "unix", addr is host:port or the path of the socket. It has to return when ctx ends. TLS is added to what it
-	// returns.
+	// DialContext makes the connection to the server, or to the proxy, in place of a zero [net.Dialer]. network is
+	// "tcp" or "unix", addr is host:port or the path of the socket. It has to return when ctx ends. TLS is added to
+	// what it returns.
 	DialContext func(ctx context.Context, network, addr string) (net.Conn, error)
 
 	// Proxy returns the proxy for a request, nil if there is to be none. It is asked before every connection but those
@@ -50,16 +50,18 @@ type Dialer struct {
 	//	socks5://host:port   a SOCKS5 proxy, port 1080 unless it has one; socks5h means the same
 	//
 	// A user and password in it are sent to the proxy: as basic authentication, or as RFC 1929 has it for SOCKS5. The
-	// proxy looks the server's name up. A Proxy-Authorization in Dial's header is not for the proxy. A Proxy that waits has to return when the request's context ends.
+	// proxy looks the server's name up. A Proxy-Authorization in Dial's header is not for the proxy. A Proxy that waits
+	// has to return when the request's context ends.
 	Proxy func(*http.Request) (*url.URL, error)
 
 	// ProxyTLSConfig is used for the connection to an https proxy, as TLSConfig is for that to the server. Nothing of
 	// TLSConfig goes to a proxy, in particular no certificate.
 	ProxyTLSConfig *tls.Config
 
-	// Jar keeps cookies, but for Unix sockets without a host in their URL, which have no name to keep them under. Those that it has for the URL are sent with the request, in place of any of the same name in
-	// the header, and those of every answer are given to it, the redirects' and refusals' too. It sees http for ws and
-	// https for wss, as a browser's does. nil is none.
+	// Jar keeps cookies, but for Unix sockets without a host in their URL, which have no name to keep them under. Those
+	// that it has for the URL are sent with the request, in place of any of the same name in the header, and those of
+	// every answer are given to it, the redirects' and refusals' too. It sees http for ws and https for wss, as a
+	// browser's does. nil is none.
 	Jar http.CookieJar
 
 	// MaxRedirects is how many redirects are followed: 301, 302, 303, 307 and 308. The default is none.
@@ -88,11 +90,13 @@ type Dialer struct {
 	// well.
 	CloseTimeout time.Duration
 
-	// HandshakeTimeout bounds a whole Dial: looking up the name, connecting, the proxy, TLS, the request and its answer,
-	// and all that again for every redirect. The context can end it earlier. The default is [DefaultHandshakeTimeout].
+	// HandshakeTimeout bounds a whole Dial: looking up the name, connecting, the proxy, TLS, the request and its
+	// answer, and all that again for every redirect. The context can end it earlier. The default is
+	// [DefaultHandshakeTimeout].
 	HandshakeTimeout time.Duration
 
-	// MaxHeaderBytes is how long the header of an answer may be, of the server or of a proxy. The default is [DefaultMaxHeaderBytes].
+	// MaxHeaderBytes is how long the header of an answer may be, of the server or of a proxy. The default is
+	// [DefaultMaxHeaderBytes].
 	MaxHeaderBytes int
 
 	// Keepalive looks after the connection. It is off by default.
@@ -124,8 +128,8 @@ func Dial(ctx context.Context, url string) (*Conn, error) {
 // are sent but what is in header. Dial does not change it.
 //
 // ctx and HandshakeTimeout bound the whole of Dial; the connection that it returns does not depend on ctx any more. If
-// either passes, at any stage, no socket and no goroutine is left. A [net/http/httptrace.ClientTrace] in ctx is told what
-// happens; with a DialContext, name lookups and connections only if it uses a [net.Dialer].
+// either passes, at any stage, no socket and no goroutine is left. A [net/http/httptrace.ClientTrace] in ctx is told
+// what happens; with a DialContext, name lookups and connections only if it uses a [net.Dialer].
 //
 // The response is the server's last answer, nil if none arrived; there is one with most errors too. Its body is in
 // memory, holds at most 4 KiB, and need not be closed. Its Request is the one that it answers; if a redirect led there,

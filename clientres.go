@@ -96,8 +96,8 @@ func refuseAnswer(ctx context.Context, res *http.Response, req *upgradeRequest) 
 	return herr
 }
 
-// readErrorBody reads the beginning of a body that came with a refusal. It is no matter if it ends early, unless time is
-// up.
+// readErrorBody reads the beginning of a body that came with a refusal. It is no matter if it ends early, unless time
+// is up.
 func readErrorBody(ctx context.Context, res *http.Response) ([]byte, error) {
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxErrorBody))
 	if err != nil && ctx.Err() != nil {

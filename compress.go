@@ -21,9 +21,9 @@ const maxGrowth = 64
 // deflates reports whether a message of n bytes is to be compressed.
 func (e *encoder) deflates(n int) bool { return e.deflater.Encoder != nil && n >= e.deflater.threshold }
 
-// deflate appends the compressed form of p to dst. ok is false if that would be no gain: then dst is returned, with what
-// memory it got, and p has to be sent as it is. Where that cannot be, since p continues a compressed message or the
-// context that is taken over has p already, ok is true.
+// deflate appends the compressed form of p to dst. ok is false if that would be no gain: then dst is returned, with
+// what memory it got, and p has to be sent as it is. Where that cannot be, since p continues a compressed message or
+// the context that is taken over has p already, ok is true.
 func (e *encoder) deflate(dst, p []byte, continues bool) (out []byte, ok bool) {
 	out = e.deflater.Append(dst, p)
 	if !continues && !e.deflater.takeover && len(out)-len(dst) >= len(p) {

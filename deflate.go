@@ -105,9 +105,9 @@ type CompressionContext struct {
 	// A peer that is made with zlib cannot compress with a window of 8 bits. Some use one of 9 bits and reach back no
 	// further than they may (browsers, Node), others fail (Python): 9 is the least to ask for in Receive.
 	//
-	// The peer may ask for less. A server cannot tell a client that does not offer client_max_window_bits what window to
-	// use; if Receive asks for less than 15 bits such a client is told not to take its context over. A client that asks
-	// for less than 15 bits in Receive fails with a server that does not agree.
+	// The peer may ask for less. A server cannot tell a client that does not offer client_max_window_bits what window
+	// to use; if Receive asks for less than 15 bits such a client is told not to take its context over. A client that
+	// asks for less than 15 bits in Receive fails with a server that does not agree.
 	WindowBits int
 }
 

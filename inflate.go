@@ -24,9 +24,9 @@ func (f *inflater) beginMessage(rsv1 bool) {
 	f.deflated, f.size = rsv1, 0
 }
 
-// maxDeflated returns how many bytes the compressed form of a message of up to limit bytes, in so many frames, may have.
-// With the fixed codes data grow by an eighth at most, and a flush behind each frame takes five bytes; without this bound
-// a message of empty blocks would never come to the end of its limit.
+// maxDeflated returns how many bytes the compressed form of a message of up to limit bytes, in so many frames, may
+// have. With the fixed codes data grow by an eighth at most, and a flush behind each frame takes five bytes; without
+// this bound a message of empty blocks would never come to the end of its limit.
 func maxDeflated(limit uint64, frames int) uint64 {
 	if limit > math.MaxInt64/2 {
 		return limit

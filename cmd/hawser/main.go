@@ -1,5 +1,5 @@
-// Hawser is WebSocket in one binary: a notification server, an echo server, a client for the terminal, a conformance kit
-// and the client under test for it. "hawser help" lists the verbs; each has a file of its own here.
+// Hawser is WebSocket in one binary: a notification server, an echo server, a client for the terminal, a conformance
+// kit and the client under test for it. "hawser help" lists the verbs; each has a file of its own here.
 package main
 
 import (

@@ -129,7 +129,8 @@ func (t *testee) runCases(ctx context.Context, count int) error {
 	for range t.parallel {
 		workers.Go(func() {
 			for n := int(begun.Add(1)); n <= count && ctx.Err() == nil; n = int(begun.Add(1)) {
-				// How a case's connection ends is for the server to judge, and so is how we take to a handshake that it spoils.
+				// How a case's connection ends is for the server to judge, and so is how we take to a handshake that it
+				// spoils.
 				err := t.visit(ctx, t.caseTime, "/runCase?case="+strconv.Itoa(n)+"&", echoHandler)
 				if err != nil && !isSpoiled(err) {
 					failed <- fmt.Errorf("case %d of %d: %w", n, count, err)

@@ -23,8 +23,8 @@ const maxMessage = 64 << 20
 // A library is how to echo with one.
 type library struct {
 	serve http.HandlerFunc
-	// visit connects to url and hands each message to got, or sends it back where got is nil, until the connection ends.
-	// It is nil if the library's client is not tested.
+	// visit connects to url and hands each message to got, or sends it back where got is nil, until the connection
+	// ends. It is nil if the library's client is not tested.
 	visit func(url string, got func([]byte)) error
 }
 

@@ -1,11 +1,11 @@
-// Mutate proves that the rules of the protocol are tested: it breaks them one by one, a line each, and runs the test that
-// is there to notice. A mutation that no test notices is a survivor, and a failure.
+// Mutate proves that the rules of the protocol are tested: it breaks them one by one, a line each, and runs the test
+// that is there to notice. A mutation that no test notices is a survivor, and a failure.
 //
 //	go run ./internal/mutate              # all of the table
 //	go run ./internal/mutate masked 5.5   # rules whose text contains one of these
 //
-// It runs in the root of the module and changes no file: the compiler gets the broken copy as an overlay. A new rule gets
-// a row in table.go.
+// It runs in the root of the module and changes no file: the compiler gets the broken copy as an overlay. A new rule
+// gets a row in table.go.
 package main
 
 import (

@@ -26,8 +26,8 @@ func (s *Server) publish(w http.ResponseWriter, r *http.Request, topic string) {
 		answerError(w, http.StatusUnauthorized, refusal)
 		return
 	}
-	// A client that asks first is spared sending it. One that does not is read up to the limit: a refusal while it still
-	// sends would be lost in a reset.
+	// A client that asks first is spared sending it. One that does not is read up to the limit: a refusal while it
+	// still sends would be lost in a reset.
 	if r.ContentLength > maxBody && r.Header.Get("Expect") != "" {
 		answerTooLarge(w)
 		return

@@ -69,8 +69,8 @@ func NewServer(cfg Config) *Server {
 	return s
 }
 
-// compression is for a server that broadcasts: a message is compressed once for all, which takes no context, and nothing
-// is kept for any connection.
+// compression is for a server that broadcasts: a message is compressed once for all, which takes no context, and
+// nothing is kept for any connection.
 var compression = &websocket.Compression{
 	Send:    websocket.CompressionContext{NoTakeover: true, WindowBits: 15},
 	Receive: websocket.CompressionContext{NoTakeover: true, WindowBits: 15},
