@@ -39,6 +39,9 @@ func TestAutobahnCases(t *testing.T) {
 	for _, r := range []role{serverRole, clientRole} {
 		t.Run(r.String(), func(t *testing.T) {
 			for _, c := range cases {
+				if raceEnabled && c.size() > 1<<20 {
+					continue // the same again with more bytes, which takes minutes with the race detector
+				}
 				t.Run(c.id, func(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) { playInMemory(t, c, r) })
 				})
@@ -457,6 +460,18 @@ func (p *casePeer) expectFailed(code int) error {
 type autobahnCase struct {
 	id    string
 	steps []caseStep
+}
+
+// size returns how many bytes of payload the case has.
+func (c autobahnCase) size() (n int) {
+	for _, s := range c.steps {
+		for _, f := range s.frames {
+			for _, part := range f.parts {
+				n += part.size
+			}
+		}
+	}
+	return n
 }
 
 // judgeEnd checks the error with which the echoing ended.
