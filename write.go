@@ -60,15 +60,15 @@ func (c *Conn) WriteUncompressed(t MessageType, p []byte) error {
 
 // WritePrepared sends m, encoded once for all connections. Otherwise it is [Conn.WriteMessage].
 func (c *Conn) WritePrepared(m *PreparedMessage) error {
-	if c.variant.bits == 0 {
-		return c.WriteMessage(m.Type(), m.plain.message)
-	}
 	if err := c.lockMessage(nil); err != nil {
 		return err
 	}
 	defer c.unlockWrite()
-	if err := c.enc.checkMessage(m.Type(), nil); err != nil {
+	if err := c.enc.checkMessage(m.Type(), nil); err != nil { // its text was judged when it was prepared
 		return err
+	}
+	if c.variant.bits == 0 {
+		return c.putMessage(nil, m.Type(), m.plain.message)
 	}
 	f := m.as(c.variant)
 	if f.deflated {
@@ -100,6 +100,11 @@ func (c *Conn) writeMessage(ctx context.Context, t MessageType, p []byte) error 
 	if err := c.enc.checkMessage(t, p); err != nil {
 		return err
 	}
+	return c.putMessage(ctx, t, p)
+}
+
+// putMessage sends a message that has been judged. The write lock is held.
+func (c *Conn) putMessage(ctx context.Context, t MessageType, p []byte) error {
 	if len(p) > collectLimit || c.leavesFrom(len(p)) {
 		return c.putLarge(ctx, t, p)
 	}
