@@ -10,15 +10,6 @@ import (
 	"hawser.example/websocket/internal/wstest"
 )
 
-// numbered returns n bytes of which no long run repeats.
-func numbered(n int) []byte {
-	p := make([]byte, n)
-	for i := range p {
-		p[i] = byte(i ^ i>>8*7 ^ i>>16*13)
-	}
-	return p
-}
-
 // What a wire gathers is what it would have written one piece after the other, also where the socket takes only a part,
 // and wherever in the two pieces that part ends.
 func TestGatheredIsInOrder(t *testing.T) {
@@ -28,7 +19,7 @@ func TestGatheredIsInOrder(t *testing.T) {
 				ours, peer := tcpPair(t)
 				ours.(*net.TCPConn).SetWriteBuffer(8 << 10)
 				w := newSocketWire(ours).(*socketWire)
-				p, q := numbered(head), numbered(tail)
+				p, q := numbers(head), numbers(tail)
 				want := append(bytes.Clone(p), q...)
 				received := make(chan []byte, 1)
 				go func() {
@@ -75,7 +66,7 @@ func TestLargeMessageLeavesInOneWrite(t *testing.T) {
 				ours, peer := tcpPair(t)
 				ours.(*net.TCPConn).SetWriteBuffer(1 << 20)
 				c := newConn(ours, serverRole, connConfig{}, nil)
-				p := numbered(size)
+				p := numbers(size)
 				if err := write(c, p); err != nil {
 					t.Fatal(err)
 				}
@@ -103,7 +94,7 @@ func TestGatheredBehindWhatHasCollected(t *testing.T) {
 	ours, peer := tcpPair(t)
 	ours.(*net.TCPConn).SetWriteBuffer(8 << 10)
 	c := newConn(ours, serverRole, connConfig{}, nil)
-	small, large := numbered(300), numbered(2<<20)
+	small, large := numbers(300), numbers(2<<20)
 	written := async(func() error {
 		c.setMore(true) // as the reader does while complete frames wait
 		if err := c.WriteMessage(BinaryMessage, small); err != nil {

@@ -200,10 +200,8 @@ func (c *Conn) putPieces(ctx context.Context, h Header, p []byte, size int) erro
 		return c.sendMessage(ctx, begin, size, p[n:])
 	}
 	for pos := 0; ; {
-		from := len(c.out.b)
-		n := min(cap(c.out.b)-from, len(p))
-		c.out.b = append(c.out.b, p[:n]...)
-		pos = Mask(c.out.b[from:], h.MaskKey, pos)
+		n := min(cap(c.out.b)-len(c.out.b), len(p))
+		c.out.b, pos = appendMasked(c.out.b, p[:n], h.MaskKey, pos)
 		p = p[n:]
 		if len(p) == 0 {
 			return c.sendMessage(ctx, begin, size, nil)
