@@ -16,9 +16,6 @@ const (
 	// growAhead is how far a message's memory may run ahead of the bytes received; more if it has received more. A peer
 	// that declares a long frame and sends nothing costs no more than this.
 	growAhead = 64 << 10
-	// hotRead is how much payload is read at once straight into a message: what has come is unmasked and judged while it
-	// is in the processor's second-level cache.
-	hotRead = 128 << 10
 )
 
 // startReading takes the read token. Its error is why there is nothing to read.
@@ -234,7 +231,7 @@ func (c *Conn) discard(ev event) error {
 // bodyRoom cuts p down to what one read may put there: no more than is missing of the current frame.
 func (c *Conn) bodyRoom(p []byte) []byte {
 	c.in.bypassed(c.dec.body())
-	return p[:min(uint64(len(p)), c.dec.body(), hotRead)]
+	return p[:min(uint64(len(p)), c.dec.body())]
 }
 
 // readBody reads payload of the current frame from the wire straight into p.
