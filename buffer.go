@@ -10,8 +10,9 @@ const (
 	smallBuffer = 4 << 10
 	// mediumBuffer is for reading from sockets, and for collecting what is to be written.
 	mediumBuffer = collectLimit + maxGrowth
-	// largeBuffer is for masking large messages on their way out.
-	largeBuffer = 64 << 10
+	// largeBuffer is for reading from sockets while that pays, for masking large messages on their way out, and for
+	// those that arrive in pieces. It takes a frame of 64 KiB.
+	largeBuffer = 64<<10 + maxGrowth
 	// maxKeptMessage is the largest memory of a message that the pool keeps after it has grown.
 	maxKeptMessage = 2 << 20
 )
@@ -60,6 +61,26 @@ type readBuffer struct {
 	pool *sync.Pool
 }
 
+// adapt chooses the memory of the next reads after one that has come to here: large if it filled what there was, medium
+// if it had not needed more. A buffer that is held while a read waits stays small.
+func (b *readBuffer) adapt() {
+	switch {
+	case b.pool == smallPool:
+	case b.w == len(b.mem.b):
+		b.pool = largePool
+	case b.w <= mediumBuffer:
+		b.pool = mediumPool
+	}
+}
+
+// bypassed notes that the n bytes that come next do not go through the buffer. If they are many it does not have to be
+// large: what it takes of the next such message is copied.
+func (b *readBuffer) bypassed(n uint64) {
+	if b.pool == largePool && n > largeBuffer {
+		b.pool = mediumPool
+	}
+}
+
 // bytes returns what is there to decode.
 func (b *readBuffer) bytes() []byte {
 	if b.mem == nil {
@@ -88,7 +109,10 @@ func (b *readBuffer) space() []byte {
 }
 
 // filled tells how many bytes a read put into space.
-func (b *readBuffer) filled(n int) { b.w += n }
+func (b *readBuffer) filled(n int) {
+	b.w += n
+	b.adapt()
+}
 
 // release gives the memory back if nothing is left to decode.
 func (b *readBuffer) release() {

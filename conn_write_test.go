@@ -393,3 +393,21 @@ func TestNoStaleCancelOfWrites(t *testing.T) {
 		t.Errorf("%d messages arrived, %d were sent", n, sent)
 	}
 }
+
+// A PreparedMessage's text was judged when it was made; sending it to many does not judge it once for each.
+func TestPreparedTextIsJudgedOnce(t *testing.T) {
+	eachEnd(t, func(t *testing.T, p transportPair, r role) {
+		c, peer := withRaw(t, p, r, connConfig{})
+		m, err := NewPreparedMessage(TextMessage, []byte("text"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.plain.payload[0] = 0xff // what nobody outside can do, and what a second look would notice
+		sent := async(func() error { return c.WritePrepared(m) })
+		peer.want(OpText, "\xffext")
+		if err := <-sent; err != nil {
+			t.Error(err)
+		}
+		c.CloseNow()
+	})
+}

@@ -2,6 +2,7 @@ package websocket
 
 import (
 	"errors"
+	"slices"
 	"unicode/utf8"
 
 	"hawser.example/websocket/internal/utf8x"
@@ -157,12 +158,18 @@ func (e *encoder) append(dst []byte, h Header, p []byte) []byte {
 		h.MaskKey = e.keys()
 	}
 	dst = AppendHeader(dst, h)
-	start := len(dst)
-	dst = append(dst, p...)
-	if h.Masked {
-		Mask(dst[start:], h.MaskKey, 0)
+	if !h.Masked {
+		return append(dst, p...)
 	}
+	dst, _ = appendMasked(dst, p, h.MaskKey, 0)
 	return dst
+}
+
+// appendMasked appends p, masked with key from pos on, in one pass. It returns the pos for what follows.
+func appendMasked(dst, p []byte, key [4]byte, pos int) ([]byte, int) {
+	start := len(dst)
+	dst = slices.Grow(dst, len(p))[:start+len(p)]
+	return dst, maskTo(dst[start:], p, key, pos)
 }
 
 // frameSize returns the most bytes that a frame with a payload of n bytes takes.

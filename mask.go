@@ -20,3 +20,10 @@ func Mask(p []byte, key [4]byte, pos int) int {
 	simd.Mask(p, bits.RotateLeft32(binary.LittleEndian.Uint32(key[:]), -8*(pos&3)))
 	return (pos + len(p)) & 3
 }
+
+// maskTo is Mask of a copy: it writes to dst, which is as long as src or longer. It may overlap src if it does not begin
+// behind it.
+func maskTo(dst, src []byte, key [4]byte, pos int) int {
+	simd.MaskTo(dst, src, bits.RotateLeft32(binary.LittleEndian.Uint32(key[:]), -8*(pos&3)))
+	return (pos + len(src)) & 3
+}

@@ -228,11 +228,15 @@ func (c *Conn) discard(ev event) error {
 	return nil
 }
 
+// bodyRoom cuts p down to what one read may put there: no more than is missing of the current frame.
+func (c *Conn) bodyRoom(p []byte) []byte {
+	c.in.bypassed(c.dec.body())
+	return p[:min(uint64(len(p)), c.dec.body())]
+}
+
 // readBody reads payload of the current frame from the wire straight into p.
 func (c *Conn) readBody(p []byte) (event, int, error) {
-	if body := c.dec.body(); uint64(len(p)) > body {
-		p = p[:body]
-	}
+	p = c.bodyRoom(p)
 	n, err := c.receive(p)
 	if err != nil {
 		return event{}, 0, err

@@ -106,13 +106,8 @@ func (s *server) space() []byte {
 	if !s.direct() {
 		return s.c.in.space()
 	}
-	body := s.c.dec.body()
-	s.whole.b = growMessage(s.whole.b, len(s.whole.b), 0, body)
-	p := s.whole.b[len(s.whole.b):cap(s.whole.b)]
-	if uint64(len(p)) > body {
-		p = p[:body]
-	}
-	return p
+	s.whole.b = growMessage(s.whole.b, len(s.whole.b), 0, s.c.dec.body())
+	return s.c.bodyRoom(s.whole.b[len(s.whole.b):cap(s.whole.b)])
 }
 
 // direct reports whether the next bytes go straight into the message.

@@ -44,6 +44,7 @@ type socketWire struct {
 
 	writable func(fd uintptr) bool
 	out      []byte
+	tail     []byte // goes behind out, see tryGather
 	wn       int
 	werr     error
 }
@@ -168,13 +169,13 @@ func (w *socketWire) tryWrite(p []byte) (int, error) {
 
 // writeOnce runs inside RawConn.Write. It always returns true: it never waits.
 func (w *socketWire) writeOnce(fd uintptr) bool {
-	for w.wn < len(w.out) {
-		n, err := syscall.Write(int(fd), w.out[w.wn:])
+	for w.wn < len(w.out)+len(w.tail) {
+		n, err := w.writeSome(int(fd))
 		switch err {
 		case nil:
 			w.wn += n
 			w.writes.Add(1)
-			if w.wn < len(w.out) && n == 0 {
+			if n == 0 {
 				return true
 			}
 		case syscall.EINTR:

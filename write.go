@@ -16,6 +16,9 @@ const (
 	collectLimit = 16 << 10
 	// collectTime is how long replies may collect.
 	collectTime = time.Millisecond
+	// gatherFrom is from how many bytes on a payload that could be copied behind its header is not: for less the copy is
+	// cheaper than a system call with two pieces.
+	gatherFrom = 4 << 10
 	// writeChunk is how much the peer has to take within WriteTimeout.
 	writeChunk = 64 << 10
 )
@@ -57,15 +60,15 @@ func (c *Conn) WriteUncompressed(t MessageType, p []byte) error {
 
 // WritePrepared sends m, encoded once for all connections. Otherwise it is [Conn.WriteMessage].
 func (c *Conn) WritePrepared(m *PreparedMessage) error {
-	if c.variant.bits == 0 {
-		return c.WriteMessage(m.Type(), m.plain.message)
-	}
 	if err := c.lockMessage(nil); err != nil {
 		return err
 	}
 	defer c.unlockWrite()
-	if err := c.enc.checkMessage(m.Type(), nil); err != nil {
+	if err := c.enc.checkMessage(m.Type(), nil); err != nil { // its text was judged when it was prepared
 		return err
+	}
+	if c.variant.bits == 0 {
+		return c.putMessage(nil, m.Type(), m.plain.message)
 	}
 	f := m.as(c.variant)
 	if f.deflated {
@@ -97,10 +100,32 @@ func (c *Conn) writeMessage(ctx context.Context, t MessageType, p []byte) error 
 	if err := c.enc.checkMessage(t, p); err != nil {
 		return err
 	}
-	if len(p) > collectLimit {
+	return c.putMessage(ctx, t, p)
+}
+
+// putMessage sends a message that has been judged. The write lock is held.
+func (c *Conn) putMessage(ctx context.Context, t MessageType, p []byte) error {
+	if len(p) > collectLimit || c.leavesFrom(len(p)) {
 		return c.putLarge(ctx, t, p)
 	}
 	return c.putSmall(ctx, t, p)
+}
+
+// leavesFrom reports whether a payload of n bytes had better leave straight from where it lies, behind the header in the
+// buffer, than be copied: it is not changed on its way, it is not small, and there is nothing to collect it with.
+func (c *Conn) leavesFrom(n int) bool {
+	return n >= gatherFrom && c.role == serverRole && !c.more.Load() && !c.enc.deflates(n) && c.gatherer() != nil
+}
+
+// A gatherer is a wire that writes two pieces at once; see tryWrite. It takes nothing of q before all of p.
+type gatherer interface {
+	tryGather(p, q []byte) (int, error)
+}
+
+// gatherer returns the wire if it is one, else nil.
+func (c *Conn) gatherer() gatherer {
+	g, _ := c.wire.(gatherer)
+	return g
 }
 
 // putSmall sends a message that fits into the buffer, or lets it collect there.
@@ -129,7 +154,7 @@ func (c *Conn) putLarge(ctx context.Context, t MessageType, p []byte) error {
 
 // putPayload sends a frame that is a message of size bytes. p is its payload, compressed if h says so.
 func (c *Conn) putPayload(ctx context.Context, h Header, p []byte, size int) error {
-	if len(p) > collectLimit {
+	if len(p) > collectLimit || c.leavesFrom(len(p)) {
 		return c.putPieces(ctx, h, p, size)
 	}
 	if err := c.reserve(ctx, frameSize(len(p)), notBegun); err != nil {
@@ -152,8 +177,9 @@ func (c *Conn) sendOrCollect(ctx context.Context, begin, size int) error {
 	return c.sendMessage(ctx, begin, size, nil)
 }
 
-// putPieces sends a message that does not fit into the buffer. The buffer takes its beginning, so that the header does
-// not travel alone; the rest leaves straight from p, or is masked in the buffer piece by piece.
+// putPieces sends a message that does not fit into the buffer, or need not be copied there. A server's leaves straight
+// from p: a wire that gathers sends the header with it, else the buffer takes the beginning of p, so that the header
+// does not travel alone. A client's is masked in the buffer piece by piece.
 func (c *Conn) putPieces(ctx context.Context, h Header, p []byte, size int) error {
 	if err := c.reserve(ctx, maxHeaderSize, notBegun); err != nil {
 		c.enc.takenBack()
@@ -166,15 +192,16 @@ func (c *Conn) putPieces(ctx context.Context, h Header, p []byte, size int) erro
 	begin := len(c.out.b)
 	c.out.b = AppendHeader(c.out.b, h)
 	if !h.Masked {
-		n := min(cap(c.out.b)-len(c.out.b), len(p))
-		c.out.b = append(c.out.b, p[:n]...)
+		n := 0
+		if c.gatherer() == nil {
+			n = min(cap(c.out.b)-len(c.out.b), len(p))
+			c.out.b = append(c.out.b, p[:n]...)
+		}
 		return c.sendMessage(ctx, begin, size, p[n:])
 	}
 	for pos := 0; ; {
-		from := len(c.out.b)
-		n := min(cap(c.out.b)-from, len(p))
-		c.out.b = append(c.out.b, p[:n]...)
-		pos = Mask(c.out.b[from:], h.MaskKey, pos)
+		n := min(cap(c.out.b)-len(c.out.b), len(p))
+		c.out.b, pos = appendMasked(c.out.b, p[:n], h.MaskKey, pos)
 		p = p[n:]
 		if len(p) == 0 {
 			return c.sendMessage(ctx, begin, size, nil)
@@ -249,17 +276,17 @@ func (c *Conn) unsentSize(tail []byte) int {
 	return n
 }
 
-// took notes that n of the bytes that unsent returned have left, and returns what remains of tail.
+// took notes that n of the bytes that have to leave have left, and returns what remains of tail.
 func (c *Conn) took(tail []byte, n int) []byte {
-	switch {
-	case len(c.rest) > 0:
-		c.rest = c.rest[n:]
-	case c.out != nil && c.outSent < len(c.out.b):
-		c.outSent += n
-	default:
-		tail = tail[n:]
+	of := min(n, len(c.rest))
+	c.rest = c.rest[of:]
+	n -= of
+	if c.out != nil {
+		of = min(n, len(c.out.b)-c.outSent)
+		c.outSent += of
+		n -= of
 	}
-	return tail
+	return tail[n:]
 }
 
 // allSent gives the buffer back: everything has left.
@@ -303,15 +330,28 @@ func (c *Conn) sendNow(tail []byte) ([]byte, error) {
 			c.allSent()
 			return nil, nil
 		}
-		n, err := c.wire.tryWrite(p)
+		n, all, err := c.tryUnsent(p, tail)
 		tail = c.took(tail, n)
 		if err != nil {
 			return nil, c.writeFailed(err)
 		}
-		if n < len(p) {
+		if n < all {
 			return tail, nil
 		}
 	}
+}
+
+// tryUnsent offers p, the first of what is unsent, to the transport, and tail with it if tail comes next and the wire can
+// do that. It returns how much the transport took, and how much it was offered.
+func (c *Conn) tryUnsent(p, tail []byte) (n, all int, err error) {
+	if len(tail) > 0 && len(c.rest) == 0 && c.out != nil && c.outSent < len(c.out.b) {
+		if g := c.gatherer(); g != nil {
+			n, err = g.tryGather(p, tail)
+			return n, len(p) + len(tail), err
+		}
+	}
+	n, err = c.wire.tryWrite(p)
+	return n, len(p), err
 }
 
 // sendWaiting sends everything with time limits.

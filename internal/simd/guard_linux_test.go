@@ -54,6 +54,17 @@ func TestMaskStaysInBounds(t *testing.T) {
 	})
 }
 
+func TestMaskToStaysInBounds(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 3))
+	other := make([]byte, 2*maxRun)
+	dst := betweenGuards(t, 2*maxRun/syscall.Getpagesize())
+	atGuards(t, func(t *testing.T, p []byte) {
+		checkMaskTo(t, other[:len(p)], p, rng.Uint32())
+		checkMaskTo(t, p, other[:len(p)], rng.Uint32())
+		checkMaskTo(t, dst[len(dst)-len(p):], p, rng.Uint32())
+	})
+}
+
 func TestSoundToStaysInBounds(t *testing.T) {
 	for _, text := range texts {
 		atGuards(t, func(t *testing.T, p []byte) {

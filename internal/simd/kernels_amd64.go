@@ -11,19 +11,19 @@ func levels() (can []level) {
 }
 
 //go:noescape
-func maskAVX2(p *byte, n int, key uint32)
+func maskAVX2(dst, src *byte, n int, key uint32)
 
 //go:noescape
-func maskSSE2(p *byte, n int, key uint32)
+func maskSSE2(dst, src *byte, n int, key uint32)
 
-func maskKernel(p []byte, key uint32) {
+func maskKernel(dst, src []byte, key uint32) {
 	switch best {
 	case avx2:
-		maskAVX2(&p[0], len(p), key)
+		maskAVX2(&dst[0], &src[0], len(src), key)
 	case sse2, ssse3:
-		maskSSE2(&p[0], len(p), key)
+		maskSSE2(&dst[0], &src[0], len(src), key)
 	default:
-		maskPortable(p, key)
+		maskPortable(dst, src, key)
 	}
 }
 

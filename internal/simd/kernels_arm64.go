@@ -8,13 +8,13 @@ func detect() level { return neon }
 func levels() []level { return []level{portable, neon} }
 
 //go:noescape
-func maskNEON(p *byte, n int, key uint32)
+func maskNEON(dst, src *byte, n int, key uint32)
 
-func maskKernel(p []byte, key uint32) {
+func maskKernel(dst, src []byte, key uint32) {
 	if best == neon {
-		maskNEON(&p[0], len(p), key)
+		maskNEON(&dst[0], &src[0], len(src), key)
 	} else {
-		maskPortable(p, key)
+		maskPortable(dst, src, key)
 	}
 }
 

@@ -7,7 +7,7 @@ func detect() level { return portable }
 // levels lists what this machine can do, for tests.
 func levels() []level { return []level{portable} }
 
-func maskKernel(p []byte, key uint32) { maskPortable(p, key) }
+func maskKernel(dst, src []byte, key uint32) { maskPortable(dst, src, key) }
 
 func utf8Unit(int) int { return 0 }
 

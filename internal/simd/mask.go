@@ -8,46 +8,51 @@ const (
 )
 
 // Mask XORs p in place with the four bytes of key over and over, the lowest byte of key first.
-func Mask(p []byte, key uint32) {
-	if len(p) >= maskMin {
-		p = maskBlocks(p, key)
+func Mask(p []byte, key uint32) { MaskTo(p, p, key) }
+
+// MaskTo writes to dst what Mask makes of src, which stays as it is: a copy and a masking in one pass. dst is at least as
+// long. The two may be one or overlap if dst does not begin behind src.
+func MaskTo(dst, src []byte, key uint32) {
+	dst = dst[:len(src)]
+	if len(src) >= maskMin {
+		dst, src = maskBlocks(dst, src, key)
 	}
 	wide := uint64(key)<<32 | uint64(key)
-	for len(p) >= 8 {
-		binary.LittleEndian.PutUint64(p, binary.LittleEndian.Uint64(p)^wide)
-		p = p[8:]
+	for len(src) >= 8 && len(dst) >= 8 {
+		binary.LittleEndian.PutUint64(dst, binary.LittleEndian.Uint64(src)^wide)
+		dst, src = dst[8:], src[8:]
 	}
-	if len(p) >= 4 {
-		binary.LittleEndian.PutUint32(p, binary.LittleEndian.Uint32(p)^key)
-		p = p[4:]
+	if len(src) >= 4 && len(dst) >= 4 {
+		binary.LittleEndian.PutUint32(dst, binary.LittleEndian.Uint32(src)^key)
+		dst, src = dst[4:], src[4:]
 	}
-	for i := range p {
-		p[i] ^= byte(key)
+	for i := range min(len(src), len(dst)) {
+		dst[i] = src[i] ^ byte(key)
 		key >>= 8
 	}
 }
 
-// maskBlocks masks whole blocks and returns the rest of p. A block is a whole number of keys, so the rest begins with
-// the same byte of the key.
-func maskBlocks(p []byte, key uint32) (rest []byte) {
-	for len(p) >= maskUnit {
-		run := min(len(p), maxRun) &^ (maskUnit - 1)
-		maskKernel(p[:run], key)
-		p = p[run:]
+// maskBlocks masks whole blocks and returns what is left of dst and src. A block is a whole number of keys, so the rest
+// begins with the same byte of the key.
+func maskBlocks(dst, src []byte, key uint32) (restDst, restSrc []byte) {
+	for len(src) >= maskUnit {
+		run := min(len(src), maxRun) &^ (maskUnit - 1)
+		maskKernel(dst[:run], src[:run], key)
+		dst, src = dst[run:], src[run:]
 	}
-	return p
+	return dst, src
 }
 
 // maskPortable is the kernel in plain Go. Unrolled like this, words were faster at every length than
 // crypto/subtle.XORBytes with a block that repeats the key.
-func maskPortable(p []byte, key uint32) {
+func maskPortable(dst, src []byte, key uint32) {
 	wide := uint64(key)<<32 | uint64(key)
-	for len(p) >= maskUnit {
-		w := p[:maskUnit:maskUnit]
-		binary.LittleEndian.PutUint64(w, binary.LittleEndian.Uint64(w)^wide)
-		binary.LittleEndian.PutUint64(w[8:], binary.LittleEndian.Uint64(w[8:])^wide)
-		binary.LittleEndian.PutUint64(w[16:], binary.LittleEndian.Uint64(w[16:])^wide)
-		binary.LittleEndian.PutUint64(w[24:], binary.LittleEndian.Uint64(w[24:])^wide)
-		p = p[maskUnit:]
+	for len(src) >= maskUnit && len(dst) >= maskUnit {
+		d, s := dst[:maskUnit:maskUnit], src[:maskUnit:maskUnit]
+		binary.LittleEndian.PutUint64(d, binary.LittleEndian.Uint64(s)^wide)
+		binary.LittleEndian.PutUint64(d[8:], binary.LittleEndian.Uint64(s[8:])^wide)
+		binary.LittleEndian.PutUint64(d[16:], binary.LittleEndian.Uint64(s[16:])^wide)
+		binary.LittleEndian.PutUint64(d[24:], binary.LittleEndian.Uint64(s[24:])^wide)
+		dst, src = dst[maskUnit:], src[maskUnit:]
 	}
 }

@@ -2,15 +2,17 @@
 
 #include "textflag.h"
 
-// In both kernels: SI the next byte, CX the bytes to do, register 0 the key over and over.
+// In both kernels: SI the next byte, DI where it goes, CX the bytes to do, register 0 the key over and over. A round loads
+// everything before it stores anything, so dst may overlap src from below.
 
-// func maskAVX2(p *byte, n int, key uint32)
+// func maskAVX2(dst, src *byte, n int, key uint32)
 //
-// n is a multiple of 32. It is fastest if p is one too: then no store touches two cache lines.
-TEXT ·maskAVX2(SB), NOSPLIT, $0-20
-	MOVQ         p+0(FP), SI
-	MOVQ         n+8(FP), CX
-	MOVL         key+16(FP), AX
+// n is a multiple of 32. It is fastest if dst is one too: then no store touches two cache lines.
+TEXT ·maskAVX2(SB), NOSPLIT, $0-28
+	MOVQ         dst+0(FP), DI
+	MOVQ         src+8(FP), SI
+	MOVQ         n+16(FP), CX
+	MOVL         key+24(FP), AX
 	VMOVD        AX, X0
 	VPBROADCASTD X0, Y0
 	SUBQ         $128, CX
@@ -21,11 +23,12 @@ four:
 	VPXOR   32(SI), Y0, Y2
 	VPXOR   64(SI), Y0, Y3
 	VPXOR   96(SI), Y0, Y4
-	VMOVDQU Y1, (SI)
-	VMOVDQU Y2, 32(SI)
-	VMOVDQU Y3, 64(SI)
-	VMOVDQU Y4, 96(SI)
+	VMOVDQU Y1, (DI)
+	VMOVDQU Y2, 32(DI)
+	VMOVDQU Y3, 64(DI)
+	VMOVDQU Y4, 96(DI)
 	ADDQ    $128, SI
+	ADDQ    $128, DI
 	SUBQ    $128, CX
 	JAE     four
 
@@ -35,8 +38,9 @@ rest:
 
 one:
 	VPXOR   (SI), Y0, Y1
-	VMOVDQU Y1, (SI)
+	VMOVDQU Y1, (DI)
 	ADDQ    $32, SI
+	ADDQ    $32, DI
 	SUBQ    $32, CX
 	JNZ     one
 
@@ -44,13 +48,14 @@ done:
 	VZEROUPPER
 	RET
 
-// func maskSSE2(p *byte, n int, key uint32)
+// func maskSSE2(dst, src *byte, n int, key uint32)
 //
 // n is a multiple of 32.
-TEXT ·maskSSE2(SB), NOSPLIT, $0-20
-	MOVQ   p+0(FP), SI
-	MOVQ   n+8(FP), CX
-	MOVL   key+16(FP), AX
+TEXT ·maskSSE2(SB), NOSPLIT, $0-28
+	MOVQ   dst+0(FP), DI
+	MOVQ   src+8(FP), SI
+	MOVQ   n+16(FP), CX
+	MOVL   key+24(FP), AX
 	MOVL   AX, X0
 	PSHUFD $0, X0, X0
 	TESTQ  CX, CX
@@ -61,9 +66,10 @@ two:
 	MOVOU 16(SI), X2
 	PXOR  X0, X1
 	PXOR  X0, X2
-	MOVOU X1, (SI)
-	MOVOU X2, 16(SI)
+	MOVOU X1, (DI)
+	MOVOU X2, 16(DI)
 	ADDQ  $32, SI
+	ADDQ  $32, DI
 	SUBQ  $32, CX
 	JNZ   two
 

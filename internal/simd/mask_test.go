@@ -37,6 +37,60 @@ func checkMask(t *testing.T, p []byte, begin, end int, key uint32) {
 	}
 }
 
+// checkMaskTo masks src into dst, which may have room for more, and wants the bytes behind to stay, as those of src.
+func checkMaskTo(t *testing.T, dst, src []byte, key uint32) {
+	t.Helper()
+	before := bytes.Clone(src)
+	want := bytes.Clone(dst)
+	copy(want, src)
+	maskByteByByte(want[:len(src)], key)
+	MaskTo(dst, src, key)
+	if !bytes.Equal(dst, want) {
+		t.Fatalf("%d bytes, key %08x: wrong bytes", len(src), key)
+	}
+	if !bytes.Equal(src, before) {
+		t.Fatalf("%d bytes, key %08x: the source has changed", len(src), key)
+	}
+}
+
+func TestMaskToEveryLengthAndAlignment(t *testing.T) {
+	atEveryLevel(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(5, 3))
+		src, dst := randomBytes(rng, 512), randomBytes(rng, 512)
+		for n := range 257 {
+			for offset := range 33 {
+				key := bits.RotateLeft32(0x3D21FA37, -8*(offset&3))
+				checkMaskTo(t, dst[offset:], src[7:7+n], key)
+				checkMaskTo(t, dst[7:], src[offset:offset+n], key)
+			}
+		}
+		long, room := randomBytes(rng, 3*maxRun), make([]byte, 3*maxRun+9)
+		for range 50 {
+			begin := rng.IntN(len(long))
+			checkMaskTo(t, room[rng.IntN(8):], long[begin:begin+rng.IntN(len(long)-begin+1)], rng.Uint32())
+		}
+	})
+}
+
+// A payload that stands a little behind where it belongs, since the header turned out shorter, moves down.
+func TestMaskToOverlapFromBelow(t *testing.T) {
+	atEveryLevel(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(5, 3))
+		for distance := range 40 {
+			for n := range 300 {
+				key := rng.Uint32()
+				p := randomBytes(rng, distance+n)
+				want := bytes.Clone(p[distance:])
+				maskByteByByte(want, key)
+				MaskTo(p, p[distance:], key)
+				if !bytes.Equal(p[:n], want) {
+					t.Fatalf("%d bytes moved by %d, key %08x: wrong bytes", n, distance, key)
+				}
+			}
+		}
+	})
+}
+
 func TestMaskEveryLengthAndAlignment(t *testing.T) {
 	atEveryLevel(t, func(t *testing.T) {
 		p := randomBytes(rand.New(rand.NewPCG(5, 3)), 512)
@@ -95,5 +149,14 @@ func BenchmarkMask(b *testing.B) {
 		benchmark(b, "copy", size, func() { copy(q, p) })
 		benchmarkAtEveryLevel(b, size, func() { Mask(p, 0x3D21FA37) })
 		benchmark(b, "bytes", size, func() { maskByteByByte(p, 0x3D21FA37) })
+	}
+}
+
+func BenchmarkMaskTo(b *testing.B) {
+	for _, size := range sizes {
+		p, q := make([]byte, 6+size)[6:], make([]byte, 6+size)[6:]
+		benchmark(b, "copy", size, func() { copy(q, p) })
+		benchmark(b, "copy+Mask", size, func() { copy(q, p); Mask(q, 0x3D21FA37) })
+		benchmarkAtEveryLevel(b, size, func() { MaskTo(q, p, 0x3D21FA37) })
 	}
 }
