@@ -2,6 +2,7 @@ package websocket
 
 import (
 	"math"
+	"runtime"
 	"slices"
 	"sync"
 )
@@ -11,18 +12,21 @@ import (
 // A hubShard is some of the subscribers. mu guards the fields.
 type hubShard struct {
 	mu      sync.Mutex
-	written sync.Cond                     // signalled when a pass is over; its lock is mu
-	members map[*Conn]map[string]struct{} // their topics; nil for those that have left and may come back
+	written sync.Cond        // signalled when a pass is over; its lock is mu
+	members map[*Conn]places // nil for those that have left and may come back
 	topics  map[string]*hubTopic
 	log     []hubEntry
 	logged  int  // bytes in log
-	writing bool // someone is the shard's writer
+	writing bool // the shard has a writer; it has one whenever the log is not empty
 }
 
-// A hubTopic is the subscribers of a topic that belong to one shard.
+// places are a subscriber's topics, and where in their lists it stands.
+type places map[string]int
+
+// A hubTopic is the subscribers of a topic that belong to one shard, in any order.
 type hubTopic struct {
-	conns map[*Conn]struct{}
-	list  []*Conn // conns as a slice that is never changed; nil when it has to be made again
+	list   []*Conn
+	shared bool // a log may refer to list: what is in it stays as it is. Appending does no harm
 }
 
 // A hubEntry is a message and those who were subscribed when it was published.
@@ -31,29 +35,40 @@ type hubEntry struct {
 	to      []*Conn
 }
 
+// A hubDuty is what somebody who has published owes to a shard.
+type hubDuty uint8
+
+const (
+	dutyNone  hubDuty = iota // nobody gets the message, or the shard has a writer that comes to it
+	dutyWrite                // the shard has no writer: the publisher is it, or starts one
+	dutyWait                 // the writer is far behind: the publisher waits for it
+)
+
 // subscribe reports whether c is new here.
 func (s *hubShard) subscribe(c *Conn, topics []string) (isNew bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.members == nil {
-		s.members = make(map[*Conn]map[string]struct{})
+		s.members = make(map[*Conn]places)
 		s.topics = make(map[string]*hubTopic)
 		s.written.L = &s.mu // before there is anybody to write to
 	}
 	mine, known := s.members[c]
 	if mine == nil {
-		mine = make(map[string]struct{}, len(topics))
+		mine = make(places, len(topics))
 		s.members[c] = mine
 	}
 	for _, name := range topics {
-		mine[name] = struct{}{}
+		if _, already := mine[name]; already {
+			continue
+		}
 		topic := s.topics[name]
 		if topic == nil {
-			topic = &hubTopic{conns: make(map[*Conn]struct{})}
+			topic = &hubTopic{}
 			s.topics[name] = topic
 		}
-		topic.conns[c] = struct{}{}
-		topic.list = nil
+		mine[name] = len(topic.list)
+		topic.list = append(topic.list, c)
 	}
 	return !known
 }
@@ -64,8 +79,8 @@ func (s *hubShard) unsubscribe(c *Conn, topics []string) {
 	defer s.mu.Unlock()
 	mine := s.members[c]
 	if len(topics) == 0 {
-		for name := range mine {
-			s.leave(c, name)
+		for name, place := range mine {
+			s.leave(name, place)
 		}
 		switch {
 		case c.endError() != nil:
@@ -76,48 +91,58 @@ func (s *hubShard) unsubscribe(c *Conn, topics []string) {
 		return
 	}
 	for _, name := range topics {
-		s.leave(c, name)
-		delete(mine, name)
+		if place, subscribed := mine[name]; subscribed {
+			s.leave(name, place)
+			delete(mine, name)
+		}
 	}
 }
 
-// leave removes c from a topic. mu is held.
-func (s *hubShard) leave(c *Conn, name string) {
+// leave removes the subscriber at a place of a topic's list. The last one moves there. mu is held.
+func (s *hubShard) leave(name string, place int) {
 	topic := s.topics[name]
-	if topic == nil {
+	last := len(topic.list) - 1
+	if last == 0 {
+		delete(s.topics, name)
 		return
 	}
-	delete(topic.conns, c)
-	topic.list = nil
-	if len(topic.conns) == 0 {
-		delete(s.topics, name)
+	if topic.shared {
+		topic.list = slices.Clone(topic.list)
+		topic.shared = false
 	}
+	moved := topic.list[last]
+	topic.list[place] = moved
+	topic.list[last] = nil
+	topic.list = topic.list[:last]
+	s.members[moved][name] = place // of c itself, if it is the last, which is about to be removed
 }
 
-// enter appends m to the log and returns how many get it.
-func (s *hubShard) enter(name string, m *PreparedMessage) int {
+// enter appends m to the log and returns how many get it, and what its publisher owes. mu must not be held.
+func (s *hubShard) enter(name string, m *PreparedMessage) (receivers int, duty hubDuty) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	topic := s.topics[name]
 	if topic == nil {
-		return 0
+		return 0, dutyNone
 	}
-	if topic.list == nil {
-		topic.list = make([]*Conn, 0, len(topic.conns))
-		for c := range topic.conns {
-			topic.list = append(topic.list, c)
-		}
-	}
-	s.log = append(s.log, hubEntry{m, topic.list})
+	topic.shared = true
 	s.logged += len(m.plain.frame)
-	return len(topic.list)
+	s.log = append(s.log, hubEntry{m, topic.list})
+	switch {
+	case !s.writing:
+		s.writing = true
+		duty = dutyWrite
+	case s.logged > maxShardLog:
+		duty = dutyWait
+	}
+	return len(topic.list), duty
 }
 
 func (s *hubShard) count(name string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if topic := s.topics[name]; topic != nil {
-		return len(topic.conns)
+		return len(topic.list)
 	}
 	return 0
 }
@@ -145,40 +170,10 @@ func (s *hubShard) all() []*Conn {
 	return conns
 }
 
-// write makes the caller the shard's writer if it has none, until the log is empty. If it has one that is far behind,
-// the caller waits for it: that is what bounds the log.
-func (h *Hub) write(s *hubShard) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.writing {
-		for s.logged > maxShardLog && s.writing {
-			s.awaitPass()
-		}
-		return
-	}
-	s.writing = true
-	for pass := 0; len(s.log) > 0; pass++ {
-		if pass == maxPasses {
-			go h.continueWriting(s)
-			return
-		}
-		h.pass(s)
-	}
-	s.stopWriting()
-}
-
-// settle writes what is in the log and waits for a writer that is at work.
-func (h *Hub) settle(s *hubShard) {
-	h.write(s)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for s.writing {
-		s.awaitPass()
-	}
-}
-
-// continueWriting is the rest of a publisher's writing that has taken long enough.
-func (h *Hub) continueWriting(s *hubShard) {
+// writeLog is the writer of a shard, as a goroutine of its own: it sends what is in the log until that is empty. First
+// it lets those go on who are ready to run: what they publish leaves in the same write.
+func (h *Hub) writeLog(s *hubShard) {
+	runtime.Gosched()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for len(s.log) > 0 {
@@ -187,50 +182,107 @@ func (h *Hub) continueWriting(s *hubShard) {
 	s.stopWriting()
 }
 
-// stopWriting leaves the shard idle. mu is held.
+// writeOnce is the writer of a shard for a publisher who writes itself: what others have published meanwhile it leaves to
+// a goroutine.
+func (h *Hub) writeOnce(s *hubShard) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h.pass(s)
+	if len(s.log) > 0 {
+		go h.writeLog(s)
+		return
+	}
+	s.stopWriting()
+}
+
+// awaitRoom waits for a writer that is far behind. That is what bounds the log.
+func (s *hubShard) awaitRoom() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.logged > maxShardLog {
+		s.written.Wait()
+	}
+}
+
+// settle waits until what is in the log is sent.
+func (s *hubShard) settle() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.writing {
+		s.written.Wait()
+	}
+}
+
+// stopWriting leaves the shard without a writer. mu is held.
 func (s *hubShard) stopWriting() {
 	s.writing = false
 	s.written.Broadcast()
-}
-
-// awaitPass waits for the end of the writer's pass. mu is held.
-func (s *hubShard) awaitPass() {
-	s.written.Wait()
 }
 
 // pass takes the log and sends it. mu is held, but not while anything is sent.
 func (h *Hub) pass(s *hubShard) {
 	log := s.log
 	s.log, s.logged = nil, 0
-	s.mu.Unlock()
-	h.send(log)
-	s.mu.Lock()
 	s.written.Broadcast()
+	s.mu.Unlock()
+	defer s.mu.Lock()
+	for together := range slices.Chunk(log, maxTogether) {
+		h.send(together)
+	}
 }
 
-// send sends the messages of a log, all of a subscriber's in one write.
+// A hubShare is what a subscriber gets of the messages that are sent together: which of them, as bits, and how they are
+// encoded.
+type hubShare struct {
+	messages uint64
+	variant  frameVariant
+}
+
+// send sends messages, all that a subscriber gets in one write.
 func (h *Hub) send(log []hubEntry) {
-	first := log[0].to
-	same := !slices.ContainsFunc(log, func(e hubEntry) bool { return &e.to[0] != &first[0] })
-	if same {
-		pass := hubPass{messages: make([]*PreparedMessage, len(log))}
+	for share, conns := range shares(log) {
+		var messages []*PreparedMessage
 		for i, e := range log {
-			pass.messages[i] = e.message
+			if share.messages&(1<<i) != 0 {
+				messages = append(messages, e.message)
+			}
 		}
-		for _, c := range first {
-			h.sendTo(c, pass.as(c.variant))
+		batches := joinMessages(messages, share.variant)
+		for _, c := range conns {
+			h.sendTo(c, batches)
 		}
-		return
 	}
-	byConn := make(map[*Conn][]*PreparedMessage)
-	for _, e := range log {
+}
+
+// shares groups the subscribers by what they get.
+func shares(log []hubEntry) map[hubShare][]*Conn {
+	groups := make(map[hubShare][]*Conn, 1)
+	if sameReceivers(log) {
+		all := ^uint64(0) >> (64 - len(log))
+		for _, c := range log[0].to {
+			share := hubShare{all, c.variant}
+			groups[share] = append(groups[share], c)
+		}
+		return groups
+	}
+	due := make(map[*Conn]uint64)
+	for i, e := range log {
 		for _, c := range e.to {
-			byConn[c] = append(byConn[c], e.message)
+			due[c] |= 1 << i
 		}
 	}
-	for c, messages := range byConn {
-		h.sendTo(c, joinMessages(messages, c.variant))
+	for c, messages := range due {
+		share := hubShare{messages, c.variant}
+		groups[share] = append(groups[share], c)
 	}
+	return groups
+}
+
+// sameReceivers reports whether all messages go to the same list. Its beginning and its length say which list it is,
+// since what a log refers to is not changed.
+func sameReceivers(log []hubEntry) bool {
+	first := log[0].to
+	return !slices.ContainsFunc(log, func(e hubEntry) bool { return &e.to[0] != &first[0] || len(e.to) != len(first) })
 }
 
 func (h *Hub) sendTo(c *Conn, batches []sharedBatch) {
@@ -246,24 +298,6 @@ func (h *Hub) sendTo(c *Conn, batches []sharedBatch) {
 			h.dropped.Add(int64(dropped))
 		}
 	}
-}
-
-// A hubPass is messages that many subscribers get, as the variants that those need.
-type hubPass struct {
-	messages []*PreparedMessage
-	variants []frameVariant
-	batches  [][]sharedBatch // of each variant
-}
-
-// as returns the messages as v asks for them.
-func (p *hubPass) as(v frameVariant) []sharedBatch {
-	i := slices.Index(p.variants, v)
-	if i < 0 {
-		i = len(p.variants)
-		p.variants = append(p.variants, v)
-		p.batches = append(p.batches, joinMessages(p.messages, v))
-	}
-	return p.batches[i]
 }
 
 // A sharedBatch is messages that leave together: bytes is their frames, one behind the other.
