@@ -119,10 +119,10 @@ func (h *Hub) Serve(c *Conn, topics ...string) error {
 	return c.drain()
 }
 
-// Publish sends p, a message of type t, to all subscribers of topic. It does not wait for any of them: a goroutine of the
-// Hub writes to them, what a socket does not take at once is queued, and what does not fit into the queue is dropped as
-// Overflow says. All subscribers get the messages of a Hub in the same order, that of their Receipts; what is written to
-// one of them by other means may come between or before them. p is copied. The error is [ErrInvalidUTF8],
+// Publish sends p, a message of type t, to all subscribers of topic. It does not wait for any of them: a goroutine of
+// the Hub writes to them, what a socket does not take at once is queued, and what does not fit into the queue is dropped
+// as Overflow says. All subscribers get the messages of a Hub in the same order, that of their Receipts; what is written
+// to one of them by other means may come between them, or before. p is copied. The error is [ErrInvalidUTF8],
 // [ErrMessageType] or [ErrHubClosed].
 func (h *Hub) Publish(topic string, t MessageType, p []byte) (Receipt, error) {
 	m, err := NewPreparedMessage(t, p)

@@ -99,8 +99,8 @@ func (c *Conn) sizeShared(f *preparedFrame) int {
 	return len(f.payload)
 }
 
-// takeShared puts a message of a Hub, for which there is room, behind what waits. A frame that is larger than the buffer
-// is not copied: it goes as it is, as the first of what waits.
+// takeShared puts a message of a Hub, for which there is room, behind what waits. A frame that is larger than the
+// buffer is not copied: it goes as it is, as the first of what waits.
 func (c *Conn) takeShared(f *preparedFrame) {
 	own := c.compressesOwn()
 	switch {
