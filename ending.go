@@ -35,7 +35,7 @@ func (c *Conn) CloseWith(code CloseCode, reason string) error {
 
 // finishClose is the closing handshake after startClose.
 func (c *Conn) finishClose(limit time.Duration, cause *closedError) error {
-	bound := c.boundEnd(limit, closeTimeoutError(limit))
+	bound := c.boundEnd(limit)
 	c.atEnd(func() { bound.Stop() })
 	if err := c.sendClose(cause.code, cause.reason); err != nil {
 		c.setCloseError(err)
@@ -84,11 +84,11 @@ func (c *Conn) startClose(cause error) bool {
 	return true
 }
 
-// boundEnd ends the connection after d, unless it is stopped. why becomes what the first Close returns.
-func (c *Conn) boundEnd(d time.Duration, why error) *time.Timer {
+// boundEnd ends the connection after d, unless it is stopped. What the first Close returns says so.
+func (c *Conn) boundEnd(d time.Duration) *time.Timer {
 	return time.AfterFunc(d, func() {
 		if c.closeState() != closeDone { // else both have said goodbye, and only TCP is left to end
-			c.setCloseError(why)
+			c.setCloseError(closeTimeoutError(d))
 		}
 		c.cut()
 	})
@@ -122,7 +122,7 @@ func (c *Conn) handleClose(ev event) error {
 	c.mu.Unlock()
 	c.rdl.disable()
 
-	bound := c.boundEnd(c.closeTimeout, closeTimeoutError(c.closeTimeout))
+	bound := c.boundEnd(c.closeTimeout)
 	defer bound.Stop()
 	if step.owed {
 		c.mu.Lock()
@@ -173,7 +173,7 @@ func (c *Conn) failWith(cause error, code CloseCode, reason string) error {
 	if !sendsClose && c.closeState() != closeSent {
 		return c.failed()
 	}
-	bound := c.boundEnd(c.closeTimeout, closeTimeoutError(c.closeTimeout))
+	bound := c.boundEnd(c.closeTimeout)
 	defer bound.Stop()
 	if !sendsClose {
 		c.awaitCloseOut()

@@ -143,9 +143,13 @@ func quote(s string) string {
 }
 
 // acceptKey returns the Sec-WebSocket-Accept that answers key. RFC 6455, section 4.2.2, item 5, number 4.
-func acceptKey(key string) string {
-	sum := sha1.Sum([]byte(key + acceptGUID))
-	return base64.StdEncoding.EncodeToString(sum[:])
+func acceptKey(key string) string { return string(appendAcceptKey(nil, key)) }
+
+// appendAcceptKey appends it.
+func appendAcceptKey(b []byte, key string) []byte {
+	var joined [64]byte // a key has 24 bytes, the GUID 36
+	sum := sha1.Sum(append(append(joined[:0], key...), acceptGUID...))
+	return base64.StdEncoding.AppendEncode(b, sum[:])
 }
 
 // newKey returns a Sec-WebSocket-Key made of 16 bytes of random. RFC 6455, section 4.1, item 7.

@@ -10,10 +10,12 @@ import (
 // This file is the thin broadcast server: connections subscribe to topics, and what is published to a topic is sent to
 // all of its subscribers.
 //
-// A message is encoded once. Publishing appends it to the logs of the shards, into which the subscribers are divided;
-// whoever finds a shard idle becomes its writer, and sends each subscriber everything that has come into the log since
-// the last pass, in one write that does not wait. So a publisher needs no other goroutine, and under load one write
-// carries many messages. Only what a socket does not take is queued, in the connection (writeq.go), up to a limit.
+// A message is encoded once. Publishing appends it to the logs of the shards, into which the subscribers are divided. A
+// shard that has something in its log has one writer, a goroutine that the publisher starts and that ends when the log
+// is empty. It sends each subscriber everything that has come into the log since its last pass, in one write that does
+// not wait. So a delivery needs no goroutine and no switch to one, publishers wait for no subscriber, and what is
+// published in a burst leaves in one write for each subscriber. Only what a socket does not take is queued, in the
+// connection (writeq.go), up to a limit.
 //
 // Lock order: Hub.mu, then hubShard.mu, then the locks of a connection. None is held while a socket is written to.
 
@@ -40,7 +42,8 @@ const (
 
 	hubShards    = 8
 	maxShardLog  = 4 << 20               // bytes of a shard's log at which publishers wait for its writer
-	maxPasses    = 64                    // after which a publisher leaves a shard's writing to a goroutine
+	maxTogether  = 64                    // messages that a pass sends together
+	fewReceivers = 1                     // to whom a publisher writes itself, sooner than a goroutine starts
 	maxGap       = 10 * time.Millisecond // between two goodbyes
 	joinLimit    = 64 << 10              // bytes of messages that are joined for one write
 	drainMessage = "the server restarts"
@@ -116,9 +119,10 @@ func (h *Hub) Serve(c *Conn, topics ...string) error {
 	return c.drain()
 }
 
-// Publish sends p, a message of type t, to all subscribers of topic. It does not wait for any of them: what a socket
-// does not take now is queued, and what does not fit into the queue is dropped as Overflow says. All subscribers get
-// the messages of a Hub in the same order, that of their Receipts. p is copied. The error is [ErrInvalidUTF8],
+// Publish sends p, a message of type t, to all subscribers of topic. It does not wait for any of them: a goroutine of
+// the Hub writes to them, what a socket does not take at once is queued, and what does not fit into the queue is dropped
+// as Overflow says. All subscribers get the messages of a Hub in the same order, that of their Receipts; what is written
+// to one of them by other means may come between them, or before. p is copied. The error is [ErrInvalidUTF8],
 // [ErrMessageType] or [ErrHubClosed].
 func (h *Hub) Publish(topic string, t MessageType, p []byte) (Receipt, error) {
 	m, err := NewPreparedMessage(t, p)
@@ -130,31 +134,43 @@ func (h *Hub) Publish(topic string, t MessageType, p []byte) (Receipt, error) {
 
 // PublishPrepared is Publish for a message that is prepared already.
 func (h *Hub) PublishPrepared(topic string, m *PreparedMessage) (Receipt, error) {
-	receipt, err := h.enter(topic, m)
+	receipt, duties, err := h.enter(topic, m)
 	if err != nil {
 		return receipt, err
 	}
-	if receipt.Subscribers > 0 {
-		for i := range h.shards {
-			h.write(&h.shards[i])
+	for i, d := range duties {
+		switch {
+		case d != dutyWrite:
+		case receipt.Subscribers <= fewReceivers:
+			h.writeOnce(&h.shards[i])
+		default:
+			go h.writeLog(&h.shards[i])
+		}
+	}
+	for i, d := range duties { // last, so that nobody waits for us meanwhile
+		if d == dutyWait {
+			h.shards[i].awaitRoom()
 		}
 	}
 	return receipt, nil
 }
 
-// enter appends m to the logs. All shards get it under one lock, so that the order is the same everywhere.
-func (h *Hub) enter(topic string, m *PreparedMessage) (r Receipt, err error) {
+// enter appends m to the logs, and returns what the publisher owes to each shard. All shards get m under one lock, so
+// that the order is the same everywhere.
+func (h *Hub) enter(topic string, m *PreparedMessage) (r Receipt, duties [hubShards]hubDuty, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed {
-		return r, ErrHubClosed
+		return r, duties, ErrHubClosed
 	}
 	h.seq++
 	r.Seq = h.seq
 	for i := range h.shards {
-		r.Subscribers += h.shards[i].enter(topic, m)
+		n, d := h.shards[i].enter(topic, m)
+		r.Subscribers += n
+		duties[i] = d
 	}
-	return r, nil
+	return r, duties, nil
 }
 
 // Count returns how many connections subscribe to topic.
@@ -195,7 +211,7 @@ func (h *Hub) Shutdown(ctx context.Context) error {
 	h.mu.Unlock()
 	var conns []*Conn
 	for i := range h.shards {
-		h.settle(&h.shards[i])
+		h.shards[i].settle()
 		conns = append(conns, h.shards[i].all()...)
 	}
 	if len(conns) == 0 {

@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -1007,7 +1008,8 @@ func TestHubSubscribeDuringShutdown(t *testing.T) {
 	}
 }
 
-// Subscribers cost no goroutine, and publishing to those that keep up none either.
+// Subscribers cost no goroutine, and publishing to those that keep up none that stays: as many as there are shards at
+// most, however much is published.
 func TestHubNeedsNoGoroutines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := new(Hub)
@@ -1019,7 +1021,11 @@ func TestHubNeedsNoGoroutines(t *testing.T) {
 		}
 		for i := range 10 {
 			publish(t, h, "a", overflowText(i))
+			if got := runtime.NumGoroutine(); got > before+hubShards {
+				t.Errorf("there are %d goroutines, there were %d", got, before)
+			}
 		}
+		synctest.Wait()
 		if got := runtime.NumGoroutine(); got > before { // others may have ended
 			t.Errorf("there are %d goroutines, there were %d", got, before)
 		}
@@ -1055,7 +1061,7 @@ func TestHubPublishersWaitForAWriterFarBehind(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		go h.continueWriting(s)
+		go h.writeLog(s)
 		for range publishers {
 			peer.want(OpText, text)
 		}
@@ -1105,7 +1111,7 @@ func TestHubBatches(t *testing.T) {
 				for i := range batch {
 					publish(t, h, "a", overflowText(i))
 				}
-				h.continueWriting(s)
+				h.writeLog(s)
 				if got := c.Stats().Queued; got != tt.queued {
 					t.Errorf("%d bytes are queued, want %d", got, tt.queued)
 				}
@@ -1171,49 +1177,207 @@ func TestJoinMessages(t *testing.T) {
 	}
 }
 
-// A hubEcho is a transport that publishes whenever it is written to, so that the log never gets empty.
-type hubEcho struct {
+// A writeCounter is a transport that counts what it is asked to write, and takes everything.
+type writeCounter struct {
 	net.Conn
-	h      *Hub
-	writes int
-	block  chan struct{}
+	writes, bytes atomic.Int64
+	onWrite       func() // nil for nothing
 }
 
-func (e *hubEcho) TryWrite(p []byte) (int, error) {
-	e.writes++
-	if e.writes > maxPasses {
-		<-e.block
-		return len(p), nil
+func (w *writeCounter) TryWrite(p []byte) (int, error) {
+	w.writes.Add(1)
+	w.bytes.Add(int64(len(p)))
+	if w.onWrite != nil {
+		w.onWrite()
 	}
-	e.h.Publish("a", BinaryMessage, nil)
 	return len(p), nil
 }
 
-// A publisher does not write for others without end.
-func TestHubPublisherHandsOverEndlessWriting(t *testing.T) {
+// countedSubscriber makes a subscriber whose transport counts writes.
+func countedSubscriber(t *testing.T, h *Hub, topics ...string) (*Conn, *writeCounter) {
+	t.Helper()
+	mem, _ := memconn.Pair(0)
+	w := &writeCounter{Conn: mem}
+	c := newConn(w, serverRole, connConfig{}, nil)
+	cutLater(t, c)
+	if err := h.Subscribe(c, topics...); err != nil {
+		t.Fatal(err)
+	}
+	return c, w
+}
+
+// What a Handler publishes in one callback leaves in one write for each subscriber, also if it goes to several topics,
+// and also to the one whose callback it is.
+func TestHubCollectsWhatIsPublishedInOneCallback(t *testing.T) {
+	const messages, subscribers = 20, 50
+	for _, topics := range [][]string{{"a"}, {"a", "b"}, {"a", "b", "c"}} {
+		h := new(Hub)
+		var counters []*writeCounter
+		for range subscribers {
+			_, w := countedSubscriber(t, h, topics...)
+			counters = append(counters, w)
+		}
+		server, client := Pipe(nil)
+		cutLater(t, server, client)
+		h.Subscribe(server, topics...)
+		// Here goroutines run one at a time, so that none writes before the callback is over.
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+		go server.Serve(HandlerFuncs{OnMessage: func(*Conn, MessageType, []byte) {
+			for i := range messages {
+				publish(t, h, topics[i%len(topics)], overflowText(i))
+			}
+		}})
+		client.WriteMessage(TextMessage, []byte("go on"))
+		for i := range messages {
+			wantText(t, client, overflowText(i))
+		}
+		for i := range h.shards {
+			h.shards[i].settle()
+		}
+		for i, w := range counters {
+			if w.writes.Load() != 1 || w.bytes.Load() != messages*102 {
+				t.Errorf("%d topics, subscriber %d: %d bytes in %d writes, want %d in one", len(topics), i,
+					w.bytes.Load(), w.writes.Load(), messages*102)
+			}
+		}
+	}
+}
+
+// A publisher who writes itself does not write for others without end.
+func TestHubPublisherHandsOverWhatOthersPublish(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := new(Hub)
-		s, _ := memconn.Pair(0)
-		e := &hubEcho{Conn: s, h: h, block: make(chan struct{})}
-		c := newConn(e, serverRole, connConfig{}, nil)
-		h.Subscribe(c, "a")
-		done := async(func() error { _, err := h.Publish("a", BinaryMessage, nil); return err })
-		synctest.Wait()
-		select {
-		case err := <-done:
-			if err != nil {
-				t.Error(err)
+		_, w := countedSubscriber(t, h, "a")
+		held := make(chan struct{})
+		w.onWrite = func() { // the log never gets empty
+			if w.writes.Load() > 1 {
+				<-held
 			}
-		default:
-			t.Error("Publish still writes what was published behind it")
+			if w.writes.Load() < 10 {
+				publish(t, h, "a", "one more")
+			}
 		}
-		close(e.block)
+		publish(t, h, "a", "first") // returns, or the test does not
 		synctest.Wait()
-		if want := (HubStats{1, 1, maxPasses + 1, 0}); h.Stats() != want || e.writes != maxPasses+1 {
-			t.Errorf("%+v, %d writes, want %+v", h.Stats(), e.writes, want)
+		if got := w.writes.Load(); got != 2 {
+			t.Errorf("%d writes, want that of the publisher and one that is held up", got)
 		}
-		c.CloseNow()
+		close(held)
+		synctest.Wait()
+		wantStats(t, h, HubStats{1, 1, 10, 0})
+		if got := w.writes.Load(); got != 10 {
+			t.Errorf("%d writes, want 10", got)
+		}
 	})
+}
+
+// The log of a shard is bounded while many publish more than its writer sends, and nobody stays behind.
+func TestHubLogIsBounded(t *testing.T) {
+	const publishers, each, size = 6, 30, maxShardLog / 8
+	synctest.Test(t, func(t *testing.T) {
+		h := new(Hub)
+		var shards []*hubShard
+		for range hubShards {
+			c, w := countedSubscriber(t, h, "a")
+			w.onWrite = func() { time.Sleep(time.Millisecond) }
+			shards = append(shards, h.shard(c))
+		}
+		p := make([]byte, size)
+		most := 0
+		var publishing sync.WaitGroup
+		for range publishers {
+			publishing.Go(func() {
+				for range each {
+					h.Publish("a", BinaryMessage, p)
+				}
+			})
+		}
+		done := async(func() error { publishing.Wait(); return nil })
+		for more := true; more; time.Sleep(100 * time.Microsecond) {
+			for _, s := range shards {
+				s.mu.Lock()
+				most = max(most, s.logged)
+				s.mu.Unlock()
+			}
+			select {
+			case <-done:
+				more = false
+			default:
+			}
+		}
+		if bound := maxShardLog + publishers*frameSize(size); most > bound || most < maxShardLog {
+			t.Errorf("up to %d bytes were in a log, want %d to %d", most, maxShardLog, bound)
+		}
+		for _, s := range shards {
+			s.settle()
+			if s.writing || len(s.log) > 0 || s.logged != 0 {
+				t.Errorf("a log has %d messages, %d bytes, writing: %v", len(s.log), s.logged, s.writing)
+			}
+		}
+	})
+}
+
+// A thousand subscriptions and as many ends of them while others publish: those that stay get everything once, and who
+// comes and goes is counted right.
+func TestHubSubscriptionsWhilePublishing(t *testing.T) {
+	const members, changes, messages = 200, 1000, 300
+	h := new(Hub)
+	var stay []*writeCounter
+	var come []*Conn
+	for range members {
+		_, w := countedSubscriber(t, h, "a", "b")
+		stay = append(stay, w)
+		c, _ := countedSubscriber(t, h)
+		come = append(come, c)
+	}
+	var working sync.WaitGroup
+	for who := range 4 {
+		working.Go(func() {
+			for i := who; i < changes; i += 4 {
+				c := come[i%len(come)]
+				h.Subscribe(c, "b", "a")
+				h.Unsubscribe(c, "a")
+				h.Unsubscribe(c)
+			}
+		})
+	}
+	var reached atomic.Int64
+	for who := range 2 {
+		working.Go(func() {
+			for i := range messages {
+				receipt := publish(t, h, []string{"a", "b"}[who], overflowText(i))
+				if receipt.Subscribers < members || receipt.Subscribers > 2*members {
+					t.Errorf("%+v of %d to %d", receipt, members, 2*members)
+				}
+				reached.Add(int64(receipt.Subscribers))
+			}
+		})
+	}
+	working.Wait()
+	if err := h.Shutdown(canceled(t)); err != context.Canceled { // after everything is sent
+		t.Fatal(err)
+	}
+	var sent int64
+	for i, w := range stay {
+		if got := w.bytes.Load(); got != 2*messages*102 {
+			t.Errorf("subscriber %d got %d bytes, want %d", i, got, 2*messages*102)
+		}
+		sent += w.bytes.Load()
+	}
+	for _, c := range come {
+		sent += c.Stats().MessagesOut * 102
+	}
+	if want := reached.Load() * 102; sent != want {
+		t.Errorf("%d bytes were sent, the Receipts say %d", sent, want)
+	}
+	wantStats(t, h, HubStats{Published: 2 * messages})
+}
+
+// canceled returns a context that has ended.
+func canceled(t *testing.T) context.Context {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	return ctx
 }
 
 // What waits for a subscriber that takes nothing does not grow with what is published.
@@ -1236,6 +1400,7 @@ func TestHubMemoryIsBounded(t *testing.T) {
 			for range 1000 { // 62 MiB
 				h.Publish("a", BinaryMessage, p)
 			}
+			synctest.Wait()
 			// The subscribers have their messages in common.
 			if grown := heap() - before; grown > 4*limit {
 				t.Errorf("policy %d: %d KiB more are in use, %d KiB may wait for each", policy, grown>>10, limit>>10)

@@ -1,28 +1,30 @@
 package websocket
 
 import (
-	"math"
 	"slices"
 	"sync"
 )
 
-// This file is a part of the Hub's subscribers, and how what is published reaches them.
+// This file is a part of the Hub's subscribers, and the log of what is published to them.
 
 // A hubShard is some of the subscribers. mu guards the fields.
 type hubShard struct {
 	mu      sync.Mutex
-	written sync.Cond                     // signalled when a pass is over; its lock is mu
-	members map[*Conn]map[string]struct{} // their topics; nil for those that have left and may come back
+	written sync.Cond        // signalled when a pass is over; its lock is mu
+	members map[*Conn]places // nil for those that have left and may come back
 	topics  map[string]*hubTopic
 	log     []hubEntry
 	logged  int  // bytes in log
-	writing bool // someone is the shard's writer
+	writing bool // the shard has a writer; it has one whenever the log is not empty
 }
 
-// A hubTopic is the subscribers of a topic that belong to one shard.
+// places are a subscriber's topics, and where in their lists it stands.
+type places map[string]int
+
+// A hubTopic is the subscribers of a topic that belong to one shard, in any order.
 type hubTopic struct {
-	conns map[*Conn]struct{}
-	list  []*Conn // conns as a slice that is never changed; nil when it has to be made again
+	list   []*Conn
+	shared bool // a log may refer to list: what is in it stays as it is. Appending does no harm
 }
 
 // A hubEntry is a message and those who were subscribed when it was published.
@@ -31,29 +33,40 @@ type hubEntry struct {
 	to      []*Conn
 }
 
+// A hubDuty is what somebody who has published owes to a shard.
+type hubDuty uint8
+
+const (
+	dutyNone  hubDuty = iota // nobody gets the message, or the shard has a writer that comes to it
+	dutyWrite                // the shard has no writer: the publisher is it, or starts one
+	dutyWait                 // the writer is far behind: the publisher waits for it
+)
+
 // subscribe reports whether c is new here.
 func (s *hubShard) subscribe(c *Conn, topics []string) (isNew bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.members == nil {
-		s.members = make(map[*Conn]map[string]struct{})
+		s.members = make(map[*Conn]places)
 		s.topics = make(map[string]*hubTopic)
 		s.written.L = &s.mu // before there is anybody to write to
 	}
 	mine, known := s.members[c]
 	if mine == nil {
-		mine = make(map[string]struct{}, len(topics))
+		mine = make(places, len(topics))
 		s.members[c] = mine
 	}
 	for _, name := range topics {
-		mine[name] = struct{}{}
+		if _, already := mine[name]; already {
+			continue
+		}
 		topic := s.topics[name]
 		if topic == nil {
-			topic = &hubTopic{conns: make(map[*Conn]struct{})}
+			topic = &hubTopic{}
 			s.topics[name] = topic
 		}
-		topic.conns[c] = struct{}{}
-		topic.list = nil
+		mine[name] = len(topic.list)
+		topic.list = append(topic.list, c)
 	}
 	return !known
 }
@@ -64,8 +77,8 @@ func (s *hubShard) unsubscribe(c *Conn, topics []string) {
 	defer s.mu.Unlock()
 	mine := s.members[c]
 	if len(topics) == 0 {
-		for name := range mine {
-			s.leave(c, name)
+		for name, place := range mine {
+			s.leave(name, place)
 		}
 		switch {
 		case c.endError() != nil:
@@ -76,48 +89,58 @@ func (s *hubShard) unsubscribe(c *Conn, topics []string) {
 		return
 	}
 	for _, name := range topics {
-		s.leave(c, name)
-		delete(mine, name)
+		if place, subscribed := mine[name]; subscribed {
+			s.leave(name, place)
+			delete(mine, name)
+		}
 	}
 }
 
-// leave removes c from a topic. mu is held.
-func (s *hubShard) leave(c *Conn, name string) {
+// leave removes the subscriber at a place of a topic's list. The last one moves there. mu is held.
+func (s *hubShard) leave(name string, place int) {
 	topic := s.topics[name]
-	if topic == nil {
+	last := len(topic.list) - 1
+	if last == 0 {
+		delete(s.topics, name)
 		return
 	}
-	delete(topic.conns, c)
-	topic.list = nil
-	if len(topic.conns) == 0 {
-		delete(s.topics, name)
+	if topic.shared {
+		topic.list = slices.Clone(topic.list)
+		topic.shared = false
 	}
+	moved := topic.list[last]
+	topic.list[place] = moved
+	topic.list[last] = nil
+	topic.list = topic.list[:last]
+	s.members[moved][name] = place // of c itself, if it is the last, which is about to be removed
 }
 
-// enter appends m to the log and returns how many get it.
-func (s *hubShard) enter(name string, m *PreparedMessage) int {
+// enter appends m to the log and returns how many get it, and what its publisher owes. mu must not be held.
+func (s *hubShard) enter(name string, m *PreparedMessage) (receivers int, duty hubDuty) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	topic := s.topics[name]
 	if topic == nil {
-		return 0
+		return 0, dutyNone
 	}
-	if topic.list == nil {
-		topic.list = make([]*Conn, 0, len(topic.conns))
-		for c := range topic.conns {
-			topic.list = append(topic.list, c)
-		}
-	}
-	s.log = append(s.log, hubEntry{m, topic.list})
+	topic.shared = true
 	s.logged += len(m.plain.frame)
-	return len(topic.list)
+	s.log = append(s.log, hubEntry{m, topic.list})
+	switch {
+	case !s.writing:
+		s.writing = true
+		duty = dutyWrite
+	case s.logged > maxShardLog:
+		duty = dutyWait
+	}
+	return len(topic.list), duty
 }
 
 func (s *hubShard) count(name string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if topic := s.topics[name]; topic != nil {
-		return len(topic.conns)
+		return len(topic.list)
 	}
 	return 0
 }
@@ -145,156 +168,26 @@ func (s *hubShard) all() []*Conn {
 	return conns
 }
 
-// write makes the caller the shard's writer if it has none, until the log is empty. If it has one that is far behind,
-// the caller waits for it: that is what bounds the log.
-func (h *Hub) write(s *hubShard) {
+// awaitRoom waits for a writer that is far behind. That is what bounds the log.
+func (s *hubShard) awaitRoom() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.writing {
-		for s.logged > maxShardLog && s.writing {
-			s.awaitPass()
-		}
-		return
+	for s.logged > maxShardLog {
+		s.written.Wait()
 	}
-	s.writing = true
-	for pass := 0; len(s.log) > 0; pass++ {
-		if pass == maxPasses {
-			go h.continueWriting(s)
-			return
-		}
-		h.pass(s)
-	}
-	s.stopWriting()
 }
 
-// settle writes what is in the log and waits for a writer that is at work.
-func (h *Hub) settle(s *hubShard) {
-	h.write(s)
+// settle waits until what is in the log is sent.
+func (s *hubShard) settle() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for s.writing {
-		s.awaitPass()
+		s.written.Wait()
 	}
 }
 
-// continueWriting is the rest of a publisher's writing that has taken long enough.
-func (h *Hub) continueWriting(s *hubShard) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for len(s.log) > 0 {
-		h.pass(s)
-	}
-	s.stopWriting()
-}
-
-// stopWriting leaves the shard idle. mu is held.
+// stopWriting leaves the shard without a writer. mu is held.
 func (s *hubShard) stopWriting() {
 	s.writing = false
 	s.written.Broadcast()
-}
-
-// awaitPass waits for the end of the writer's pass. mu is held.
-func (s *hubShard) awaitPass() {
-	s.written.Wait()
-}
-
-// pass takes the log and sends it. mu is held, but not while anything is sent.
-func (h *Hub) pass(s *hubShard) {
-	log := s.log
-	s.log, s.logged = nil, 0
-	s.mu.Unlock()
-	h.send(log)
-	s.mu.Lock()
-	s.written.Broadcast()
-}
-
-// send sends the messages of a log, all of a subscriber's in one write.
-func (h *Hub) send(log []hubEntry) {
-	first := log[0].to
-	same := !slices.ContainsFunc(log, func(e hubEntry) bool { return &e.to[0] != &first[0] })
-	if same {
-		pass := hubPass{messages: make([]*PreparedMessage, len(log))}
-		for i, e := range log {
-			pass.messages[i] = e.message
-		}
-		for _, c := range first {
-			h.sendTo(c, pass.as(c.variant))
-		}
-		return
-	}
-	byConn := make(map[*Conn][]*PreparedMessage)
-	for _, e := range log {
-		for _, c := range e.to {
-			byConn[c] = append(byConn[c], e.message)
-		}
-	}
-	for c, messages := range byConn {
-		h.sendTo(c, joinMessages(messages, c.variant))
-	}
-}
-
-func (h *Hub) sendTo(c *Conn, batches []sharedBatch) {
-	limit := h.QueueLimit
-	switch {
-	case limit == 0:
-		limit = DefaultQueueLimit
-	case limit < 0:
-		limit = math.MaxInt
-	}
-	for _, b := range batches {
-		if dropped := c.sendShared(b, limit, h.Overflow); dropped > 0 {
-			h.dropped.Add(int64(dropped))
-		}
-	}
-}
-
-// A hubPass is messages that many subscribers get, as the variants that those need.
-type hubPass struct {
-	messages []*PreparedMessage
-	variants []frameVariant
-	batches  [][]sharedBatch // of each variant
-}
-
-// as returns the messages as v asks for them.
-func (p *hubPass) as(v frameVariant) []sharedBatch {
-	i := slices.Index(p.variants, v)
-	if i < 0 {
-		i = len(p.variants)
-		p.variants = append(p.variants, v)
-		p.batches = append(p.batches, joinMessages(p.messages, v))
-	}
-	return p.batches[i]
-}
-
-// A sharedBatch is messages that leave together: bytes is their frames, one behind the other.
-type sharedBatch struct {
-	bytes  []byte
-	frames []*preparedFrame
-}
-
-// joinMessages divides messages, encoded as v says, into batches of at most joinLimit bytes. A message alone is not
-// copied.
-func joinMessages(messages []*PreparedMessage, v frameVariant) []sharedBatch {
-	frames := make([]*preparedFrame, len(messages))
-	for i, m := range messages {
-		frames[i] = m.as(v)
-	}
-	var batches []sharedBatch
-	for len(frames) > 0 {
-		n, size := 1, len(frames[0].frame)
-		for n < len(frames) && size+len(frames[n].frame) <= joinLimit {
-			size += len(frames[n].frame)
-			n++
-		}
-		b := sharedBatch{frames[0].frame, frames[:n]}
-		if n > 1 {
-			b.bytes = make([]byte, 0, size)
-			for _, f := range frames[:n] {
-				b.bytes = append(b.bytes, f.frame...)
-			}
-		}
-		batches = append(batches, b)
-		frames = frames[n:]
-	}
-	return batches
 }

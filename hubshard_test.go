@@ -30,7 +30,7 @@ func TestShutdownWaitsForAWriterAtWork(t *testing.T) {
 			t.Fatalf("Shutdown said goodbye while a shard was being written: %v", err)
 		}
 
-		go h.continueWriting(s)
+		go h.writeLog(s)
 		if _, p, err := client.ReadMessage(); string(p) != "last" || err != nil {
 			t.Errorf("read %q, %v; want the last message", p, err)
 		}

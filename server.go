@@ -188,7 +188,7 @@ func (u *Upgrader) upgrade(w http.ResponseWriter, r *http.Request, header http.H
 	subprotocol := selectSubprotocol(r.Header, u.Subprotocols)
 	offers, _ := parseExtensions(r.Header[headerExtensions]) // checkRequest has judged the list
 	agreed := acceptDeflate(offers, u.Compression)
-	answer := appendAnswer(nil, key, subprotocol, agreed.answer, header)
+	answer := appendAnswer(make([]byte, 0, usualAnswer), key, subprotocol, agreed.answer, header)
 
 	nc, buffered, err := hijack(w)
 	if err != nil {
@@ -269,23 +269,31 @@ func checkAnswerHeader(h http.Header) *HandshakeError {
 	return nil
 }
 
+// usualAnswer is how many bytes an answer has room for before its memory has to grow.
+const usualAnswer = 256
+
 // appendAnswer appends the answer that accepts a handshake. RFC 6455, section 4.2.2, item 5.
 func appendAnswer(b []byte, key, subprotocol, extension string, header http.Header) []byte {
 	b = append(b, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "...)
-	b = append(b, acceptKey(key)...)
+	b = appendAcceptKey(b, key)
 	b = append(b, "\r\n"...)
 	if subprotocol != "" {
-		b = append(b, "Sec-WebSocket-Protocol: "+subprotocol+"\r\n"...)
+		b = appendField(b, "Sec-WebSocket-Protocol", subprotocol)
 	}
 	if extension != "" {
-		b = append(b, "Sec-WebSocket-Extensions: "+extension+"\r\n"...)
+		b = appendField(b, "Sec-WebSocket-Extensions", extension)
 	}
 	for name, values := range header {
 		for _, v := range values {
-			b = append(b, name+": "+v+"\r\n"...)
+			b = appendField(b, name, v)
 		}
 	}
 	return append(b, "\r\n"...)
+}
+
+func appendField(b []byte, name, value string) []byte {
+	b = append(append(b, name...), ": "...)
+	return append(append(b, value...), "\r\n"...)
 }
 
 // writeAnswer sends the answer under a deadline.

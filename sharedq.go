@@ -85,19 +85,27 @@ func (c *Conn) noteShared(f *preparedFrame) {
 	}
 }
 
-// takeShared puts a message of a Hub behind what waits, and reports whether there was room. A frame that is larger than
-// the buffer is not copied: it goes as it is, as the first of what waits.
-func (c *Conn) takeShared(f *preparedFrame) bool {
-	own := c.compressesOwn()
-	room := len(f.payload)
-	if own {
-		room += maxGrowth
+// fitsShared reports whether there is room for a message of a Hub behind what waits: in the buffer, or as the first of
+// what waits.
+func (c *Conn) fitsShared(f *preparedFrame) bool {
+	return c.fits(c.sizeShared(f)) || len(c.rest) == 0 && len(c.out.b) == 0
+}
+
+// sizeShared returns how large the payload becomes at most.
+func (c *Conn) sizeShared(f *preparedFrame) int {
+	if c.compressesOwn() {
+		return len(f.payload) + maxGrowth
 	}
+	return len(f.payload)
+}
+
+// takeShared puts a message of a Hub, for which there is room, behind what waits. A frame that is larger than the
+// buffer is not copied: it goes as it is, as the first of what waits.
+func (c *Conn) takeShared(f *preparedFrame) {
+	own := c.compressesOwn()
 	switch {
-	case c.fits(room):
+	case c.fits(c.sizeShared(f)):
 		c.out.b = c.appendShared(c.out.b, f, own)
-	case len(c.rest) > 0 || len(c.out.b) > 0:
-		return false
 	case c.role == serverRole && !own:
 		c.noteShared(f)
 		c.rest = f.frame
@@ -105,7 +113,6 @@ func (c *Conn) takeShared(f *preparedFrame) bool {
 		c.rest = c.appendShared(nil, f, own)
 	}
 	c.countOut(len(f.message))
-	return true
 }
 
 // appendShared appends a message of a Hub as this connection sends it.

@@ -210,10 +210,14 @@ func (c *Conn) takeQueued() (again, flush bool) {
 	q.taken()
 	for len(q.shared) > 0 && c.stream == nil {
 		flush = true
-		if !c.takeShared(q.shared[0]) {
+		f := q.shared[0]
+		if !c.fitsShared(f) {
 			return true, true
 		}
 		q.dropFirst()
+		q.mu.Unlock() // it may have to be compressed, for which a Hub must not wait
+		c.takeShared(f)
+		q.mu.Lock()
 	}
 	if len(q.shared) == 0 {
 		q.shared = nil
