@@ -94,11 +94,11 @@ func TestNoWriteBufferIsHeldWhileAReadWaits(t *testing.T) {
 	peer.send(OpText, "in")
 	peer.want(OpText, "in")
 	<-spy.parked
-	server.wlock <- struct{}{}
+	server.waitLock(nil, false)
 	if server.out != nil {
 		t.Error("a write buffer is held")
 	}
-	<-server.wlock
+	server.wlock.unlock()
 	peer.nc.Close()
 	<-ended
 }

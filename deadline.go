@@ -113,7 +113,7 @@ func (d *readDeadline) expired() expiry {
 }
 
 // A writeDeadline is the same for writing. The transport has a deadline only while a write waits for the peer, so that
-// the usual write, which does not wait, need not set one.
+// the usual write, which does not wait, need not set one. Conn.wdl makes it.
 type writeDeadline struct {
 	mu        sync.Mutex
 	nc        transport
@@ -124,6 +124,21 @@ type writeDeadline struct {
 	cancelled bool // the context of the write that waits gave up
 
 	moved chan struct{} // closed when user changes; nil unless somebody waits for the write lock until user
+}
+
+// wdl returns the connection's writeDeadline, which has no memory until a write waits or the owner sets a deadline.
+func (c *Conn) wdl() *writeDeadline {
+	if d := c.wdlMem.Load(); d != nil {
+		return d
+	}
+	c.wdlMem.CompareAndSwap(nil, &writeDeadline{nc: c.nc})
+	return c.wdlMem.Load()
+}
+
+// writeDeadlinePassed reports whether the owner's deadline for writing has passed.
+func (c *Conn) writeDeadlinePassed() bool {
+	d := c.wdlMem.Load()
+	return d != nil && d.userPassed()
 }
 
 // apply tells the transport. mu is held.

@@ -49,6 +49,7 @@ type Upgrader struct {
 
 	mu        sync.Mutex
 	conns     map[*Conn]struct{}
+	shared    *settings // of the latest connections
 	shutdown  bool
 	upgrading sync.WaitGroup // handshakes that were begun before shutdown
 }
@@ -160,6 +161,16 @@ func (u *Upgrader) register(c *Conn) (shutdown bool) {
 	return u.shutdown
 }
 
+// share returns s in memory that connections share which agreed on the same one after the other.
+func (u *Upgrader) share(s settings) *settings {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.shared == nil || *u.shared != s {
+		u.shared = &s
+	}
+	return u.shared
+}
+
 func (u *Upgrader) deregister(c *Conn) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -205,7 +216,7 @@ func (u *Upgrader) upgrade(w http.ResponseWriter, r *http.Request, header http.H
 		keepalive:    u.Keepalive,
 		subprotocol:  subprotocol,
 		deflate:      agreed,
-		onEnd:        u.deregister,
+		register:     u,
 	}, peekAll(buffered))
 	if u.register(c) {
 		go c.goAway()
