@@ -91,13 +91,13 @@ type Conn struct {
 	reading atomic.Bool
 
 	// Owned by the reader.
+	resumable   bool // it is a StreamConn: a deadline in the middle of a message loses nothing
 	in          readBuffer
 	dec         decoder
 	pending     event          // a piece of the next message that was decoded but not delivered
 	message     *messageReader // the message that NextReader began; nil if none or at its end
 	alive       aliveState
 	readContext context.Context // of the ReadContext that is under way
-	resumable   bool            // the reader is a StreamConn: a deadline in the middle of a message loses nothing
 
 	// wlock is the write lock. Whoever holds it owns the writer's fields.
 	wlock writeLock
@@ -108,10 +108,10 @@ type Conn struct {
 	out        *buffer        // frames that collect, or that a socket has not taken; nil if there are none
 	outSent    int            // how much of out has left
 	rest       []byte         // what a socket did not take of a frame that is shared with other connections; goes before out
-	stuck      bool           // the socket takes nothing: a goroutine has to wait for it
 	stream     *messageWriter // the message that NextWriter began
 	timer      *time.Timer    // bounds how long frames collect; nil until that has happened once
 	timerArmed bool
+	stuck      bool // the socket takes nothing: a goroutine has to wait for it
 
 	// Facts that one goroutine sets and others look at.
 	more       atomic.Bool // by the reader: complete frames wait in the read buffer, so replies may collect
@@ -123,7 +123,6 @@ type Conn struct {
 	queue  writeQueue                    // what waits for the write lock; has a mutex of its own
 	rdl    readDeadline                  // has a mutex of its own
 	wdlMem atomic.Pointer[writeDeadline] // has a mutex of its own; see wdl
-	pings  pingState                     // has a mutex of its own
 
 	readLimit atomic.Int64
 	counters  counters
@@ -135,6 +134,7 @@ type Conn struct {
 	over    bool          // nobody has to be told of the end any more
 	done    chan struct{} // closed when over is set; nil until somebody asks for it
 	endHook func()        // what to do when the connection has ended; nil for nothing
+	pinged  *pingState    // has a mutex of its own; nil until a Ping is sent
 
 	// ending is nil as long as the connection does not end, and fixed once dying is set.
 	ending *ending

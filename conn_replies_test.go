@@ -349,7 +349,7 @@ func TestQueuedPongGoesBeforeLaterMessages(t *testing.T) {
 	}
 	written := async(func() error { return server.WriteMessage(TextMessage, []byte("second")) })
 	time.Sleep(10 * time.Millisecond) // it waits for the lock by now; if it does not, the order is right anyway
-	server.wlock.unlock()                    // as unlockWrite gives it back, after its last look at the queue
+	server.wlock.unlock()             // as unlockWrite gives it back, after its last look at the queue
 	peer.want(OpPong, "first")
 	peer.want(OpText, "second")
 	if err := <-written; err != nil {

@@ -269,11 +269,13 @@ func (c *Conn) end() {
 		return
 	}
 	c.ended = true
-	hook := c.endHook
+	hook, pinged := c.endHook, c.pinged
 	c.endHook = nil
 	c.mu.Unlock()
 	c.closeSocket()
-	c.pings.failAll()
+	if pinged != nil {
+		pinged.failAll()
+	}
 	if c.register != nil {
 		c.register.deregister(c)
 	}

@@ -218,6 +218,7 @@ func (u *Upgrader) upgrade(w http.ResponseWriter, r *http.Request, header http.H
 		deflate:      agreed,
 		register:     u,
 	}, peekAll(buffered))
+	releaseReader(buffered, nc)
 	if u.register(c) {
 		go c.goAway()
 	}
@@ -372,3 +373,7 @@ func peekAll(r *bufio.Reader) []byte {
 	p, _ := r.Peek(r.Buffered())
 	return p
 }
+
+// releaseReader takes the memory of r away, which net/http would keep for as long as its handler runs. r is ours since
+// the connection was taken, and nobody has a use for it any more; it remains a reader of nc.
+func releaseReader(r *bufio.Reader, nc net.Conn) { *r = *bufio.NewReaderSize(nc, 0) }
