@@ -7,11 +7,11 @@ import "hawser.example/websocket/internal/deflate"
 
 // deflater is the encoder's state for compressed messages.
 type deflater struct {
-	*deflate.Encoder      // nil: no compression was agreed on
-	takeover         bool // it has a context that is taken over
-	threshold        int  // bytes from which on a message is compressed
-	fragments        bool // also messages in several frames are compressed
-	made             int  // compressed bytes of the message at hand, for whoever counts
+	*deflate.Encoder
+	takeover  bool // it has a context that is taken over
+	threshold int  // bytes from which on a message is compressed
+	fragments bool // also messages in several frames are compressed
+	made      int  // compressed bytes of the message at hand, for whoever counts
 }
 
 // maxGrowth is how much larger than a message of up to 16 KiB the memory has to be in which its frame is made: for the
@@ -19,7 +19,7 @@ type deflater struct {
 const maxGrowth = 64
 
 // deflates reports whether a message of n bytes is to be compressed.
-func (e *encoder) deflates(n int) bool { return e.deflater.Encoder != nil && n >= e.deflater.threshold }
+func (e *encoder) deflates(n int) bool { return e.deflater != nil && n >= e.deflater.threshold }
 
 // deflate appends the compressed form of p to dst. ok is false if that would be no gain: then dst is returned, with
 // what memory it got, and p has to be sent as it is. Where that cannot be, since p continues a compressed message or
@@ -79,7 +79,7 @@ func (e *encoder) sent(message []byte, n int) {
 
 // takenBack notes that the last message was not sent after all: the peer's context does not have it.
 func (e *encoder) takenBack() {
-	if e.deflater.Encoder != nil {
+	if e.deflater != nil {
 		e.deflater.made = 0
 		e.deflater.Forget()
 	}

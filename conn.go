@@ -34,7 +34,42 @@ type connConfig struct {
 	keepalive    Keepalive
 	subprotocol  string
 	deflate      deflateParams
-	onEnd        func(*Conn) // called once, when the connection has ended
+	register     *Upgrader // has the connection in its register until it has ended; nil for none
+}
+
+// settings are what is fixed with the opening handshake and the same for all connections that agreed on the same: those
+// of an Upgrader share one copy.
+type settings struct {
+	role         role
+	subprotocol  string
+	writeTimeout time.Duration // 0: none
+	closeTimeout time.Duration
+	keepalive    Keepalive    // Interval 0: off
+	extension    string       // what was agreed on, "" for nothing
+	variant      frameVariant // of the frames that it shares with other connections
+	register     *Upgrader
+}
+
+// settings resolves the options.
+func (cfg *connConfig) settings(r role) settings {
+	s := settings{
+		role:         r,
+		subprotocol:  cfg.subprotocol,
+		writeTimeout: option(cfg.writeTimeout, DefaultWriteTimeout),
+		closeTimeout: option(cfg.closeTimeout, DefaultCloseTimeout),
+		keepalive:    cfg.keepalive.resolve(r),
+		register:     cfg.register,
+	}
+	if s.closeTimeout == 0 {
+		s.closeTimeout = DefaultCloseTimeout // a Close without a bound is a leak
+	}
+	if p := cfg.deflate; p.on {
+		s.extension = p.answer
+		if !p.sendsContext() || !p.preparedTakeover {
+			s.variant = frameVariant{uint8(p.send.bits), p.level, p.threshold}
+		}
+	}
+	return s
 }
 
 // A Conn is a WebSocket connection, of either side. [Upgrader.Upgrade], [Dialer.Dial] and [Pipe] make one.
@@ -47,33 +82,25 @@ type connConfig struct {
 // that nobody reads therefore notices nothing: owners who only write call [Conn.Drain].
 type Conn struct {
 	// Fixed after construction.
-	role         role
-	subprotocol  string
-	writeTimeout time.Duration // 0: none
-	closeTimeout time.Duration
-	keepalive    Keepalive    // Interval 0: off
-	extension    string       // what was agreed on, "" for nothing
-	variant      frameVariant // of the frames that it shares with other connections
-	nc           net.Conn
-	wire         wire
-	id           uint64        // its number in this process
-	done         chan struct{} // closed when the connection has ended
+	*settings
+	nc   net.Conn
+	wire wire
+	id   uint64 // its number in this process
 
 	// reading is the read token: whoever has set it owns the reader's fields.
 	reading atomic.Bool
 
 	// Owned by the reader.
+	resumable   bool // it is a StreamConn: a deadline in the middle of a message loses nothing
 	in          readBuffer
 	dec         decoder
 	pending     event          // a piece of the next message that was decoded but not delivered
 	message     *messageReader // the message that NextReader began; nil if none or at its end
 	alive       aliveState
 	readContext context.Context // of the ReadContext that is under way
-	resumable   bool            // the reader is a StreamConn: a deadline in the middle of a message loses nothing
 
-	// wlock is the write lock, a channel of one slot: taken while it is full. Only so can a context give up waiting for
-	// it. Whoever holds it owns the writer's fields.
-	wlock chan struct{}
+	// wlock is the write lock. Whoever holds it owns the writer's fields.
+	wlock writeLock
 
 	// Owned by the writer.
 	enc        encoder
@@ -81,10 +108,10 @@ type Conn struct {
 	out        *buffer        // frames that collect, or that a socket has not taken; nil if there are none
 	outSent    int            // how much of out has left
 	rest       []byte         // what a socket did not take of a frame that is shared with other connections; goes before out
-	stuck      bool           // the socket takes nothing: a goroutine has to wait for it
 	stream     *messageWriter // the message that NextWriter began
 	timer      *time.Timer    // bounds how long frames collect; nil until that has happened once
 	timerArmed bool
+	stuck      bool // the socket takes nothing: a goroutine has to wait for it
 
 	// Facts that one goroutine sets and others look at.
 	more       atomic.Bool // by the reader: complete frames wait in the read buffer, so replies may collect
@@ -93,24 +120,31 @@ type Conn struct {
 	serving    atomic.Bool // a Handler's callback is running
 	dying      atomic.Bool // cause is set
 
-	queue writeQueue    // what waits for the write lock; has a mutex of its own
-	rdl   readDeadline  // has a mutex of its own
-	wdl   writeDeadline // has a mutex of its own
-	pings pingState     // has a mutex of its own
+	queue  writeQueue                    // what waits for the write lock; has a mutex of its own
+	rdl    readDeadline                  // has a mutex of its own
+	wdlMem atomic.Pointer[writeDeadline] // has a mutex of its own; see wdl
 
 	readLimit atomic.Int64
 	counters  counters
 
 	// Guarded by mu, which is never held while anything waits.
-	mu         sync.Mutex
-	closing    closeState
-	cause      error // why the connection ends; the first one stays
-	closeError error // what the first Close returns
-	ended      bool
-	endHooks   []func()
+	mu      sync.Mutex
+	closing closeState
+	ended   bool
+	over    bool          // nobody has to be told of the end any more
+	done    chan struct{} // closed when over is set; nil until somebody asks for it
+	endHook func()        // what to do when the connection has ended; nil for nothing
+	pinged  *pingState    // has a mutex of its own; nil until a Ping is sent
 
-	// Fixed once dying is set.
-	readerLeft chan struct{} // has room for one; told when a reader leaves a connection that is ending
+	// ending is nil as long as the connection does not end, and fixed once dying is set.
+	ending *ending
+}
+
+// An ending is how a connection ends. The mutex of the Conn guards closeError.
+type ending struct {
+	cause      error         // the first one; fixed
+	closeError error         // what the first Close returns
+	readerLeft chan struct{} // has room for one; told when a reader leaves the connection
 	closeOut   chan struct{} // closed when our Close has left, or could not
 }
 
@@ -120,18 +154,16 @@ var lastConnID atomic.Uint64
 // newConn makes the Conn of a transport on which the opening handshake is over. leftover is what was read behind the
 // handshake; it is copied.
 func newConn(nc net.Conn, r role, cfg connConfig, leftover []byte) *Conn {
+	s := cfg.settings(r)
 	c := &Conn{
-		role:         r,
-		subprotocol:  cfg.subprotocol,
-		writeTimeout: option(cfg.writeTimeout, DefaultWriteTimeout),
-		closeTimeout: option(cfg.closeTimeout, DefaultCloseTimeout),
-		keepalive:    cfg.keepalive.resolve(r),
-		nc:           nc,
-		id:           lastConnID.Add(1),
-		done:         make(chan struct{}),
-		wlock:        make(chan struct{}, 1),
-		dec:          decoder{role: r},
-		enc:          encoder{role: r},
+		settings: &s,
+		nc:       nc,
+		id:       lastConnID.Add(1),
+		dec:      decoder{role: r},
+		enc:      encoder{role: r},
+	}
+	if cfg.register != nil {
+		c.settings = cfg.register.share(s)
 	}
 	if r == clientRole {
 		c.enc.keys = nextMaskKey
@@ -139,34 +171,27 @@ func newConn(nc net.Conn, r role, cfg connConfig, leftover []byte) *Conn {
 	if cfg.deflate.on {
 		c.useDeflate(cfg.deflate)
 	}
-	if c.closeTimeout == 0 {
-		c.closeTimeout = DefaultCloseTimeout // a Close without a bound is a leak
-	}
 	c.SetReadLimit(cfg.readLimit)
 	c.wire, c.in.pool = newWire(nc)
 	c.in.seed(leftover)
-	c.rdl.nc, c.wdl.nc = nc, nc
-	if cfg.onEnd != nil {
-		c.atEnd(func() { cfg.onEnd(c) })
-	}
+	c.rdl.nc = nc
 	return c
 }
 
 // useDeflate sets up both halves for what was agreed on. RFC 7692.
 func (c *Conn) useDeflate(p deflateParams) {
-	c.extension = p.answer
 	c.dec.inflater.Decoder = deflate.NewDecoder(p.receive.bits, p.receive.takeover)
-	takeover := p.send.takeover && p.level != CompressionHuffman
-	c.enc.deflater = deflater{
-		Encoder:   deflate.NewEncoder(p.send.bits, takeover, p.level.internal()),
-		takeover:  takeover,
+	c.enc.deflater = &deflater{
+		Encoder:   deflate.NewEncoder(p.send.bits, p.sendsContext(), p.level.internal()),
+		takeover:  p.sendsContext(),
 		threshold: p.threshold,
 		fragments: p.fragments,
 	}
-	if !takeover || !p.preparedTakeover {
-		c.variant = frameVariant{uint8(p.send.bits), p.level, p.threshold}
-	}
+	c.counters.compressed = new(compressedCounters)
 }
+
+// sendsContext reports whether the context of what we send is taken over.
+func (p *deflateParams) sendsContext() bool { return p.send.takeover && p.level != CompressionHuffman }
 
 // option resolves an option's value: 0 is the default, negative is off and becomes 0.
 func option[T int64 | time.Duration](v, byDefault T) T {
@@ -199,4 +224,14 @@ func (c *Conn) NetConn() net.Conn { return c.nc }
 
 // Done returns a channel that is closed when the connection has ended. Its socket is closed then, unless a Handler's
 // callback is still running: then it is shut down, and closed when the callback returns.
-func (c *Conn) Done() <-chan struct{} { return c.done }
+func (c *Conn) Done() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.done == nil {
+		c.done = make(chan struct{})
+		if c.over {
+			close(c.done)
+		}
+	}
+	return c.done
+}

@@ -609,7 +609,7 @@ func TestCloseCrossesOneThatIsNotSentYet(t *testing.T) {
 	for _, how := range []string{"Close", "violation"} {
 		t.Run(how, func(t *testing.T) {
 			rawBubble(t, 1024, connConfig{}, func(t *testing.T, c *Conn, peer *rawPeer) {
-				c.wlock <- struct{}{} // a writer is at work
+				c.waitLock(nil, false) // a writer is at work
 				closed := async(c.Close)
 				synctest.Wait()
 				if how == "Close" {
@@ -619,7 +619,7 @@ func TestCloseCrossesOneThatIsNotSentYet(t *testing.T) {
 				}
 				ended := async(func() error { _, _, err := c.ReadMessage(); return err })
 				synctest.Wait()
-				<-c.wlock
+				c.wlock.unlock()
 				peer.wantClose(CloseNormal)
 				peer.nc.Close()
 				if err := <-closed; err != nil {

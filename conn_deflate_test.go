@@ -456,11 +456,11 @@ func TestCompressedRepliesLeaveInOneWrite(t *testing.T) {
 					peer.wantMessage(want, true)
 				}
 				synctest.Wait()
-				c.wlock <- struct{}{}
+				c.waitLock(nil, false)
 				if writes != 1 {
 					t.Errorf("%d writes", writes)
 				}
-				<-c.wlock
+				c.wlock.unlock()
 			})
 		})
 	}

@@ -15,8 +15,8 @@ import (
 // wantNoBuffers wants c to hold none. Nobody reads from c.
 func wantNoBuffers(t *testing.T, c *Conn) {
 	t.Helper()
-	c.wlock <- struct{}{}
-	defer func() { <-c.wlock }()
+	c.waitLock(nil, false)
+	defer c.wlock.unlock()
 	if c.in.mem != nil || c.out != nil {
 		t.Errorf("a read buffer is held: %v; a write buffer is held: %v", c.in.mem != nil, c.out != nil)
 	}
@@ -121,11 +121,11 @@ func TestTLSWaitsWithASmallBuffer(t *testing.T) {
 			t.Errorf("the reader waits with a buffer of %d bytes, want %d", n, smallBuffer)
 		}
 	}
-	server.wlock <- struct{}{}
+	server.waitLock(nil, false)
 	if server.out != nil {
 		t.Error("a write buffer is held")
 	}
-	<-server.wlock
+	server.wlock.unlock()
 	if err := client.Close(); err != nil {
 		t.Error(err)
 	}

@@ -155,11 +155,11 @@ func TestPingEnds(t *testing.T) {
 			if err := <-ping(ctx, c); !errors.Is(err, context.Canceled) {
 				t.Error(err)
 			}
-			c.pings.mu.Lock()
-			if n := len(c.pings.waiting); n != 0 {
+			c.pings().mu.Lock()
+			if n := len(c.pings().waiting); n != 0 {
 				t.Errorf("%d Pings are remembered that nobody waits for", n)
 			}
-			c.pings.mu.Unlock()
+			c.pings().mu.Unlock()
 			f, _ := peer.read()
 			peer.send(OpPong, f.payload) // nobody waits for it
 			peer.send(OpText, "x")

@@ -342,14 +342,14 @@ func TestQueuedPongGoesBeforeLaterMessages(t *testing.T) {
 	wstest.NoLeaks(t)
 	server, peer := withRaw(t, transports[0], serverRole, connConfig{})
 	server.Drain()
-	server.wlock <- struct{}{}
+	server.waitLock(nil, false)
 	peer.send(OpPing, "first")
 	for !server.queued.Load() {
 		time.Sleep(time.Millisecond)
 	}
 	written := async(func() error { return server.WriteMessage(TextMessage, []byte("second")) })
 	time.Sleep(10 * time.Millisecond) // it waits for the lock by now; if it does not, the order is right anyway
-	<-server.wlock                    // as unlockWrite gives it back, after its last look at the queue
+	server.wlock.unlock()             // as unlockWrite gives it back, after its last look at the queue
 	peer.want(OpPong, "first")
 	peer.want(OpText, "second")
 	if err := <-written; err != nil {

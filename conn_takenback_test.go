@@ -154,7 +154,7 @@ func FuzzCompressedStream(f *testing.F) {
 		if !server {
 			e.role = clientRole
 		}
-		e.deflater = deflater{
+		e.deflater = &deflater{
 			Encoder:   deflate.NewEncoder(window.bits, takeover, l.internal()),
 			takeover:  takeover && l != CompressionHuffman,
 			threshold: 40,

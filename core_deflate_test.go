@@ -345,7 +345,7 @@ func TestIncompressibleMessagesKeepWithinTheLimit(t *testing.T) {
 
 func deflatingEncoder(r role, window deflateContext, threshold int) *encoder {
 	e := &encoder{role: r, keys: func() [4]byte { return [4]byte{9, 8, 7, 6} }}
-	e.deflater = deflater{
+	e.deflater = &deflater{
 		Encoder:   deflate.NewEncoder(window.bits, window.takeover, deflate.Fast),
 		takeover:  window.takeover,
 		threshold: threshold,

@@ -1,9 +1,28 @@
 package websocket
 
 import (
+	"math"
 	"sync"
 	"time"
 )
+
+// An instant is a time on the monotonic clock, in a third of the memory of a time.Time. Zero is none.
+type instant int64
+
+// processStart is instant 1.
+var processStart = time.Now()
+
+// thisInstant is time.Now for instants.
+func thisInstant() instant { return instant(time.Since(processStart)) + 1 }
+
+func (i instant) add(d time.Duration) instant {
+	if d > 0 && i > math.MaxInt64-instant(d) {
+		return math.MaxInt64
+	}
+	return i + instant(d)
+}
+
+func (i instant) time() time.Time { return processStart.Add(time.Duration(i - 1)) }
 
 // longAgo is a deadline that has passed.
 var longAgo = time.Unix(1, 0)
@@ -14,7 +33,7 @@ type readDeadline struct {
 	mu        sync.Mutex
 	nc        transport
 	user      time.Time // SetReadDeadline; zero: none
-	alive     time.Time // keepalive; zero: none
+	alive     instant   // keepalive; 0: none
 	cancelled bool      // the context of the read that is under way gave up
 	off       bool      // the connection is closing, which has bounds of its own
 }
@@ -38,8 +57,8 @@ func (d *readDeadline) apply() error {
 		t = time.Time{}
 	case d.cancelled:
 		t = longAgo
-	case !d.alive.IsZero() && (t.IsZero() || d.alive.Before(t)):
-		t = d.alive
+	case d.alive != 0 && (t.IsZero() || d.alive.time().Before(t)):
+		t = d.alive.time()
 	}
 	return d.nc.SetReadDeadline(t)
 }
@@ -51,7 +70,7 @@ func (d *readDeadline) setUser(t time.Time) error {
 	return d.apply()
 }
 
-func (d *readDeadline) setAlive(t time.Time) {
+func (d *readDeadline) setAlive(t instant) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.alive = t
@@ -105,7 +124,7 @@ func (d *readDeadline) expired() expiry {
 		return expiredContext
 	case passed(d.user):
 		return expiredUser
-	case passed(d.alive):
+	case d.alive != 0 && d.alive <= thisInstant():
 		return expiredKeepalive
 	}
 	d.apply()
@@ -113,7 +132,7 @@ func (d *readDeadline) expired() expiry {
 }
 
 // A writeDeadline is the same for writing. The transport has a deadline only while a write waits for the peer, so that
-// the usual write, which does not wait, need not set one.
+// the usual write, which does not wait, need not set one. Conn.wdl makes it.
 type writeDeadline struct {
 	mu        sync.Mutex
 	nc        transport
@@ -124,6 +143,21 @@ type writeDeadline struct {
 	cancelled bool // the context of the write that waits gave up
 
 	moved chan struct{} // closed when user changes; nil unless somebody waits for the write lock until user
+}
+
+// wdl returns the connection's writeDeadline, which has no memory until a write waits or the owner sets a deadline.
+func (c *Conn) wdl() *writeDeadline {
+	if d := c.wdlMem.Load(); d != nil {
+		return d
+	}
+	c.wdlMem.CompareAndSwap(nil, &writeDeadline{nc: c.nc})
+	return c.wdlMem.Load()
+}
+
+// writeDeadlinePassed reports whether the owner's deadline for writing has passed.
+func (c *Conn) writeDeadlinePassed() bool {
+	d := c.wdlMem.Load()
+	return d != nil && d.userPassed()
 }
 
 // apply tells the transport. mu is held.

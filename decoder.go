@@ -55,20 +55,20 @@ const maxFragments = 1 << 17
 // A decoder turns the peer's bytes into events and refuses what RFC 6455 forbids, at the earliest byte that shows it.
 // The zero value is a server's decoder without limits.
 type decoder struct {
-	role      role
 	limit     uint64 // of a message's bytes, inflated; 0: none
 	fragments int    // frames that a message may have; 0: maxFragments
 
 	err    *ProtocolError // the first violation; it stays
 	closed bool           // the peer's Close was read
+	role   role
 
 	// The message being received.
 	inside  bool // a fragment without FIN was received, its continuation is awaited
 	msgType MessageType
 	began   bool // a piece of it was delivered
+	text    utf8x.Validator
 	frames  int
 	size    uint64 // bytes of its frames, as declared
-	text    utf8x.Validator
 
 	inflater inflater // has the rest of it, if it is compressed
 

@@ -41,7 +41,7 @@ type encoder struct {
 	deflated bool // it is compressed
 	text     utf8x.Validator
 
-	deflater deflater
+	deflater *deflater // nil: no compression was agreed on
 }
 
 // appendMessage appends p as a message of one frame. p is not changed.

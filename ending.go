@@ -54,9 +54,9 @@ func (c *Conn) finishClose(limit time.Duration, cause *closedError) error {
 			return nil
 		}
 		select {
-		case <-c.done: // the reader took the echo, or the bound has passed
+		case <-c.Done(): // the reader took the echo, or the bound has passed
 			return c.closeResult()
-		case <-c.readerLeft: // it had a message in hand and may not come back
+		case <-c.ending.readerLeft: // it had a message in hand and may not come back
 		}
 	}
 }
@@ -75,7 +75,7 @@ func (c *Conn) startClose(cause error) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	step := c.closing.step(sendClose)
-	if !step.ok || c.cause != nil {
+	if !step.ok || c.ending != nil {
 		return false
 	}
 	c.closing = step.next
@@ -94,19 +94,20 @@ func (c *Conn) boundEnd(d time.Duration) *time.Timer {
 	})
 }
 
-// setCloseError records what the first Close returns, unless the connection has ended. The first one stays.
+// setCloseError records what the first Close returns, unless the connection has ended. The first one stays. The
+// connection is ending.
 func (c *Conn) setCloseError(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.ended && c.closeError == nil {
-		c.closeError = err
+	if !c.ended && c.ending.closeError == nil {
+		c.ending.closeError = err
 	}
 }
 
 func (c *Conn) closeResult() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.closeError
+	return c.ending.closeError
 }
 
 // The peer's Close was read: event.code and event.reason say what it said. What we return to the application depends on
@@ -115,10 +116,10 @@ func (c *Conn) handleClose(ev event) error {
 	c.mu.Lock()
 	step := c.closing.step(receiveClose)
 	c.closing = step.next
-	if step.owed && c.cause == nil {
+	if step.owed && c.ending == nil {
 		c.setCauseLocked(&CloseError{Code: ev.code, Reason: ev.reason})
 	}
-	cause := c.cause
+	cause := c.ending.cause
 	c.mu.Unlock()
 	c.rdl.disable()
 
@@ -143,8 +144,8 @@ func (c *Conn) handleClose(ev event) error {
 // awaitCloseOut waits until the goroutine that sends our Close has done so.
 func (c *Conn) awaitCloseOut() {
 	select {
-	case <-c.closeOut:
-	case <-c.done:
+	case <-c.ending.closeOut:
+	case <-c.Done():
 	}
 }
 
@@ -216,17 +217,15 @@ func (c *Conn) linger() {
 func (c *Conn) setCause(err error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.cause == nil {
+	if c.ending == nil {
 		c.setCauseLocked(err)
 	}
-	return c.cause
+	return c.ending.cause
 }
 
 // setCauseLocked is the rest of setCause. mu is held.
 func (c *Conn) setCauseLocked(err error) {
-	c.cause = err
-	c.readerLeft = make(chan struct{}, 1)
-	c.closeOut = make(chan struct{})
+	c.ending = &ending{cause: err, readerLeft: make(chan struct{}, 1), closeOut: make(chan struct{})}
 	c.dying.Store(true)
 }
 
@@ -234,7 +233,10 @@ func (c *Conn) setCauseLocked(err error) {
 func (c *Conn) failed() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.cause
+	if c.ending == nil {
+		return nil
+	}
+	return c.ending.cause
 }
 
 // closeState returns where the closing handshake is.
@@ -267,15 +269,30 @@ func (c *Conn) end() {
 		return
 	}
 	c.ended = true
-	hooks := c.endHooks
-	c.endHooks = nil
+	hook, pinged := c.endHook, c.pinged
+	c.endHook = nil
 	c.mu.Unlock()
 	c.closeSocket()
-	c.pings.failAll()
-	for _, hook := range hooks {
+	if pinged != nil {
+		pinged.failAll()
+	}
+	if c.register != nil {
+		c.register.deregister(c)
+	}
+	if hook != nil {
 		hook()
 	}
-	close(c.done) // last, so that whoever waited for it finds the connection nowhere registered any more
+	c.tellEnd() // last, so that whoever waited for it finds the connection nowhere registered any more
+}
+
+// tellEnd wakes whoever waits for the end of the connection.
+func (c *Conn) tellEnd() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.over = true
+	if c.done != nil {
+		close(c.done)
+	}
 }
 
 // closeSocket closes the socket. While a Handler's callback runs that may be inside a callback of the socket, which Close
@@ -295,16 +312,20 @@ func (c *Conn) closeSocket() {
 	go c.nc.Close()
 }
 
-// atEnd has f called when the connection has ended, which may be now.
+// atEnd has f called when the connection has ended, which may be now. What was asked for first is done first.
 func (c *Conn) atEnd(f func()) {
 	c.mu.Lock()
-	if !c.ended {
-		c.endHooks = append(c.endHooks, f)
+	defer c.mu.Unlock()
+	switch before := c.endHook; {
+	case c.ended:
 		c.mu.Unlock()
-		return
+		defer c.mu.Lock()
+		f()
+	case before == nil:
+		c.endHook = f
+	default:
+		c.endHook = func() { before(); f() }
 	}
-	c.mu.Unlock()
-	f()
 }
 
 // endError returns why the connection has ended, nil if it has not.
@@ -314,7 +335,7 @@ func (c *Conn) endError() error {
 	if !c.ended {
 		return nil
 	}
-	return c.cause
+	return c.ending.cause
 }
 
 func (c *Conn) isEnded() bool {
@@ -347,15 +368,13 @@ func (c *Conn) discardUntilEOF(limit int) {
 // sendClose sends what is owed and then our Close. It waits, but not beyond the end of the connection, which its caller
 // has bounded. RFC 6455, section 5.5.1.
 func (c *Conn) sendClose(code CloseCode, reason string) error {
-	defer close(c.closeOut) // nobody else gets here: startClose and the close table see to that
-	select {
-	case c.wlock <- struct{}{}:
-	case <-c.done:
-		return c.failed()
+	defer close(c.ending.closeOut) // nobody else gets here: startClose and the close table see to that
+	if err := c.waitLock(nil, false); err != nil {
+		return err
 	}
 	defer c.unlockWrite()
-	c.wdl.setOurs(true)
-	defer c.wdl.setOurs(false)
+	c.wdl().setOurs(true)
+	defer c.wdl().setOurs(false)
 	for again := true; again && c.werr == nil; {
 		again, _ = c.takeQueued()
 		if err := c.send(nil, hasBegun, nil); err != nil {

@@ -39,14 +39,14 @@ func (k Keepalive) resolve(r role) Keepalive {
 
 // aliveState is keepalive's memory. The reader owns it.
 type aliveState struct {
-	received time.Time // when bytes last arrived
-	armed    bool      // the read deadline has a step of ours in it
-	pinged   bool      // a Ping went out and nothing has arrived since
+	received instant // when bytes last arrived
+	armed    bool    // the read deadline has a step of ours in it
+	pinged   bool    // a Ping went out and nothing has arrived since
 
 	// Once pinged is set:
-	death    time.Time // when the peer is dead
-	lastLook bool      // the wait until death has begun after all but lastLookTime of it had passed
-	left     time.Time // when the reader stopped waiting
+	lastLook bool    // the wait until death has begun after all but lastLookTime of it had passed
+	death    instant // when the peer is dead
+	left     instant // when the reader stopped waiting
 }
 
 // lastLookTime is how long before death the wait is begun anew. A read whose deadline has passed does not look for
@@ -58,29 +58,29 @@ func (c *Conn) startWait() {
 	if c.keepalive.Interval == 0 || c.alive.armed && !c.alive.pinged {
 		return
 	}
-	now := time.Now()
+	now := thisInstant()
 	if c.alive.pinged {
 		// Death is judged only while the reader waits: the time that it was away does not count.
-		c.alive.death = c.alive.death.Add(now.Sub(c.alive.left))
+		c.alive.death = c.alive.death.add(time.Duration(now - c.alive.left))
 		c.awaitDeath()
 		return
 	}
 	c.alive.armed = true
 	c.alive.received = now
-	c.rdl.setAlive(now.Add(c.keepalive.Interval))
+	c.rdl.setAlive(now.add(c.keepalive.Interval))
 }
 
 // stopWait is called when a wait ends without bytes and without an end of the connection.
 func (c *Conn) stopWait() {
 	if c.alive.pinged {
-		c.alive.left = time.Now()
+		c.alive.left = thisInstant()
 	}
 }
 
 // awaitDeath sets keepalive's next step to shortly before death.
 func (c *Conn) awaitDeath() {
 	c.alive.lastLook = false
-	c.rdl.setAlive(c.alive.death.Add(-lastLookTime))
+	c.rdl.setAlive(c.alive.death.add(-lastLookTime))
 }
 
 // receivedBytes is called when bytes have arrived.
@@ -88,40 +88,38 @@ func (c *Conn) receivedBytes() {
 	if c.keepalive.Interval == 0 {
 		return
 	}
-	c.alive.received = time.Now()
+	c.alive.received = thisInstant()
 	if c.alive.pinged {
 		c.alive.pinged = false
-		c.rdl.setAlive(c.alive.received.Add(c.keepalive.Interval))
+		c.rdl.setAlive(c.alive.received.add(c.keepalive.Interval))
 	}
 }
 
 // keepaliveStep is called when keepalive's deadline passed while a read waited. An error ends the connection.
 func (c *Conn) keepaliveStep() error {
-	now := time.Now()
+	now := thisInstant()
 	switch {
 	case c.alive.pinged && c.alive.lastLook:
 		return keepaliveError(c.keepalive)
 	case c.alive.pinged:
 		c.alive.lastLook = true
-		if soon := now.Add(lastLookTime); c.alive.death.Before(soon) {
-			c.alive.death = soon
-		}
+		c.alive.death = max(c.alive.death, now.add(lastLookTime))
 		c.rdl.setAlive(c.alive.death)
 		return nil
 	}
-	if due := c.alive.received.Add(c.keepalive.Interval); now.Before(due) {
+	if due := c.alive.received.add(c.keepalive.Interval); now < due {
 		c.rdl.setAlive(due)
 		return nil
 	}
 	c.alive.pinged = true
-	c.alive.death = now.Add(c.keepalive.Timeout)
+	c.alive.death = now.add(c.keepalive.Timeout)
 	c.awaitDeath()
-	payload := c.pings.add(now, nil)
+	payload := c.pings().add(time.Now(), nil)
 	c.sendControl(OpPing, payload[:])
 	return nil
 }
 
-// pingState is the Pings that wait for their Pong.
+// pingState is the Pings that wait for their Pong. Conn.pings makes it with the first Ping.
 type pingState struct {
 	mu      sync.Mutex
 	last    uint64
@@ -133,6 +131,23 @@ type pingWaiter struct {
 	number uint64
 	sent   time.Time
 	done   chan time.Duration // has room for one; closed without a value when the connection ends; nil for keepalive's
+}
+
+// pings returns the connection's Pings.
+func (c *Conn) pings() *pingState {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.pinged == nil {
+		c.pinged = &pingState{closed: c.ended}
+	}
+	return c.pinged
+}
+
+// pingsSent returns the connection's Pings, nil if there has been none.
+func (c *Conn) pingsSent() *pingState {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.pinged
 }
 
 // pingPayload is what our Pings carry: their number.
@@ -239,7 +254,7 @@ func (c *Conn) Ping(ctx context.Context) (rtt time.Duration, err error) {
 		return 0, err
 	}
 	done := make(chan time.Duration, 1)
-	payload := c.pings.add(time.Now(), done)
+	payload := c.pings().add(time.Now(), done)
 	c.sendControl(OpPing, payload[:])
 	select {
 	case rtt, ok := <-done:
@@ -251,10 +266,14 @@ func (c *Conn) Ping(ctx context.Context) (rtt time.Duration, err error) {
 		}
 		return 0, &timeoutError{"Ping was forgotten because more than 1024 later ones wait for a Pong"}
 	case <-ctx.Done():
-		c.pings.remove(done)
+		c.pings().remove(done)
 		return 0, &contextError{"Ping gave up waiting for the Pong (is a goroutine reading?)", ctx.Err()}
 	}
 }
 
 // handlePong notices the answer to a Ping of ours.
-func (c *Conn) handlePong(p []byte) { c.pings.answer(p, &c.counters.rtt) }
+func (c *Conn) handlePong(p []byte) {
+	if sent := c.pingsSent(); sent != nil {
+		sent.answer(p, &c.counters.rtt)
+	}
+}

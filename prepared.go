@@ -75,7 +75,7 @@ func (m *PreparedMessage) as(v frameVariant) *preparedFrame {
 // compress makes a variant of a frame that is not compressed. It is made without a context, so that every connection
 // can send it, whatever it has sent before.
 func (f preparedFrame) compress(v frameVariant) *preparedFrame {
-	e := encoder{deflater: deflater{Encoder: deflate.NewEncoder(int(v.bits), false, v.level.internal())}}
+	e := encoder{deflater: &deflater{Encoder: deflate.NewEncoder(int(v.bits), false, v.level.internal())}}
 	scratch := getBuffer(messagePool)
 	defer scratch.freeMessage()
 	f.variant = v

@@ -26,7 +26,7 @@ func (c *Conn) startReading() error {
 			return ErrConcurrentRead
 		}
 		if !c.serving.Load() { // else this may be the goroutine that has to end the connection
-			<-c.done // somebody else reads the rest of it; that is bounded
+			<-c.Done() // somebody else reads the rest of it; that is bounded
 		}
 		return err
 	}
@@ -49,7 +49,7 @@ func (c *Conn) stopReading() {
 	c.reading.Store(false)
 	if c.dying.Load() {
 		select {
-		case c.readerLeft <- struct{}{}: // whoever closes the connection waits for the peer's Close in our stead
+		case c.ending.readerLeft <- struct{}{}: // whoever closes the connection waits for the peer's Close in our stead
 		default:
 		}
 	}
@@ -292,7 +292,7 @@ func (c *Conn) decode() (event, *ProtocolError) {
 		case eventPing:
 			c.counters.pingsIn.Add(1)
 			c.setMore(c.in.hasFrame())
-			c.queue.awaitRoom(len(ev.payload), c.done)
+			c.queue.awaitRoom(len(ev.payload), c)
 			c.sendControl(ev.owed, ev.payload)
 		case eventPong:
 			c.handlePong(ev.payload)
@@ -354,8 +354,8 @@ func (c *Conn) lost(err error) error {
 	}
 	lost := &lostError{when, err}
 	c.mu.Lock()
-	if c.closing == closeSent && c.closeError == nil && !c.ended {
-		c.closeError = &lostError{"before the peer answered our Close", err}
+	if c.closing == closeSent && c.ending.closeError == nil && !c.ended {
+		c.ending.closeError = &lostError{"before the peer answered our Close", err}
 	}
 	c.mu.Unlock()
 	return c.fail(lost)

@@ -245,7 +245,7 @@ func (c *Conn) serveDetached(h Handler, err error) {
 	case nil:
 		err = c.serveUnlessPanic(h)
 	case ErrConcurrentRead: // somebody else reads, as after Drain: h is told of the end only
-		<-c.done
+		<-c.Done()
 		err = c.failed()
 	}
 	h.Closed(c, err)
@@ -260,7 +260,7 @@ func (c *Conn) serveUnlessPanic(h Handler) (err error) {
 				c.failWith(err, CloseInternalError, "internal error")
 				c.stopReading()
 			}
-			c.end()
+			c.fail(err)
 		}
 	}()
 	return c.serve(h)

@@ -49,6 +49,7 @@ type Upgrader struct {
 
 	mu        sync.Mutex
 	conns     map[*Conn]struct{}
+	shared    *settings // of the latest connections
 	shutdown  bool
 	upgrading sync.WaitGroup // handshakes that were begun before shutdown
 }
@@ -160,6 +161,16 @@ func (u *Upgrader) register(c *Conn) (shutdown bool) {
 	return u.shutdown
 }
 
+// share returns s in memory that connections share which agreed on the same one after the other.
+func (u *Upgrader) share(s settings) *settings {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.shared == nil || *u.shared != s {
+		u.shared = &s
+	}
+	return u.shared
+}
+
 func (u *Upgrader) deregister(c *Conn) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -205,8 +216,9 @@ func (u *Upgrader) upgrade(w http.ResponseWriter, r *http.Request, header http.H
 		keepalive:    u.Keepalive,
 		subprotocol:  subprotocol,
 		deflate:      agreed,
-		onEnd:        u.deregister,
+		register:     u,
 	}, peekAll(buffered))
+	releaseReader(buffered, nc)
 	if u.register(c) {
 		go c.goAway()
 	}
@@ -369,3 +381,7 @@ func peekAll(r *bufio.Reader) []byte {
 	p, _ := r.Peek(r.Buffered())
 	return p
 }
+
+// releaseReader takes the memory of r away, which net/http would keep for as long as its handler runs. r is ours since
+// the connection was taken, and nobody has a use for it any more; it remains a reader of nc.
+func releaseReader(r *bufio.Reader, nc net.Conn) { *r = *bufio.NewReaderSize(nc, 0) }

@@ -76,7 +76,7 @@ func (c *Conn) passThrough(b sharedBatch) {
 
 // compressesOwn reports whether messages of a Hub are compressed for this connection alone, with its context. Then they
 // come here as they are.
-func (c *Conn) compressesOwn() bool { return c.enc.deflater.Encoder != nil && c.variant.bits == 0 }
+func (c *Conn) compressesOwn() bool { return c.enc.deflater != nil && c.variant.bits == 0 }
 
 // noteShared tells the encoder of a frame that leaves without having passed through it.
 func (c *Conn) noteShared(f *preparedFrame) {

@@ -35,30 +35,35 @@ type counters struct {
 	pingsIn, pongsLost      counter
 	dropped, rtt            counter
 
-	compressedIn, compressedOut           counter
-	compressedBytesIn, compressedBytesOut counter
-
 	unsent counter // bytes that a write waits with
+
+	compressed *compressedCounters // nil: no compression was agreed on; fixed
+}
+
+type compressedCounters struct {
+	in, out           counter
+	bytesIn, bytesOut counter
 }
 
 // Stats returns a snapshot. It may be called from any goroutine, also after the connection has ended.
 func (c *Conn) Stats() Stats {
-	return Stats{
-		MessagesIn:         c.counters.messagesIn.Load(),
-		MessagesOut:        c.counters.messagesOut.Load(),
-		BytesIn:            c.counters.bytesIn.Load(),
-		BytesOut:           c.counters.bytesOut.Load(),
-		PingsIn:            c.counters.pingsIn.Load(),
-		CompressedIn:       c.counters.compressedIn.Load(),
-		CompressedOut:      c.counters.compressedOut.Load(),
-		CompressedBytesIn:  c.counters.compressedBytesIn.Load(),
-		CompressedBytesOut: c.counters.compressedBytesOut.Load(),
-		PongsLost:          c.counters.pongsLost.Load(),
-		Dropped:            c.counters.dropped.Load(),
-		Queued:             int64(c.queue.size()),
-		Unsent:             c.counters.unsent.Load(),
-		RTT:                time.Duration(c.counters.rtt.Load()),
+	s := Stats{
+		MessagesIn:  c.counters.messagesIn.Load(),
+		MessagesOut: c.counters.messagesOut.Load(),
+		BytesIn:     c.counters.bytesIn.Load(),
+		BytesOut:    c.counters.bytesOut.Load(),
+		PingsIn:     c.counters.pingsIn.Load(),
+		PongsLost:   c.counters.pongsLost.Load(),
+		Dropped:     c.counters.dropped.Load(),
+		Queued:      int64(c.queue.size()),
+		Unsent:      c.counters.unsent.Load(),
+		RTT:         time.Duration(c.counters.rtt.Load()),
 	}
+	if n := c.counters.compressed; n != nil {
+		s.CompressedIn, s.CompressedBytesIn = n.in.Load(), n.bytesIn.Load()
+		s.CompressedOut, s.CompressedBytesOut = n.out.Load(), n.bytesOut.Load()
+	}
+	return s
 }
 
 // countIn counts the message of size bytes that the reader has just completed.
@@ -66,8 +71,8 @@ func (c *Conn) countIn(size int) {
 	c.counters.messagesIn.Add(1)
 	c.counters.bytesIn.Add(int64(size))
 	if c.dec.inflater.deflated {
-		c.counters.compressedIn.Add(1)
-		c.counters.compressedBytesIn.Add(int64(c.dec.size))
+		c.counters.compressed.in.Add(1)
+		c.counters.compressed.bytesIn.Add(int64(c.dec.size))
 	}
 }
 
@@ -75,9 +80,9 @@ func (c *Conn) countIn(size int) {
 func (c *Conn) countOut(size int) {
 	c.counters.messagesOut.Add(1)
 	c.counters.bytesOut.Add(int64(size))
-	if made := &c.enc.deflater.made; *made > 0 {
-		c.counters.compressedOut.Add(1)
-		c.counters.compressedBytesOut.Add(int64(*made))
-		*made = 0
+	if d := c.enc.deflater; d != nil && d.made > 0 {
+		c.counters.compressed.out.Add(1)
+		c.counters.compressed.bytesOut.Add(int64(d.made))
+		d.made = 0
 	}
 }

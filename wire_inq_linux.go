@@ -10,14 +10,19 @@ import (
 // An inqReader reads from a TCP socket and learns from the kernel whether anything is left: with TCP_INQ a recvmsg
 // tells how many bytes are, where a FIN counts as one. A reset does not count.
 type inqReader struct {
+	asked   bool
 	enabled bool
 }
 
 // optInq is TCP_INQ, which package syscall does not have; TCP_CM_INQ is the same. It came with Linux 4.18.
 const optInq = 36
 
-// enable asks for the hint. Where the kernel or the socket has none, reads go without it.
+// enable asks for the hint, once. Where the kernel or the socket has none, reads go without it.
 func (r *inqReader) enable(raw syscall.RawConn) {
+	if r.asked {
+		return
+	}
+	r.asked = true
 	raw.Control(func(fd uintptr) {
 		r.enabled = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, optInq, 1) == nil
 	})

@@ -68,7 +68,7 @@ func TestParksOnlyWhenNothingCanBeMissed(t *testing.T) {
 			taker := &countingTaker{w: w, reply: tt.reply}
 			w.taker = taker
 			parked := false
-			if err := w.raw.Control(func(fd uintptr) { parked = !w.serveOn(fd) }); err != nil {
+			if err := w.raw.Control(func(fd uintptr) { parked = !w.readOn(fd) }); err != nil {
 				t.Fatal(err)
 			}
 			if parked != tt.parks || taker.reads > tt.reads {

@@ -32,17 +32,14 @@ type socketWire struct {
 
 	// Arguments and results of the two callbacks, which are made once so that a call allocates nothing. The first group
 	// belongs to the reader, the second to the holder of the write lock.
-	readable func(fd uintptr) bool
-	into     *readBuffer
-	rn       int
-	rerr     error
-
-	servable func(fd uintptr) bool // nil until serve is called
+	readable func(fd uintptr) bool // nil until it is needed
 	taker    taker
+	rerr     error
+	eof      bool
 	inq      inqReader
 	writes   atomic.Uint32 // that the socket took; by the holder of the write lock
 
-	writable func(fd uintptr) bool
+	writable func(fd uintptr) bool // nil until it is needed
 	out      []byte
 	tail     []byte // goes behind out, see tryGather
 	wn       int
@@ -60,57 +57,23 @@ func newSocketWire(nc net.Conn) wire {
 	if err != nil {
 		return nil
 	}
-	w := &socketWire{raw: raw}
-	w.readable = w.readOnce
-	w.writable = w.writeOnce
-	return w
+	return &socketWire{raw: raw}
 }
 
-func (w *socketWire) fill(b *readBuffer) error {
-	w.into, w.rn, w.rerr = b, 0, nil
-	err := w.raw.Read(w.readable)
-	w.into = nil
-	switch {
-	case w.rn > 0:
-		return nil
-	case err != nil:
-		return err // closed, or a deadline passed
-	case w.rerr != nil:
-		return os.NewSyscallError("read", w.rerr)
-	}
-	return io.EOF
-}
-
-// readOnce runs inside RawConn.Read. It returns false to park until the socket is readable.
-func (w *socketWire) readOnce(fd uintptr) bool {
-	p := w.into.space()
-	for {
-		n, err := syscall.Read(int(fd), p)
-		switch err {
-		case nil:
-			w.rn = n // 0 is the end of the stream
-			w.into.filled(n)
-			w.into.release()
-			return true
-		case syscall.EINTR:
-			continue
-		case syscall.EAGAIN:
-			w.into.release()
-			return false
-		}
-		w.rerr = err
-		w.into.release()
-		return true
-	}
-}
+func (w *socketWire) fill(b *readBuffer) error { return w.read((*filler)(b)) }
 
 func (w *socketWire) serve(t taker) error {
-	if w.servable == nil {
-		w.servable = w.serveOn
-		w.inq.enable(w.raw)
+	w.inq.enable(w.raw)
+	return w.read(t)
+}
+
+// read gives t what comes until it has enough.
+func (w *socketWire) read(t taker) error {
+	if w.readable == nil {
+		w.readable = w.readOn
 	}
-	w.taker, w.rn, w.rerr = t, 0, nil
-	err := w.raw.Read(w.servable)
+	w.taker, w.rerr, w.eof = t, nil, false
+	err := w.raw.Read(w.readable)
 	w.taker = nil
 	switch {
 	case err != nil:
@@ -118,25 +81,37 @@ func (w *socketWire) serve(t taker) error {
 		return err // closed, or a deadline passed
 	case w.rerr != nil:
 		return os.NewSyscallError("read", w.rerr)
-	case w.rn == 0:
+	case w.eof:
 		return io.EOF
 	}
 	return nil
 }
 
+// A filler is a readBuffer that takes what one read brings.
+type filler readBuffer
+
+func (f *filler) space() []byte { return (*readBuffer)(f).space() }
+
+func (f *filler) take(n int) bool {
+	(*readBuffer)(f).filled(n)
+	return false
+}
+
+func (f *filler) idle() { (*readBuffer)(f).release() }
+
 // maxReadsInside is after how many reads without a wait serve leaves the callback, for a moment: a peer that never
 // stops sending must not keep it there, since closing the socket waits for it and deadlines pass outside it.
 const maxReadsInside = 16
 
-// serveOn runs inside RawConn.Read. It returns false to park until the socket is readable, true to leave.
-func (w *socketWire) serveOn(fd uintptr) bool {
-	for reads := 0; reads < maxReadsInside; reads++ {
+// readOn runs inside RawConn.Read. It returns false to park until the socket is readable, true to leave.
+func (w *socketWire) readOn(fd uintptr) bool {
+	for reads := 0; reads < maxReadsInside; {
 		before := w.writes.Load()
 		n, drained, err := w.inq.read(int(fd), w.taker.space())
 		switch err {
 		case nil:
-			w.rn = n // 0 is the end of the stream
-			if n == 0 || !w.taker.take(n) {
+			w.eof = n == 0
+			if w.eof || !w.taker.take(n) {
 				w.taker.idle()
 				return true
 			}
@@ -144,6 +119,7 @@ func (w *socketWire) serveOn(fd uintptr) bool {
 				w.taker.idle()
 				return false
 			}
+			reads++
 		case syscall.EINTR:
 		case syscall.EAGAIN:
 			w.taker.idle()
@@ -158,6 +134,9 @@ func (w *socketWire) serveOn(fd uintptr) bool {
 }
 
 func (w *socketWire) tryWrite(p []byte) (int, error) {
+	if w.writable == nil {
+		w.writable = w.writeOnce
+	}
 	w.out, w.wn, w.werr = p, 0, nil
 	err := w.raw.Write(w.writable)
 	w.out = nil

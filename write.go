@@ -80,7 +80,7 @@ func (c *Conn) WritePrepared(m *PreparedMessage) error {
 // SetWriteDeadline sets until when writes may wait for the peer; the zero time means as long as WriteTimeout allows. A
 // deadline that passes before a message's first byte is sent leaves the connection usable, afterwards it ends it. It
 // may be called from any goroutine and moves a write that waits already. On TLS see [Conn.WriteContext].
-func (c *Conn) SetWriteDeadline(t time.Time) error { return c.wdl.setUser(t) }
+func (c *Conn) SetWriteDeadline(t time.Time) error { return c.wdl().setUser(t) }
 
 // Flush sends the replies that are collecting.
 func (c *Conn) Flush() error {
@@ -358,15 +358,15 @@ func (c *Conn) tryUnsent(p, tail []byte) (n, all int, err error) {
 func (c *Conn) sendWaiting(ctx context.Context, begin int, tail []byte) error {
 	if ctx != nil && ctx.Done() != nil {
 		given := make(chan struct{})
-		stop := context.AfterFunc(ctx, func() { c.wdl.cancel(); close(given) })
+		stop := context.AfterFunc(ctx, func() { c.wdl().cancel(); close(given) })
 		defer func() {
 			if !stop() {
 				<-given
-				c.wdl.finish()
+				c.wdl().finish()
 			}
 		}()
 	}
-	defer c.wdl.finish()
+	defer c.wdl().finish()
 	for {
 		p := c.unsent(tail)
 		if len(p) == 0 {
@@ -375,7 +375,7 @@ func (c *Conn) sendWaiting(ctx context.Context, begin int, tail []byte) error {
 		}
 		c.counters.unsent.Store(int64(c.unsentSize(tail)))
 		p = p[:min(len(p), writeChunk)]
-		c.wdl.begin(c.writeTimeout)
+		c.wdl().begin(c.writeTimeout)
 		n, err := c.nc.Write(p)
 		tail = c.took(tail, n)
 		switch {
@@ -394,7 +394,7 @@ func (c *Conn) sendWaiting(ctx context.Context, begin int, tail []byte) error {
 // the limit was moved meanwhile and the write goes on.
 func (c *Conn) writeTimedOut(ctx context.Context, begin int) error {
 	var before, after error
-	switch c.wdl.expired() {
+	switch c.wdl().expired() {
 	case expiredContext:
 		before = &contextError{"write gave up before the message's first byte; the connection stays usable", ctx.Err()}
 		after = &contextError{"write gave up in the middle of a message, which fails the connection", ctx.Err()}

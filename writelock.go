@@ -1,18 +1,86 @@
 package websocket
 
-import "context"
+import (
+	"context"
+	"sync"
+)
 
 // This file is the write lock: who waits for it, and what ends the waiting.
 
-// tryLock takes the write lock if it is free.
-func (c *Conn) tryLock() bool {
-	select {
-	case c.wlock <- struct{}{}:
-		return true
-	default:
+// A writeLock is a mutex of which the waiting can be given up. It has memory for those who wait only while there are
+// any. mu guards the fields.
+type writeLock struct {
+	mu    sync.Mutex
+	held  bool
+	first *writeTurn // who waits, the first comer first
+}
+
+// A writeTurn is one who waits for a writeLock.
+type writeTurn struct {
+	come chan struct{} // closed when the lock is theirs
+	next *writeTurn
+}
+
+// tryLock takes the lock if it is free.
+func (l *writeLock) tryLock() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.held {
 		return false
 	}
+	l.held = true
+	return true
 }
+
+// unlock passes the lock on to the one who has waited longest.
+func (l *writeLock) unlock() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.first == nil {
+		l.held = false
+		return
+	}
+	close(l.first.come)
+	l.first = l.first.next
+}
+
+// queue takes a place behind those who wait. If nobody has the lock the turn has come.
+func (l *writeLock) queue() *writeTurn {
+	turn := &writeTurn{come: make(chan struct{})}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.held {
+		l.held = true
+		close(turn.come)
+		return turn
+	}
+	*l.place(nil) = turn
+	return turn
+}
+
+// leave gives up waiting for turn. It reports false if that has come meanwhile, so that the lock is held.
+func (l *writeLock) leave(turn *writeTurn) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	place := l.place(turn)
+	if *place == nil {
+		return false
+	}
+	*place = turn.next
+	return true
+}
+
+// place returns where turn stands among those who wait, or the place behind them. mu is held.
+func (l *writeLock) place(turn *writeTurn) **writeTurn {
+	place := &l.first
+	for *place != nil && *place != turn {
+		place = &(*place).next
+	}
+	return place
+}
+
+// tryLock takes the write lock if it is free.
+func (c *Conn) tryLock() bool { return c.wlock.tryLock() }
 
 // lockWrite waits for the write lock. It fails if the connection is ending, if ctx, which may be nil, gives up, or, if
 // limited, when the owner's deadline passes.
@@ -33,26 +101,28 @@ func (c *Conn) lockWrite(ctx context.Context, limited bool) error {
 	return nil
 }
 
+// waitLock is lockWrite that takes the lock in any case.
 func (c *Conn) waitLock(ctx context.Context, limited bool) error {
-	return c.waitTurn(ctx, limited, c.wlock, nil, "other writes")
+	turn := c.wlock.queue()
+	err := c.waitTurn(ctx, limited, turn.come, "other writes")
+	if err != nil && !c.wlock.leave(turn) {
+		c.unlockWrite()
+	}
+	return err
 }
 
-// waitTurn waits until it has put something into lock or closed is closed; either may be nil. what says what is in the
-// way.
-func (c *Conn) waitTurn(ctx context.Context, limited bool, lock chan<- struct{}, closed <-chan struct{}, what string) error {
+// waitTurn waits until come is closed. what says what is in the way.
+func (c *Conn) waitTurn(ctx context.Context, limited bool, come <-chan struct{}, what string) error {
 	for {
 		wait := writeWait{}
 		if limited {
-			wait = c.wdl.startWait()
+			wait = c.wdl().startWait()
 		}
 		select {
-		case lock <- struct{}{}:
+		case <-come:
 			wait.stop()
 			return nil
-		case <-closed:
-			wait.stop()
-			return nil
-		case <-c.done:
+		case <-c.Done():
 			wait.stop()
 			return c.failed()
 		case <-doneOf(ctx):
@@ -84,11 +154,11 @@ func (c *Conn) lockMessage(ctx context.Context) error {
 		}
 		closed := c.stream.closed
 		c.unlockWrite()
-		if err := c.waitTurn(ctx, true, nil, closed, "a message that NextWriter began"); err != nil {
+		if err := c.waitTurn(ctx, true, closed, "a message that NextWriter began"); err != nil {
 			return err
 		}
 	}
-	if c.wdl.userPassed() {
+	if c.writeDeadlinePassed() {
 		c.unlockWrite()
 		return errWriteDeadline
 	}

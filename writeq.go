@@ -39,8 +39,8 @@ func (q *writeQueue) size() int {
 	return q.bytes + len(q.controls)
 }
 
-// awaitRoom waits, if there is no room for a Pong of n bytes, until there is.
-func (q *writeQueue) awaitRoom(n int, done <-chan struct{}) {
+// awaitRoom waits, if there is no room for a Pong of n bytes, until there is or c has ended.
+func (q *writeQueue) awaitRoom(n int, c *Conn) {
 	q.mu.Lock()
 	if q.stalled || len(q.controls)+n <= repliesLimit {
 		q.mu.Unlock()
@@ -53,7 +53,7 @@ func (q *writeQueue) awaitRoom(n int, done <-chan struct{}) {
 	defer patience.Stop()
 	select {
 	case <-room:
-	case <-done:
+	case <-c.Done():
 	case <-patience.C:
 		q.mu.Lock()
 		q.stalled = q.room != nil
@@ -141,14 +141,14 @@ func (c *Conn) unlockWrite() {
 		if c.stuck {
 			c.stuck = false
 			go func() {
-				c.wdl.setOurs(true)
+				c.wdl().setOurs(true)
 				c.sendWaiting(nil, hasBegun, nil)
-				c.wdl.setOurs(false)
+				c.wdl().setOurs(false)
 				c.unlockWrite()
 			}()
 			return
 		}
-		<-c.wlock
+		c.wlock.unlock()
 		// Somebody may have queued something after we looked and before the lock was free.
 		if !c.queued.Load() || !c.tryLock() {
 			return
