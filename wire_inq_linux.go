@@ -43,7 +43,7 @@ func (r *inqReader) read(fd int, p []byte) (n int, drained bool, err error) {
 	if errno != 0 {
 		return 0, false, errno
 	}
-	return int(got), int(got) < len(p) && hint.nothingLeft(int(msg.Controllen)), nil
+	return int(got), hint.nothingLeft(int(msg.Controllen)), nil
 }
 
 // An inqHint is the control message that comes with the bytes. msg and hint stay on the stack, where the kernel writes
