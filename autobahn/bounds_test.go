@@ -2,7 +2,6 @@ package autobahn
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -67,13 +66,25 @@ func TestPeerThatTalksTooMuch(t *testing.T) {
 	}
 }
 
-// Each block with BFINAL costs a new reader, so a message has a bound of them.
-func TestFinalBlocksAreBounded(t *testing.T) {
+// After a block with BFINAL the message may go on, as often as it likes.
+func TestFinalBlocks(t *testing.T) {
+	const n = 1 << 16
 	i := newInflater(false)
-	if _, err := i.inflate([]byte(strings.Repeat("\x03\x00", maxFinalBlocks-1))); err != nil {
-		t.Errorf("%d blocks: %v", maxFinalBlocks-1, err)
+	p, err := i.inflate([]byte(strings.Repeat("\x4b\x04\x00", n)))
+	if string(p) != strings.Repeat("a", n) {
+		t.Errorf("%d blocks: %d bytes, error %v", n, len(p), err)
 	}
-	if _, err := i.inflate([]byte(strings.Repeat("\x03\x00", 1<<20))); !errors.Is(err, errFinalBlocks) {
-		t.Errorf("a million blocks: %v", err)
+}
+
+// A bomb costs what the largest message may, and little more.
+func TestInflaterIsBounded(t *testing.T) {
+	i := newInflater(false)
+	if _, err := i.inflate(bomb()); err != errBomb || len(i.out) > 3*maxMessage {
+		t.Errorf("error %v, and room for %d bytes", err, len(i.out))
+	}
+	i = newInflater(true)
+	stored := strings.Repeat("\x00\xff\xff\x00\x00"+strings.Repeat("*", 1<<16-1), 1<<9+1) + "\x00"
+	if _, err := i.inflate([]byte(stored)); err != errBomb || len(i.out) > 3*maxMessage {
+		t.Errorf("stored: error %v, and room for %d bytes", err, len(i.out))
 	}
 }

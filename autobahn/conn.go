@@ -34,7 +34,6 @@ type conn struct {
 	deadline   *timer   // for what the peer owes to the closing handshake
 	replied    bool     // the peer began the closing handshake, and has its answer
 	broken     string   // the rule that the peer broke
-	longest    int      // distance in its compressed messages
 	eventBytes int      // of the payloads of Received
 	rounds     *rounds
 	played     int       // steps that left with the opening handshake

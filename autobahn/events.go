@@ -57,8 +57,6 @@ func (c *conn) violation(code int, why string) {
 	c.fail(code, why)
 }
 
-func (c *conn) farthest(distance int) { c.longest = max(c.longest, distance) }
-
 // event takes down what has happened, and closes when it was all that had to.
 func (c *conn) event(e Event) {
 	if c.rounds != nil {

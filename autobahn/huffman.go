@@ -1,0 +1,117 @@
+package autobahn
+
+import "math/bits"
+
+// maxBits is the length of the longest code, quickBits how many bits of one are looked up at once.
+const (
+	maxBits   = 15
+	quickBits = 10
+)
+
+// A huffman is a canonical code, RFC 1951 §3.2.2: how many codes there are of each length, and the symbols in the
+// order of their codes. Codes of at most quickBits are looked up by the bits that come next: the symbol above the four
+// bits of its length; 0 is a longer code, or none.
+type huffman struct {
+	count   [maxBits + 1]uint16
+	symbols [288]uint16
+	quick   [1 << quickBits]uint16
+}
+
+// noSymbol is decoded where no code is.
+const noSymbol = 1 << 9
+
+// decode returns the symbol whose code the lowest bits of acc begin with, and the length of the code.
+func (h *huffman) decode(acc uint64) (symbol int, size uint) {
+	if e := h.quick[acc&(1<<quickBits-1)]; e != 0 {
+		return int(e >> 4), uint(e & 15)
+	}
+	return h.slow(acc)
+}
+
+// slow does so bit by bit.
+func (h *huffman) slow(acc uint64) (symbol int, size uint) {
+	first, index, code := 0, 0, 0
+	for n := uint(1); n <= maxBits; n++ {
+		code |= int(acc & 1)
+		acc >>= 1
+		c := int(h.count[n])
+		if code-first < c {
+			return int(h.symbols[index+code-first]), n
+		}
+		index += c
+		first = (first + c) << 1
+		code <<= 1
+	}
+	return noSymbol, 0
+}
+
+// build makes the code of lengths. It returns false when the lengths are of no complete code; a code with a single
+// symbol of one bit, or with none, is the exception.
+func (h *huffman) build(lengths []byte) bool {
+	clear(h.count[:])
+	for _, n := range lengths {
+		h.count[n]++
+	}
+	used := len(lengths) - int(h.count[0])
+	h.count[0] = 0
+	var next [maxBits + 2]uint16
+	room := 1
+	for n := 1; n <= maxBits; n++ {
+		room = room<<1 - int(h.count[n])
+		if room < 0 {
+			return false
+		}
+		next[n+1] = next[n] + h.count[n]
+	}
+	for symbol, n := range lengths {
+		if n > 0 {
+			h.symbols[next[n]] = uint16(symbol)
+			next[n]++
+		}
+	}
+	h.tabulate()
+	return room == 0 || used == 0 || used == 1 && h.count[1] == 1
+}
+
+// tabulate makes the table for short codes, length by length: with each bit more there are two of every entry so far.
+func (h *huffman) tabulate() {
+	h.quick[0] = 0
+	code, i := 0, 0 // the code has its first bit lowest, as it comes
+	for n := 1; n <= quickBits; n++ {
+		full := 1<<n - 1
+		copy(h.quick[(full+1)/2:full+1], h.quick[:(full+1)/2])
+		for range h.count[n] {
+			h.quick[code] = h.symbols[i]<<4 | uint16(n)
+			i++
+			if code != full { // carry from the last bit to the first
+				bit := 1 << (bits.Len(uint(code^full)) - 1)
+				code = code&(bit-1) | bit
+			}
+		}
+	}
+}
+
+// The fixed codes of RFC 1951 §3.2.6.
+var fixedLit, fixedDist = fixedCodes()
+
+func fixedCodes() (lit, dist huffman) {
+	var lengths [288]byte
+	for i := range lengths {
+		switch {
+		case i < 144:
+			lengths[i] = 8
+		case i < 256:
+			lengths[i] = 9
+		case i < 280:
+			lengths[i] = 7
+		default:
+			lengths[i] = 8
+		}
+	}
+	lit.build(lengths[:])
+	for i := range 30 {
+		lengths[i] = 5
+	}
+	dist.build(lengths[:30])
+	return lit, dist
+}
