@@ -9,40 +9,48 @@ const (
 )
 
 // A huffman is a canonical code, RFC 1951 §3.2.2: how many codes there are of each length, and the symbols in the
-// order of their codes. Codes of at most quickBits are looked up by the bits that come next: the symbol above the four
-// bits of its length; 0 is a longer code, or none.
+// order of their codes. Codes of at most quickBits are looked up by the bits that come next; 0 is a longer code, or none.
 type huffman struct {
 	count   [maxBits + 1]uint16
 	symbols [288]uint16
-	quick   [1 << quickBits]uint16
+	quick   [1 << quickBits]decoded
 }
 
-// noSymbol is decoded where no code is.
-const noSymbol = 1 << 9
+// A decoded is a symbol, above the four bits of the length of its code.
+type decoded uint16
 
-// decode returns the symbol whose code the lowest bits of acc begin with, and the length of the code.
-func (h *huffman) decode(acc uint64) (symbol int, size uint) {
-	if e := h.quick[acc&(1<<quickBits-1)]; e != 0 {
-		return int(e >> 4), uint(e & 15)
+// noSymbol is decoded where no code is. It has no length.
+const noSymbol decoded = 1 << 9 << 4
+
+func (d decoded) symbol() int { return int(d >> 4) }
+func (d decoded) size() uint  { return uint(d & 15) }
+
+// decode returns the symbol whose code the lowest bits of acc begin with.
+func (h *huffman) decode(acc uint64) decoded {
+	d := h.quick[acc&(1<<quickBits-1)]
+	if d == 0 {
+		d = h.slow(acc)
 	}
-	return h.slow(acc)
+	return d
 }
 
-// slow does so bit by bit.
-func (h *huffman) slow(acc uint64) (symbol int, size uint) {
+// slow does so bit by bit. It is not inlined, so that decode can be.
+//
+//go:noinline
+func (h *huffman) slow(acc uint64) decoded {
 	first, index, code := 0, 0, 0
-	for n := uint(1); n <= maxBits; n++ {
+	for n := 1; n <= maxBits; n++ {
 		code |= int(acc & 1)
 		acc >>= 1
 		c := int(h.count[n])
 		if code-first < c {
-			return int(h.symbols[index+code-first]), n
+			return decoded(int(h.symbols[index+code-first])<<4 | n)
 		}
 		index += c
 		first = (first + c) << 1
 		code <<= 1
 	}
-	return noSymbol, 0
+	return noSymbol
 }
 
 // build makes the code of lengths. It returns false when the lengths are of no complete code; a code with a single
@@ -81,7 +89,7 @@ func (h *huffman) tabulate() {
 		full := 1<<n - 1
 		copy(h.quick[(full+1)/2:full+1], h.quick[:(full+1)/2])
 		for range h.count[n] {
-			h.quick[code] = h.symbols[i]<<4 | uint16(n)
+			h.quick[code] = decoded(int(h.symbols[i])<<4 | n)
 			i++
 			if code != full { // carry from the last bit to the first
 				bit := 1 << (bits.Len(uint(code^full)) - 1)

@@ -178,7 +178,8 @@ func (i *inflater) coded(lit, dist *huffman) (err error) {
 			}
 			out = i.out
 		}
-		symbol, size := lit.decode(acc)
+		d := lit.decode(acc)
+		symbol, size := d.symbol(), d.size()
 		if size > n {
 			return errInflateShort
 		}
@@ -199,15 +200,15 @@ func (i *inflater) coded(lit, dist *huffman) (err error) {
 		length := int(e.base) + int(acc&(1<<e.extra-1))
 		acc >>= e.extra
 		used := uint(e.extra)
-		symbol, size = dist.decode(acc)
-		if symbol > 29 {
+		d = dist.decode(acc)
+		if d.symbol() > 29 {
 			return errInflateBad
 		}
-		acc >>= size
-		e = distanceCodes[symbol]
+		acc >>= d.size()
+		e = distanceCodes[d.symbol()]
 		far := int(e.base) + int(acc&(1<<e.extra-1))
 		acc >>= e.extra
-		if used += size + uint(e.extra); used > n {
+		if used += d.size() + uint(e.extra); used > n {
 			return errInflateShort
 		}
 		n -= used
@@ -309,13 +310,13 @@ func (i *inflater) symbol(h *huffman) (int, error) {
 		i.pos++
 		i.n += 8
 	}
-	symbol, size := h.decode(i.acc)
+	d := h.decode(i.acc)
 	switch {
-	case size > i.n:
+	case d.size() > i.n:
 		return 0, errInflateShort
-	case symbol == noSymbol:
+	case d == noSymbol:
 		return 0, errInflateBad
 	}
-	i.take(size)
-	return symbol, nil
+	i.take(d.size())
+	return d.symbol(), nil
 }
