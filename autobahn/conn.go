@@ -129,13 +129,16 @@ func (c *conn) write(b []byte) {
 	}
 	c.r.TxOctets[len(b)]++
 	c.log.add(WireEntry{Kind: "TO", Size: len(b), Data: shownHex(b)})
-	c.out.put(b)
+	if !c.out.put(b) {
+		c.unread()
+	}
 }
 
 // flush has what is pending leave in one write.
 func (c *conn) flush() {
-	c.write(c.pending)
+	b := c.pending
 	c.pending = nil
+	c.write(b)
 }
 
 // A timer is a call that is due at some time.
@@ -178,19 +181,33 @@ type writer struct {
 	nc   net.Conn
 	wake chan struct{} // holds one
 
-	mu    sync.Mutex
-	queue [][]byte // guarded by mu
-	over  bool     // nothing more will be put; guarded by mu
+	mu     sync.Mutex
+	queue  [][]byte // guarded by mu
+	queued int      // what has not left costs so many bytes; guarded by mu
+	over   bool     // nothing more will be put; guarded by mu
 }
+
+// maxQueued bounds what waits for a peer that does not read. No case sends more than 16 MiB before something has come
+// back; but a peer may ping for ever, and never read a Pong.
+const maxQueued = 32 * mib
+
+// pieceCost is what a piece costs beside its bytes.
+const pieceCost = 64
 
 func newWriter(nc net.Conn) *writer { return &writer{nc: nc, wake: make(chan struct{}, 1)} }
 
-// put queues b, which is the writer's from then on.
-func (w *writer) put(b []byte) {
+// put queues b, which is the writer's from then on. It returns false when that is too much.
+func (w *writer) put(b []byte) bool {
 	w.mu.Lock()
-	w.queue = append(w.queue, b)
+	cost := len(b) + pieceCost
+	room := w.queued+cost <= maxQueued
+	if room {
+		w.queue = append(w.queue, b)
+		w.queued += cost
+	}
 	w.mu.Unlock()
 	w.signal()
+	return room
 }
 
 // end closes the sending half of the connection when everything is written.
@@ -209,15 +226,19 @@ func (w *writer) signal() {
 }
 
 func (w *writer) run() {
+	var err error
 	for range w.wake {
 		w.mu.Lock()
 		queue, over := w.queue, w.over
 		w.queue = nil
 		w.mu.Unlock()
 		for _, b := range queue {
-			if _, err := w.nc.Write(b); err != nil {
-				break // the reader will see the end, too
+			if err == nil {
+				_, err = w.nc.Write(b) // the reader will see the end, too
 			}
+			w.mu.Lock()
+			w.queued -= len(b) + pieceCost
+			w.mu.Unlock()
 		}
 		if over {
 			closeWrite(w.nc)

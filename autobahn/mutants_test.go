@@ -144,6 +144,8 @@ var mutants = []mutant{
 	{"upgrades whatever is asked", server, extra},
 	{"agrees to any permessage-deflate", server, extra},
 	{"takes any answer", client, extra},
+	{"closes what it has refused", client, extra},
+	{"sends a byte to what it has refused", client, extra},
 	{"takes any reason", bothRoles, extra},
 	{"takes any code", bothRoles, extra},
 	{"takes reserved bits", bothRoles, extra},

@@ -600,6 +600,12 @@ func (p *peer) dial(path string) {
 	p.nc.Write([]byte(text))
 	head, early, err := readHead(p.nc)
 	if err != nil || !p.has("takes any answer") && !p.sound(head, key, len(extra) > 0) {
+		switch p.fault {
+		case "closes what it has refused":
+			p.sendClose(1002)
+		case "sends a byte to what it has refused":
+			p.nc.Write([]byte{0x88})
+		}
 		p.nc.Close()
 		return
 	}
