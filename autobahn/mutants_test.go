@@ -143,6 +143,7 @@ var mutants = []mutant{
 	{"takes damaged data", bothRoles, extra},
 	{"upgrades whatever is asked", server, extra},
 	{"agrees to any permessage-deflate", server, extra},
+	{"waits for whole Closes", bothRoles, extra},
 	{"takes any answer", client, extra},
 	{"closes what it has refused", client, extra},
 	{"sends a byte to what it has refused", client, extra},

@@ -95,6 +95,14 @@ func (p *peer) next() bool {
 
 // peek looks at text that is not complete.
 func (p *peer) peek(h header, part []byte) {
+	if h.opcode == opClose && len(part) > 2 && !p.has("waits for whole Closes", "takes any reason", "never fails") {
+		part = bytes.Clone(part)
+		mask(part, h.key, 0)
+		if reason := new(utf8Check); !reason.feed(part[2:]) {
+			p.badText()
+		}
+		return
+	}
 	if h.opcode != opText || p.rsv != 0 || p.params != nil ||
 		p.has("sees bad text at the end of a message", "sees bad text at the end of a frame", "takes any text") {
 		return
