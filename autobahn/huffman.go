@@ -9,7 +9,7 @@ const (
 )
 
 // A huffman is a canonical code, RFC 1951 §3.2.2: how many codes there are of each length, and the symbols in the
-// order of their codes. Codes of at most quickBits are looked up by the bits that come next; 0 is a longer code, or none.
+// order of their codes. Codes of at most quickBits are looked up by the bits that come next; 0 is a longer one, or none.
 type huffman struct {
 	count   [maxBits + 1]uint16
 	symbols [288]uint16

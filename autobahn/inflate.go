@@ -14,8 +14,8 @@ type inflater struct {
 
 	in  []byte // the data of the message, with its tail
 	pos int    // what was read of it
-	acc uint64 // bits that were read and not taken yet, the lowest first; those above the lowest n mean nothing
-	n   uint
+	acc uint64 // bits that were read and not taken yet, the lowest first; above n there may be some that are read again
+	n   uint   // at most 63
 
 	out       []byte // the window and the message, and room for more
 	begin, at int    // the message is out[begin:at]
@@ -35,6 +35,7 @@ const (
 	maxMessage = 32 << 20 // bounds what a peer can make the kit hold; the largest message of a case has 16 MiB
 	windowSize = 1 << 15
 	maxMatch   = 258
+	matchBits  = 15 + 5 + 15 + 13 // the most that a match takes
 )
 
 func newInflater(fresh bool) *inflater { return &inflater{fresh: fresh} }
@@ -86,15 +87,26 @@ func (i *inflater) left() int { return len(i.in) - i.pos + int(i.n/8) }
 // align goes on to the next whole byte.
 func (i *inflater) align() { i.take(i.n % 8) }
 
+// fill reads on, until there are the bits of a match or all was read.
+func (i *inflater) fill() {
+	if len(i.in)-i.pos >= 8 {
+		i.acc |= binary.LittleEndian.Uint64(i.in[i.pos:]) << i.n
+		i.pos += int((63 - i.n) >> 3)
+		i.n |= 56
+		return
+	}
+	for i.acc &= 1<<i.n - 1; i.n <= matchBits && i.pos < len(i.in); i.n += 8 {
+		i.acc |= uint64(i.in[i.pos]) << i.n
+		i.pos++
+	}
+}
+
 func (i *inflater) take(n uint) int {
-	for i.n < n {
-		if i.pos == len(i.in) {
+	if i.n < n {
+		if i.fill(); i.n < n {
 			i.short = true
 			return 0
 		}
-		i.acc = i.acc&(1<<i.n-1) | uint64(i.in[i.pos])<<i.n
-		i.pos++
-		i.n += 8
 	}
 	v := int(i.acc & (1<<n - 1))
 	i.acc >>= n
@@ -160,17 +172,16 @@ func (i *inflater) room(n int) error {
 func (i *inflater) coded(lit, dist *huffman) (err error) {
 	in, pos, acc, n, out, at := i.in, i.pos, i.acc, i.n, i.out, i.at
 	for {
-		if n < 48 { // a match takes so many bits at most
-			if len(in)-pos >= 8 {
-				acc |= binary.LittleEndian.Uint64(in[pos:]) << n
-				pos += int(63-n) / 8
-				n |= 56
-			} else {
-				for acc &= 1<<n - 1; n <= 48 && pos < len(in); n += 8 {
-					acc |= uint64(in[pos]) << n
-					pos++
-				}
-			}
+		switch {
+		case n >= matchBits:
+		case len(in)-pos >= 8: // as fill does
+			acc |= binary.LittleEndian.Uint64(in[pos:]) << n
+			pos += int((63 - n) >> 3)
+			n |= 56
+		default:
+			i.pos, i.acc, i.n = pos, acc, n
+			i.fill()
+			pos, acc, n = i.pos, i.acc, i.n
 		}
 		if len(out)-at < maxMatch {
 			if i.at = at; i.room(maxMatch) != nil {
@@ -305,10 +316,8 @@ func (i *inflater) tables() error {
 
 // symbol reads one code.
 func (i *inflater) symbol(h *huffman) (int, error) {
-	for i.n < maxBits && i.pos < len(i.in) {
-		i.acc = i.acc&(1<<i.n-1) | uint64(i.in[i.pos])<<i.n
-		i.pos++
-		i.n += 8
+	if i.n < maxBits {
+		i.fill()
 	}
 	d := h.decode(i.acc)
 	switch {
