@@ -43,7 +43,7 @@ func (s *sequence) bytes() int {
 }
 
 // keptBytes is how much is kept. All that 13 sends are about 60 MB.
-const keptBytes = 128 * mib
+const keptBytes = 80 * mib
 
 // sequences are those that are kept, the one used last at the end.
 var sequences struct {
