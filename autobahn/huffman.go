@@ -99,6 +99,73 @@ func (h *huffman) tabulate() {
 	}
 }
 
+// codeOrder is the order of the lengths of the code length codes, RFC 1951 §3.2.7.
+var codeOrder = [19]int{16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15}
+
+// tables reads the codes of a block, RFC 1951 §3.2.7.
+func (i *inflater) tables() error {
+	nlit, ndist, ncode := i.take(5)+257, i.take(5)+1, i.take(4)+4
+	if nlit > 286 || ndist > 30 {
+		return errInflateBad
+	}
+	var lengths [286 + 30]byte
+	for _, k := range codeOrder[:ncode] {
+		lengths[k] = byte(i.take(3))
+	}
+	if !i.lit.build(lengths[:19]) {
+		return errInflateBad
+	}
+	clear(lengths[:19])
+	for k := 0; k < nlit+ndist; {
+		symbol, err := i.symbol(&i.lit)
+		if err != nil {
+			return err
+		}
+		n, value := 1, byte(symbol)
+		switch symbol {
+		case 16:
+			if k == 0 {
+				return errInflateBad
+			}
+			n, value = 3+i.take(2), lengths[k-1]
+		case 17:
+			n, value = 3+i.take(3), 0
+		case 18:
+			n, value = 11+i.take(7), 0
+		}
+		if k+n > nlit+ndist {
+			return errInflateBad
+		}
+		for range n {
+			lengths[k] = value
+			k++
+		}
+	}
+	switch {
+	case i.short:
+		return errInflateShort
+	case !i.lit.build(lengths[:nlit]) || !i.dist.build(lengths[nlit:nlit+ndist]):
+		return errInflateBad
+	}
+	return nil
+}
+
+// symbol reads one code.
+func (i *inflater) symbol(h *huffman) (int, error) {
+	if i.n < maxBits {
+		i.fill()
+	}
+	d := h.decode(i.acc)
+	switch {
+	case d.size() > i.n:
+		return 0, errInflateShort
+	case d == noSymbol:
+		return 0, errInflateBad
+	}
+	i.take(d.size())
+	return d.symbol(), nil
+}
+
 // The fixed codes of RFC 1951 §3.2.6.
 var fixedLit, fixedDist = fixedCodes()
 
