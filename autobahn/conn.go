@@ -118,7 +118,7 @@ func (c *conn) take(b []byte) {
 		return
 	}
 	c.r.RxOctets[len(b)]++
-	c.log.add(WireEntry{Kind: "RO", Size: len(b), Data: shownHex(b)})
+	c.log.octets("RO", b)
 	c.rx.feed(b)
 }
 
@@ -128,7 +128,7 @@ func (c *conn) write(b []byte) {
 		return
 	}
 	c.r.TxOctets[len(b)]++
-	c.log.add(WireEntry{Kind: "TO", Size: len(b), Data: shownHex(b)})
+	c.log.octets("TO", b)
 	if !c.out.put(b) {
 		c.unread()
 	}
@@ -276,6 +276,19 @@ func (l *logger) add(e WireEntry) {
 		e = WireEntry{Kind: "WLM", At: e.At, Text: "the log ends here, after " + strconv.Itoa(l.bound) + " entries"}
 	}
 	l.entries = append(l.entries, e)
+}
+
+// octets and frame make entries only where they are kept: some cases have a million frames.
+func (l *logger) octets(kind string, b []byte) {
+	if l.on {
+		l.add(WireEntry{Kind: kind, Size: len(b), Data: shownHex(b)})
+	}
+}
+
+func (l *logger) frame(kind string, h header, payload []byte) {
+	if l.on {
+		l.add(frameEntry(kind, h, payload))
+	}
 }
 
 func shownHex(b []byte) string { return hex.EncodeToString(b[:min(len(b), shownBytes)]) }

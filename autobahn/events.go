@@ -24,7 +24,7 @@ func (c *conn) begin() {
 
 func (c *conn) gotFrame(h header, shown []byte) {
 	c.r.RxFrames[strconv.Itoa(int(h.opcode))]++
-	c.log.add(frameEntry("RF", h, shown))
+	c.log.frame("RF", h, shown)
 }
 
 func (c *conn) gotMessage(binary bool, payload []byte) {
