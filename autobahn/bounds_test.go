@@ -1,10 +1,12 @@
 package autobahn
 
 import (
+	"bytes"
 	"context"
-	"errors"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -67,13 +69,87 @@ func TestPeerThatTalksTooMuch(t *testing.T) {
 	}
 }
 
-// Each block with BFINAL costs a new reader, so a message has a bound of them.
-func TestFinalBlocksAreBounded(t *testing.T) {
-	i := newInflater(false)
-	if _, err := i.inflate([]byte(strings.Repeat("\x03\x00", maxFinalBlocks-1))); err != nil {
-		t.Errorf("%d blocks: %v", maxFinalBlocks-1, err)
+// What waits for a peer that does not read is bounded, in bytes and in pieces.
+func TestWriterIsBounded(t *testing.T) {
+	for _, size := range []int{1, 1000, mib} {
+		ours, theirs := net.Pipe()
+		w := newWriter(ours)
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			w.run()
+		}()
+		total := 0
+		for w.put(make([]byte, size)) {
+			total += size + pieceCost
+		}
+		if total > maxQueued || total < maxQueued-size-pieceCost {
+			t.Errorf("pieces of %d bytes: %d bytes wait, want %d", size, total, maxQueued)
+		}
+		theirs.Read(make([]byte, size))
+		for !w.put(nil) {
+			runtime.Gosched() // until the writer has seen that
+		}
+		theirs.Close()
+		w.end()
+		<-ended
+		if w.queued != 0 {
+			t.Errorf("%d bytes are still counted", w.queued)
+		}
 	}
-	if _, err := i.inflate([]byte(strings.Repeat("\x03\x00", 1<<20))); !errors.Is(err, errFinalBlocks) {
-		t.Errorf("a million blocks: %v", err)
+}
+
+// A peer that pings and never reads a Pong is failed when that is enough.
+func TestPeerThatNeverReads(t *testing.T) {
+	u := websocket.Upgrader{}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, err := u.Upgrade(w, r, nil)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer c.CloseNow()
+		pings := bytes.Repeat(append(header{fin: true, opcode: opPing, length: 125}.append(nil), make([]byte, 125)...), 512)
+		for {
+			if _, err := c.NetConn().Write(pings); err != nil {
+				return
+			}
+		}
+	}))
+	defer server.Close()
+	cases, err := Select([]string{"9.1.4"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	results, err := RunServer(context.Background(), "ws"+strings.TrimPrefix(server.URL, "http"), Options{Cases: cases})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := results[0]
+	if r.Behavior != Failed || !strings.Contains(r.Reason, "does not read") || r.BehaviorClose != Unclean {
+		t.Errorf("%s, %s: %s", r.Behavior, r.BehaviorClose, r.Reason)
+	}
+}
+
+// After a block with BFINAL the message may go on, as often as it likes.
+func TestFinalBlocks(t *testing.T) {
+	const n = 1 << 16
+	i := newInflater(false)
+	p, err := i.inflate([]byte(strings.Repeat("\x4b\x04\x00", n)))
+	if string(p) != strings.Repeat("a", n) {
+		t.Errorf("%d blocks: %d bytes, error %v", n, len(p), err)
+	}
+}
+
+// A bomb costs what the largest message may, and little more.
+func TestInflaterIsBounded(t *testing.T) {
+	i := newInflater(false)
+	if _, err := i.inflate(bomb()); err != errBomb || len(i.out) > 3*maxMessage {
+		t.Errorf("error %v, and room for %d bytes", err, len(i.out))
+	}
+	i = newInflater(true)
+	stored := strings.Repeat("\x00\xff\xff\x00\x00"+strings.Repeat("*", 1<<16-1), 1<<9+1) + "\x00"
+	if _, err := i.inflate([]byte(stored)); err != errBomb || len(i.out) > 3*maxMessage {
+		t.Errorf("stored: error %v, and room for %d bytes", err, len(i.out))
 	}
 }

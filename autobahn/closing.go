@@ -104,6 +104,19 @@ func (c *conn) drop() {
 	c.finish()
 }
 
+// unread fails the connection to a peer that does not read what it is sent. There is no use in a Close.
+func (c *conn) unread() {
+	if c.state == stateClosed {
+		return
+	}
+	if c.broken == "" {
+		c.broken = "it does not read what it is sent"
+	}
+	c.r.FailedByMe, c.r.ClosedByMe, c.r.DroppedByMe = true, true, true
+	c.nc.SetDeadline(time.Now())
+	c.finish()
+}
+
 func (c *conn) finish() {
 	c.state = stateClosed
 	c.timers = nil

@@ -34,7 +34,6 @@ type conn struct {
 	deadline   *timer   // for what the peer owes to the closing handshake
 	replied    bool     // the peer began the closing handshake, and has its answer
 	broken     string   // the rule that the peer broke
-	longest    int      // distance in its compressed messages
 	eventBytes int      // of the payloads of Received
 	rounds     *rounds
 	played     int       // steps that left with the opening handshake
@@ -119,7 +118,7 @@ func (c *conn) take(b []byte) {
 		return
 	}
 	c.r.RxOctets[len(b)]++
-	c.log.add(WireEntry{Kind: "RO", Size: len(b), Data: shownHex(b)})
+	c.log.octets("RO", b)
 	c.rx.feed(b)
 }
 
@@ -129,14 +128,17 @@ func (c *conn) write(b []byte) {
 		return
 	}
 	c.r.TxOctets[len(b)]++
-	c.log.add(WireEntry{Kind: "TO", Size: len(b), Data: shownHex(b)})
-	c.out.put(b)
+	c.log.octets("TO", b)
+	if !c.out.put(b) {
+		c.unread()
+	}
 }
 
 // flush has what is pending leave in one write.
 func (c *conn) flush() {
-	c.write(c.pending)
+	b := c.pending
 	c.pending = nil
+	c.write(b)
 }
 
 // A timer is a call that is due at some time.
@@ -179,19 +181,33 @@ type writer struct {
 	nc   net.Conn
 	wake chan struct{} // holds one
 
-	mu    sync.Mutex
-	queue [][]byte // guarded by mu
-	over  bool     // nothing more will be put; guarded by mu
+	mu     sync.Mutex
+	queue  [][]byte // guarded by mu
+	queued int      // what has not left costs so many bytes; guarded by mu
+	over   bool     // nothing more will be put; guarded by mu
 }
+
+// maxQueued bounds what waits for a peer that does not read. No case sends more than 16 MiB before something has come
+// back; but a peer may ping for ever, and never read a Pong.
+const maxQueued = 32 * mib
+
+// pieceCost is what a piece costs beside its bytes.
+const pieceCost = 64
 
 func newWriter(nc net.Conn) *writer { return &writer{nc: nc, wake: make(chan struct{}, 1)} }
 
-// put queues b, which is the writer's from then on.
-func (w *writer) put(b []byte) {
+// put queues b, which is the writer's from then on. It returns false when that is too much.
+func (w *writer) put(b []byte) bool {
 	w.mu.Lock()
-	w.queue = append(w.queue, b)
+	cost := len(b) + pieceCost
+	room := w.queued+cost <= maxQueued
+	if room {
+		w.queue = append(w.queue, b)
+		w.queued += cost
+	}
 	w.mu.Unlock()
 	w.signal()
+	return room
 }
 
 // end closes the sending half of the connection when everything is written.
@@ -210,15 +226,19 @@ func (w *writer) signal() {
 }
 
 func (w *writer) run() {
+	var err error
 	for range w.wake {
 		w.mu.Lock()
 		queue, over := w.queue, w.over
 		w.queue = nil
 		w.mu.Unlock()
 		for _, b := range queue {
-			if _, err := w.nc.Write(b); err != nil {
-				break // the reader will see the end, too
+			if err == nil {
+				_, err = w.nc.Write(b) // the reader will see the end, too
 			}
+			w.mu.Lock()
+			w.queued -= len(b) + pieceCost
+			w.mu.Unlock()
 		}
 		if over {
 			closeWrite(w.nc)
@@ -256,6 +276,19 @@ func (l *logger) add(e WireEntry) {
 		e = WireEntry{Kind: "WLM", At: e.At, Text: "the log ends here, after " + strconv.Itoa(l.bound) + " entries"}
 	}
 	l.entries = append(l.entries, e)
+}
+
+// octets and frame make entries only where they are kept: some cases have a million frames.
+func (l *logger) octets(kind string, b []byte) {
+	if l.on {
+		l.add(WireEntry{Kind: kind, Size: len(b), Data: shownHex(b)})
+	}
+}
+
+func (l *logger) frame(kind string, h header, payload []byte) {
+	if l.on {
+		l.add(frameEntry(kind, h, payload))
+	}
 }
 
 func shownHex(b []byte) string { return hex.EncodeToString(b[:min(len(b), shownBytes)]) }

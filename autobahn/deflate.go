@@ -3,9 +3,7 @@ package autobahn
 import (
 	"bytes"
 	"compress/flate"
-	"errors"
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
 )
@@ -157,86 +155,4 @@ func (d *deflater) compress(p []byte) []byte {
 	d.w.Flush()
 	b := d.out.Bytes()
 	return b[:len(b)-len(tail)]
-}
-
-// maxMessage bounds what a peer can make the kit hold. The largest message of a case has 16 MiB.
-const maxMessage = 32 << 20
-
-// maxFinalBlocks bounds the blocks with BFINAL in one message: each costs a new reader with its dictionary.
-const maxFinalBlocks = 64
-
-var errFinalBlocks = errors.New("a message has more than 64 blocks with BFINAL")
-
-var errBomb = errors.New("a message inflates to more than 32 MiB")
-
-// An inflater restores the peer's messages.
-type inflater struct {
-	r       io.ReadCloser
-	in      bytes.Reader
-	window  []byte // the last 32 KiB of what was restored; nil when each message begins with an empty window
-	fresh   bool
-	message []byte
-}
-
-const windowSize = 1 << 15
-
-func newInflater(fresh bool) *inflater {
-	i := &inflater{fresh: fresh}
-	i.r = flate.NewReader(&i.in)
-	return i
-}
-
-// closing are the tail, and an empty last block, so that the reader sees the end of the stream.
-const closing = tail + "\x01\x00\x00\xff\xff"
-
-// inflate restores one message. It is valid until the next call.
-func (i *inflater) inflate(p []byte) ([]byte, error) {
-	i.in.Reset(append(p, closing...))
-	i.message = i.message[:0]
-	for streams := 0; streams == 0 || i.in.Len() > 0; streams++ {
-		if streams == maxFinalBlocks {
-			return nil, errFinalBlocks
-		}
-		// After a block with BFINAL more may follow, RFC 7692 §7.2.3.4; the window stays.
-		if err := i.r.(flate.Resetter).Reset(&i.in, i.dictionary()); err != nil {
-			return nil, err
-		}
-		if err := i.read(); err != nil {
-			return nil, err
-		}
-		if i.in.Len() == len(closing) { // the message ended with such a block
-			break
-		}
-	}
-	if !i.fresh {
-		i.window = append(i.window[:0], i.dictionary()...)
-	}
-	return i.message, nil
-}
-
-// dictionary returns what matches can refer to.
-func (i *inflater) dictionary() []byte {
-	if n := len(i.message); n >= windowSize || i.fresh {
-		return i.message[max(0, n-windowSize):]
-	}
-	d := append(i.window[max(0, len(i.window)+len(i.message)-windowSize):len(i.window):len(i.window)], i.message...)
-	return d
-}
-
-func (i *inflater) read() error {
-	for {
-		if len(i.message) == cap(i.message) {
-			i.message = append(i.message, make([]byte, max(4096, len(i.message)))...)[:len(i.message)]
-		}
-		n, err := i.r.Read(i.message[len(i.message):cap(i.message)])
-		i.message = i.message[:len(i.message)+n]
-		switch {
-		case len(i.message) > maxMessage:
-			return errBomb
-		case err == io.EOF:
-			return nil
-		case err != nil:
-			return err
-		}
-	}
 }

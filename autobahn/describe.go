@@ -63,7 +63,7 @@ func (s Step) String() string {
 	case Shut:
 		text = "a Close" + shownClose(s.Payload)
 	case Begin:
-		return fmt.Sprintf("the header of a text frame of %d bytes", s.Length)
+		return fmt.Sprintf("the header of a %s frame of %d bytes", frameName(s.Opcode), s.Length)
 	case Data:
 		return "of its payload" + shown(s.Payload)
 	case End:

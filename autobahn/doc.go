@@ -23,7 +23,7 @@
 //	receive.go, utf8.go   and on their way in, with what the peer must not do
 //	events.go             what a case does with what comes
 //	closing.go            the closing handshake, and who ended what
-//	deflate.go, sequence.go, inflatewalk.go   permessage-deflate
+//	deflate.go, inflate.go, huffman.go, sequence.go   permessage-deflate
 //	grade.go              the grades
 //
 // The tests hold the tables against facts about the original (testdata/facts.txt) and try the kit on implementations

@@ -17,6 +17,9 @@ import (
 
 const echoLimit = 64 << 20
 
+// patient is for machines that are busy: a sound implementation is graded the same, however long it may take.
+const patient = 5
+
 // compression agrees to all that the cases ask for.
 var compression = &websocket.Compression{Threshold: -1, Send: anyWindow, Receive: anyWindow}
 
@@ -121,7 +124,7 @@ func checkAll(t *testing.T, cases []*autobahn.Case, results []*autobahn.Result) 
 
 func TestServerOfThisProject(t *testing.T) {
 	cases := quick(t)
-	results, err := autobahn.RunServer(context.Background(), echoServer(t), autobahn.Options{Cases: cases})
+	results, err := autobahn.RunServer(context.Background(), echoServer(t), autobahn.Options{Cases: cases, TimeoutScale: patient})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,6 +133,6 @@ func TestServerOfThisProject(t *testing.T) {
 
 func TestClientOfThisProject(t *testing.T) {
 	cases := quick(t)
-	results := serverResults(t, autobahn.Options{Cases: cases}, "hawser", func(url string) { testee(t, url, "hawser", 8) })
+	results := serverResults(t, autobahn.Options{Cases: cases, TimeoutScale: patient}, "hawser", func(url string) { testee(t, url, "hawser", 8) })
 	checkAll(t, cases, results)
 }

@@ -24,7 +24,7 @@ func (c *conn) begin() {
 
 func (c *conn) gotFrame(h header, shown []byte) {
 	c.r.RxFrames[strconv.Itoa(int(h.opcode))]++
-	c.log.add(frameEntry("RF", h, shown))
+	c.log.frame("RF", h, shown)
 }
 
 func (c *conn) gotMessage(binary bool, payload []byte) {
@@ -56,8 +56,6 @@ func (c *conn) violation(code int, why string) {
 	}
 	c.fail(code, why)
 }
-
-func (c *conn) farthest(distance int) { c.longest = max(c.longest, distance) }
 
 // event takes down what has happened, and closes when it was all that had to.
 func (c *conn) event(e Event) {

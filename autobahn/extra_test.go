@@ -9,7 +9,7 @@ import (
 
 func TestExtraServerOfThisProject(t *testing.T) {
 	cases := autobahn.Extra()
-	results, err := autobahn.RunServer(context.Background(), echoServer(t), autobahn.Options{Cases: cases})
+	results, err := autobahn.RunServer(context.Background(), echoServer(t), autobahn.Options{Cases: cases, TimeoutScale: patient})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -18,6 +18,6 @@ func TestExtraServerOfThisProject(t *testing.T) {
 
 func TestExtraClientOfThisProject(t *testing.T) {
 	cases := autobahn.Extra()
-	results := serverResults(t, autobahn.Options{Cases: cases}, "hawser", func(url string) { testee(t, url, "hawser", 8) })
+	results := serverResults(t, autobahn.Options{Cases: cases, TimeoutScale: patient}, "hawser", func(url string) { testee(t, url, "hawser", 8) })
 	checkAll(t, autobahn.ForClients(cases), results)
 }

@@ -3,9 +3,10 @@ package autobahn
 import (
 	"bytes"
 	"compress/flate"
-	"errors"
 	"io"
 	"math/rand/v2"
+	"slices"
+	"sync"
 	"testing"
 	"unicode/utf8"
 )
@@ -52,57 +53,120 @@ func FuzzUTF8Check(f *testing.F) {
 // validPrefix tells whether text can begin with b.
 func validPrefix(b []byte) bool { return utf8.Valid(b[:len(b)-incomplete(b)]) }
 
-// FuzzInflateWalk compares with compress/flate what is valid and what is not, and with the bytes restored whether a
-// distance can be right.
-func FuzzInflateWalk(f *testing.F) {
-	f.Add([]byte("\x4b\x4c\x04\x02\x00"))
-	f.Add([]byte("\x00"))
-	f.Add([]byte("\x00\x01\x00\xfe\xffa\x00"))
+// deflated is one message as a peer sends it.
+func deflated(level int, p []byte) []byte {
+	var out bytes.Buffer
+	w, _ := flate.NewWriter(&out, level)
+	w.Write(p)
+	w.Flush()
+	return out.Bytes()[:out.Len()-len(tail)]
+}
+
+// before is what another message leaves in the window.
+var before = sync.OnceValue(func() []byte { return corpusData()["prose"][:40000] })
+
+// FuzzInflate compares with compress/flate, in an empty window and in a full one.
+func FuzzInflate(f *testing.F) {
+	f.Add([]byte("\x4b\x4c\x04\x02\x00"), true)
+	f.Add([]byte("\x00"), true)
+	f.Add([]byte("\x00\x01\x00\xfe\xffa\x00"), true)
+	f.Add([]byte("\x4b\x04\x00\x4b\x04\x00"), false)
 	for _, level := range []int{flate.HuffmanOnly, flate.BestSpeed, 6} {
-		var out bytes.Buffer
-		w, _ := flate.NewWriter(&out, level)
-		w.Write(corpusData()["json"][:3000])
-		w.Flush()
-		f.Add(out.Bytes()[:out.Len()-len(tail)])
+		f.Add(deflated(level, corpusData()["json"][:3000]), true)
+		d := &deflater{}
+		d.w, _ = flate.NewWriter(&d.out, level)
+		d.compress(before())
+		f.Add(bytes.Clone(d.compress(before()[20000:])), false)
 	}
-	f.Fuzz(func(t *testing.T, b []byte) {
-		far, err := walkMessage(b)
-		in := bytes.NewReader(append(bytes.Clone(b), closing...))
-		// The window is full, so that every distance is right for compress/flate.
-		r := flate.NewReaderDict(in, make([]byte, windowSize))
-		_, ferr := io.Copy(io.Discard, io.LimitReader(r, 64<<20))
-		if errors.Is(ferr, io.ErrUnexpectedEOF) {
-			ferr = nil // it read into what follows; the walk ends before
-			err = nil
+	first := deflated(flate.BestSpeed, before())
+	f.Fuzz(func(t *testing.T, b []byte, fresh bool) {
+		i := newInflater(fresh)
+		var window []byte
+		if !fresh {
+			window = before()
+			if p, err := i.inflate(bytes.Clone(first)); err != nil || !bytes.Equal(p, window) {
+				t.Fatal("the message before:", err)
+			}
 		}
-		if err == nil && far > windowSize {
-			t.Fatalf("a distance of %d", far)
+		got, err := i.inflate(bytes.Clone(b))
+		if err == errBomb {
+			return
 		}
-		if final := in.Len() > 0; !final && (err == nil) != (ferr == nil) {
-			t.Fatalf("walk: %v; compress/flate: %v", err, ferr)
+		want, ok := flateInflate(b, window)
+		if (err == nil) != ok || ok && !bytes.Equal(got, want) {
+			t.Fatalf("%d bytes, error %v; compress/flate: %d bytes, %t", len(got), err, len(want), ok)
+		}
+		if far := i.longest; far > windowSize || fresh && far > len(got) {
+			t.Fatalf("a distance of %d in %d bytes", far, len(got))
 		}
 	})
 }
 
-// TestWalkFindsTheLongestDistance puts a match at each distance.
-func TestWalkFindsTheLongestDistance(t *testing.T) {
+// flateInflate is inflate by compress/flate. That cannot tell the end of the data inside a block from the one behind
+// it, so it gets a last block that is empty. Two different ones do not both make sense inside a block.
+func flateInflate(b, window []byte) ([]byte, bool) {
+	one, ok1 := flateStreams(b, window, "\x01\x00\x00\xff\xff")
+	two, ok2 := flateStreams(b, window, "\x03\x00")
+	return one, ok1 && ok2 && bytes.Equal(one, two)
+}
+
+func flateStreams(b, window []byte, last string) (out []byte, ok bool) {
+	in := bytes.NewReader(slices.Concat(b, []byte(tail), []byte(last)))
+	for in.Len() > 0 && in.Len() != len(tail)+len(last) || len(b) == 0 {
+		r := flate.NewReaderDict(in, slices.Concat(window, out))
+		p, err := io.ReadAll(r)
+		if err != nil {
+			return nil, false
+		}
+		if out = append(out, p...); len(b) == 0 {
+			break
+		}
+	}
+	return out, true
+}
+
+// TestInflateLikeFlate restores messages of every kind, one after another with and without takeover, and as
+// compress/flate does; what is cut off anywhere is refused.
+func TestInflateLikeFlate(t *testing.T) {
+	for _, corpus := range corpora {
+		for _, level := range []int{flate.NoCompression, flate.HuffmanOnly, flate.BestSpeed, flate.BestCompression} {
+			for _, fresh := range []bool{false, true} {
+				d := &deflater{fresh: fresh}
+				d.w, _ = flate.NewWriter(&d.out, level)
+				i := newInflater(fresh)
+				at := 0
+				for _, size := range []int{0, 1, 100, 3000, 70000, 5, 100000, 0, 40000, 40000, 40000} {
+					var want []byte
+					want, at = cut(nil, corpusData()[corpus.Name], at, size)
+					got, err := i.inflate(bytes.Clone(d.compress(want)))
+					if err != nil || !bytes.Equal(got, want) {
+						t.Fatalf("%s, level %d, fresh %t, %d bytes: %v", corpus.Name, level, fresh, size, err)
+					}
+				}
+			}
+		}
+	}
+	whole := deflated(6, before()[:2000])
+	for n := 1; n < len(whole); n++ {
+		if _, err := newInflater(true).inflate(bytes.Clone(whole[:n])); err == nil {
+			t.Fatalf("%d of %d bytes are a message", n, len(whole))
+		}
+	}
+}
+
+// TestLongestDistance puts a match at each distance.
+func TestLongestDistance(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for _, far := range []int{1, 2, 255, 256, 257, 511, 512, 513, 1024, 4096, 16384, 32000, 32768} {
 		unit := make([]byte, far)
 		for i := range unit {
 			unit[i] = byte(r.Uint32())
 		}
-		var out bytes.Buffer
-		w, _ := flate.NewWriter(&out, flate.BestCompression)
-		w.Write(bytes.Repeat(unit, 2+8/far))
-		w.Flush()
-		got, err := walkMessage(out.Bytes()[:out.Len()-len(tail)])
+		i := newInflater(false)
+		_, err := i.inflate(deflated(flate.BestCompression, bytes.Repeat(unit, 2+8/far)))
 		// The compressor of compress/flate does not use the very last distances.
-		if want := far; err != nil || got != want && !(far > 32000 && got < far) {
-			t.Errorf("distance %d: %d, %v", far, got, err)
-		}
-		if bits := windowOf(far); 1<<bits < far || bits > 8 && 1<<(bits-1) >= far {
-			t.Errorf("distance %d: %d bits", far, bits)
+		if want := far; err != nil || i.longest != want && !(far > 32000 && i.longest < far) {
+			t.Errorf("distance %d: %d, %v", far, i.longest, err)
 		}
 	}
 }

@@ -106,9 +106,9 @@ func (c *conn) ownFindings() {
 	if c.isServer {
 		bits, section = c.params.clientBits, "RFC 7692 §7.1.2.2"
 	}
-	if bits != 0 && c.longest > 1<<bits {
+	if far := c.rx.inflater.longest; bits != 0 && far > 1<<bits {
 		c.own("window bits, "+section, fmt.Sprintf("a match reaches %d bytes back, and %d bits of window, which are "+
-			"%d bytes, were agreed on", c.longest, bits, 1<<bits))
+			"%d bytes, were agreed on", far, bits, 1<<bits))
 	}
 	if !c.isServer {
 		c.answerFindings()

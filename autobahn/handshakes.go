@@ -49,7 +49,7 @@ func (f *families) shakes(r role, section string, list ...shakeCase) {
 			Description: s.what}
 		switch {
 		case s.refused:
-			c.Expectation = "The client refuses the answer: it ends TCP, and sends no message."
+			c.Expectation = "The client refuses the answer: it ends TCP, and sends nothing, not even a Close."
 		case r == client || slices.Contains(s.status, 101):
 			c.Expectation = "The connection opens, and a text message comes back."
 		default:
@@ -247,8 +247,9 @@ func (s *shake) judge(resp *http.Response) error {
 	return nil
 }
 
-// shakeClient tests how a client takes an answer. It returns false when the connection is sound and goes on.
-func (c *conn) shakeClient(req *http.Request) (done bool, err error) {
+// shakeClient tests how a client takes an answer. It returns false when the connection is sound and goes on. early is
+// what the client has sent before there was an answer.
+func (c *conn) shakeClient(req *http.Request, early []byte) (done bool, err error) {
 	h := c.c.handshake
 	c.r.HTTPResponse = h.apply(answer(req))
 	if err := h.send(c.nc, c.r.HTTPResponse); err != nil || !h.refused {
@@ -259,17 +260,25 @@ func (c *conn) shakeClient(req *http.Request) (done bool, err error) {
 	c.nc.SetDeadline(time.Now().Add(c.opt.limit(openLimit)))
 	rest, err := io.ReadAll(io.LimitReader(c.nc, maxHead))
 	c.nc.Close()
-	frame, n := parseHeader(rest)
-	switch {
-	case errors.Is(err, context.DeadlineExceeded) || isTimeout(err):
+	c.r.BehaviorClose = OK
+	switch sent := append(early, rest...); {
+	case len(sent) > 0:
+		c.r.Reason = "The client has to refuse the answer, and sent " + firstFrame(sent) + "."
+	case isTimeout(err):
 		c.r.Reason = "The client did not end the connection."
-	case n > 0 && frame.opcode != opClose:
-		c.r.Reason = "The client took the answer, and sent a " + frameName(frame.opcode) + " frame."
 	default:
 		c.r.Behavior, c.r.Reason = OK, "The client refused the answer."
 	}
-	c.r.BehaviorClose = OK
 	return true, nil
+}
+
+// firstFrame says what b begins with. A Close is no exception: before the connection is established there is nobody to
+// send one to, RFC 6455 §7.1.7.
+func firstFrame(b []byte) string {
+	if h, n := parseHeader(b); n > 0 {
+		return "a " + frameName(h.opcode) + " frame"
+	}
+	return count(len(b), "byte")
 }
 
 func isTimeout(err error) bool {

@@ -187,14 +187,13 @@ func (c *conn) compress(p deflateParams) {
 	if c.c.Rounds != nil {
 		size = c.c.Rounds.Size
 	}
-	ours, fresh, theirs, theirFresh := p.clientBits, p.clientNoTakeover, p.serverBits, p.serverNoTakeover
+	ours, fresh, theirFresh := p.clientBits, p.clientNoTakeover, p.serverNoTakeover
 	if c.isServer {
-		ours, fresh, theirs, theirFresh = theirs, theirFresh, ours, fresh
+		ours, fresh, theirFresh = p.serverBits, p.serverNoTakeover, p.clientNoTakeover
 	}
 	c.deflater = newDeflater(ours, fresh, size)
 	c.sequence = sequenceFor(c.c.Rounds, ours, fresh)
 	c.rx.inflater = newInflater(theirFresh)
-	c.rx.walk = theirs != 0 && theirs < 15
 	c.r.Traffic = &Traffic{}
 	c.r.ReportCompressionRatio = true
 }

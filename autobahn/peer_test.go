@@ -95,6 +95,14 @@ func (p *peer) next() bool {
 
 // peek looks at text that is not complete.
 func (p *peer) peek(h header, part []byte) {
+	if h.opcode == opClose && len(part) > 2 && !p.has("waits for whole Closes", "takes any reason", "never fails") {
+		part = bytes.Clone(part)
+		mask(part, h.key, 0)
+		if reason := new(utf8Check); !reason.feed(part[2:]) {
+			p.badText()
+		}
+		return
+	}
 	if h.opcode != opText || p.rsv != 0 || p.params != nil ||
 		p.has("sees bad text at the end of a message", "sees bad text at the end of a frame", "takes any text") {
 		return
@@ -600,6 +608,12 @@ func (p *peer) dial(path string) {
 	p.nc.Write([]byte(text))
 	head, early, err := readHead(p.nc)
 	if err != nil || !p.has("takes any answer") && !p.sound(head, key, len(extra) > 0) {
+		switch p.fault {
+		case "closes what it has refused":
+			p.sendClose(1002)
+		case "sends a byte to what it has refused":
+			p.nc.Write([]byte{0x88})
+		}
 		p.nc.Close()
 		return
 	}

@@ -8,7 +8,6 @@ type sink interface {
 	gotMessage(binary bool, payload []byte) // payload is valid during the call
 	gotControl(opcode byte, payload []byte)
 	violation(code int, why string) // the peer has broken a rule; code is what a Close says of it
-	farthest(distance int)          // of a compressed message, where the receiver walks over those
 }
 
 // shownBytes is how much of a payload is shown in the log.
@@ -20,7 +19,6 @@ type receiver struct {
 	sink       sink
 	fromClient bool      // the frames have to be masked
 	inflater   *inflater // nil without permessage-deflate
-	walk       bool      // report the distances of compressed messages
 
 	head    [maxHeader]byte
 	nhead   int
@@ -170,11 +168,6 @@ func (r *receiver) deliver() {
 		}
 		r.sink.gotMessage(r.binary, r.body)
 		return
-	}
-	if r.walk {
-		if far, err := walkMessage(r.body); err == nil {
-			r.sink.farthest(far)
-		}
 	}
 	p, err := r.inflater.inflate(r.body)
 	switch {

@@ -5,17 +5,19 @@ import (
 	"crypto/tls"
 	"net"
 	"sync"
+	"time"
 )
 
 // Options say how cases are run.
 type Options struct {
-	Cases        []*Case     // nil is all of Cases; those that test the other side do not run
-	Agent        string      // the name of the side under test; "" is the Server header of its answer
-	Parallel     int         // how many run at a time; 0 is a core each, at most 8. Those of 9 always run alone
-	TimeoutScale float64     // how many times longer every time limit is; 0 is 1. Waits between frames stay as they are
-	Repeat       int         // how often each case runs; 0 is once
-	Wire         bool        // log every frame, without a bound, also where the original does not
-	TLS          *tls.Config // for wss URLs; nil is the default one
+	Cases        []*Case       // nil is all of Cases; those that test the other side do not run
+	Agent        string        // the name of the side under test; "" is the Server header of its answer
+	Parallel     int           // how many run at a time; 0 is a core each, at most 8. Those of 9 always run alone
+	TimeoutScale float64       // how many times longer every time limit is; 0 is 1. Waits between frames stay as they are
+	Repeat       int           // how often each case runs; 0 is once
+	Wait         time.Duration // how long RunServer waits for a server that does not listen yet; 0 is not at all
+	Wire         bool          // log every frame, without a bound, also where the original does not
+	TLS          *tls.Config   // for wss URLs; nil is the default one
 
 	// Header is sent with the opening handshake, one line each, such as "Origin: http://example.com".
 	Header []string

@@ -93,16 +93,39 @@ func runServer(ctx context.Context, url string, o Options) ([]*Result, error) {
 	return results, context.Cause(ctx)
 }
 
-// lost ends the run if an error of dial says that nobody listens any more. That TLS fails is for a case to say.
+// nobodyThere tells whether an error of dial says that nobody listens. That TLS fails is another matter.
+func nobodyThere(err error) bool {
+	op := (*net.OpError)(nil)
+	return errors.As(err, &op) && op.Op == "dial"
+}
+
+// lost ends the run if an error of dial says that nobody listens any more.
 func (s *serverRun) lost(err error) {
-	if op := (*net.OpError)(nil); errors.As(err, &op) && op.Op == "dial" {
+	if nobodyThere(err) {
 		s.abort(fmt.Errorf("autobahn: the server at %s %w: %w", s.addr.host, ErrGone, err))
+	}
+}
+
+// awaitPause is the time between two attempts of await.
+const awaitPause = 50 * time.Millisecond
+
+// await dials until somebody listens, or Wait is over: in a script the server is often started just before the kit.
+func (s *serverRun) await(ctx context.Context) (net.Conn, error) {
+	for until := time.Now().Add(s.opt.Wait); ; {
+		nc, err := s.dial(ctx)
+		if !nobodyThere(err) || ctx.Err() != nil || !time.Now().Before(until) {
+			return nc, err
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(awaitPause):
+		}
 	}
 }
 
 // probe looks whether there is a server at all, so that what is none does not fail case after case.
 func (s *serverRun) probe(ctx context.Context) error {
-	nc, err := s.dial(ctx)
+	nc, err := s.await(ctx)
 	if err != nil {
 		return fmt.Errorf("autobahn: no server at %s: %w", s.addr.host, err)
 	}

@@ -35,7 +35,7 @@ func (c *conn) rawFrame(h header, payload []byte) {
 	mask(c.pending[at:], h.key, 0)
 	c.open = openFrame{h.key, len(payload)}
 	c.r.TxFrames[strconv.Itoa(int(h.opcode))]++
-	c.log.add(frameEntry("TF", h, payload))
+	c.log.frame("TF", h, payload)
 }
 
 // piece appends more of the payload of the last frame.

@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// The largest messages of 12 and 13 are most of the work, and many cases send the same ones with the same parameters:
-// what the kit's compressor makes of them is kept for the next case.
+// Many cases of 12 and 13 send the same messages with the same parameters, as all of 13 do: what the kit's compressor
+// makes of them is kept for the next case.
 
 // A sequenceKey is what the compressed messages of a case depend on.
 type sequenceKey struct {
@@ -22,6 +22,7 @@ type sequence struct {
 	mu       sync.Mutex
 	deflater *deflater
 	messages [][]byte
+	size     int // of all messages
 }
 
 // message returns the i-th message. Whoever needs it first compresses it; p is its content, the same for all.
@@ -30,15 +31,19 @@ func (s *sequence) message(i int, p []byte) []byte {
 	defer s.mu.Unlock()
 	if i == len(s.messages) {
 		s.messages = append(s.messages, bytes.Clone(s.deflater.compress(p)))
+		s.size += len(s.messages[i])
 	}
 	return s.messages[i]
 }
 
-// sharedSize is the least size of messages that are kept.
-const sharedSize = 128 * kib
+func (s *sequence) bytes() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.size
+}
 
-// keptSequences is how many are kept: the cases that share one run soon after another.
-const keptSequences = 2
+// keptBytes is how much is kept. All that 13 sends are about 60 MB.
+const keptBytes = 80 * mib
 
 // sequences are those that are kept, the one used last at the end.
 var sequences struct {
@@ -47,10 +52,9 @@ var sequences struct {
 	list []*sequence
 }
 
-// sequenceFor returns the sequence of a case, or nil where none is kept: for messages that are small, or that hardly
-// get smaller.
+// sequenceFor returns the sequence of a case, or nil where none is kept: for messages that hardly get smaller.
 func sequenceFor(r *Rounds, bits int, fresh bool) *sequence {
-	if r == nil || r.Size < sharedSize || r.Data == "picture" || r.Data == "document" {
+	if r == nil || r.Data == "picture" || r.Data == "document" {
 		return nil
 	}
 	key := sequenceKey{r.Data, r.Size, bits != 0 && bits < 15, fresh}
@@ -65,8 +69,18 @@ func sequenceFor(r *Rounds, bits int, fresh bool) *sequence {
 		s = &sequence{deflater: newDeflater(bits, fresh, r.Size)}
 	}
 	q.keys, q.list = append(q.keys, key), append(q.list, s)
-	if len(q.keys) > keptSequences {
-		q.keys, q.list = slices.Delete(q.keys, 0, 1), slices.Delete(q.list, 0, 1)
-	}
+	forget := tooOld(q.list)
+	q.keys, q.list = slices.Delete(q.keys, 0, forget), slices.Delete(q.list, 0, forget)
 	return s
+}
+
+// tooOld returns how many of a list are more than keptBytes away from its end. The last one is not.
+func tooOld(list []*sequence) int {
+	total := 0
+	for i, s := range slices.Backward(list) {
+		if total += s.bytes(); total > keptBytes && i < len(list)-1 {
+			return i + 1
+		}
+	}
+	return 0
 }

@@ -153,7 +153,7 @@ func (s *Server) runCase(ctx context.Context, nc net.Conn, req *http.Request, he
 			refuse(nc, "400 Bad Request", err.Error())
 			return k.notOpened(err)
 		}
-		if done, err := k.answer(req); err != nil || done {
+		if done, err := k.answer(req, early); err != nil || done {
 			if done {
 				return k.result()
 			}
@@ -170,9 +170,9 @@ func (s *Server) runCase(ctx context.Context, nc net.Conn, req *http.Request, he
 }
 
 // answer completes the opening handshake. done tells that there is nothing to play after it.
-func (c *conn) answer(req *http.Request) (done bool, err error) {
+func (c *conn) answer(req *http.Request, early []byte) (done bool, err error) {
 	if c.c.handshake != nil {
-		return c.shakeClient(req)
+		return c.shakeClient(req, early)
 	}
 	return false, c.openServer(req)
 }

@@ -142,7 +142,7 @@ func parseCase(line string) (*Case, error) {
 }
 
 var opcodes = map[string]byte{"cont": opCont, "text": opText, "binary": opBinary, "close": opClose, "ping": opPing,
-	"pong": opPong, "message": opText, "bmessage": opBinary, "begin": opText}
+	"pong": opPong, "message": opText, "bmessage": opBinary, "begin": opText, "beginclose": opClose}
 
 // step reads a word, its marks, and its payload.
 func (t *tableReader) step() (s Step, err error) {
@@ -164,6 +164,8 @@ func (t *tableReader) step() (s Step, err error) {
 		s.Op = SendMessage
 	case "begin":
 		s.Op, s.Fin = Begin, false
+	case "beginclose":
+		s.Op = Begin
 	case "data":
 		s.Op = Data
 	case "end":

@@ -16,7 +16,9 @@ import (
 
 // conformExits is what the help of each verb says of its exit code.
 const conformExits = `
-Exit code: 0 when every case passed, 1 when one fell short or is missing, 2 when a run or a verdict could not be.`
+Exit code: 0 when every case passed, 1 when one fell short or is missing, 2 when there is no whole run or no verdict:
+for a wrong command line, a server that is not there or is gone before the end, a client that runs no case, or a report
+that cannot be read or written.`
 
 var conformVerb = verb{
 	name:    "conform",
@@ -26,6 +28,7 @@ var conformVerb = verb{
 	help: `
 The kit plays the cases of the Autobahn TestSuite, with their ids and their grades, against an echo server or an echo
 client, and writes its reports: to read, for programs, for CI.
+` + conformExits + `
 
 Examples:
   hawser conform server ws://127.0.0.1:9002/

@@ -1,11 +1,8 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"flag"
-	"net"
-	"net/url"
 	"strings"
 	"time"
 
@@ -34,7 +31,7 @@ Examples:
 		fs.IntVar(&f.options.Parallel, "p", 0,
 			"run `N` cases at a time; those of 9 run alone (default the number of cores, at most 8)")
 		fs.IntVar(&f.options.Repeat, "repeat", 1, "run each case `N` times; the worst run counts")
-		wait := fs.Duration("wait", 5*time.Second, "give a server that does not listen yet `DUR` to begin")
+		fs.DurationVar(&f.options.Wait, "wait", 5*time.Second, "give a server that does not listen yet `DUR` to begin")
 		return func(args []string, std streams) int {
 			if f.options.Parallel < 0 || f.options.Parallel == 0 && isSet(fs, "p") || f.options.Repeat < 1 {
 				return usageError(std, f.verb, "-p and --repeat have to be more than 0")
@@ -49,7 +46,7 @@ Examples:
 			case len(targets) == 0:
 				return usageError(std, f.verb, "the URL is missing, such as ws://127.0.0.1:9002/")
 			}
-			return f.testServers(targets, *wait, std)
+			return f.testServers(targets, std)
 		}
 	},
 }
@@ -70,7 +67,7 @@ func serverTargets(args []string, spec *autobahn.Spec) []autobahn.SpecServer {
 }
 
 // testServers runs the cases against each server, judges all results, and returns the exit code.
-func (f *runForm) testServers(targets []autobahn.SpecServer, wait time.Duration, std streams) int {
+func (f *runForm) testServers(targets []autobahn.SpecServer, std streams) int {
 	stop, restore := untilStopped()
 	defer restore()
 	var results []*autobahn.Result
@@ -85,7 +82,6 @@ func (f *runForm) testServers(targets []autobahn.SpecServer, wait time.Duration,
 			return usageError(std, f.verb, "%s", errorText(err))
 		}
 		o.Header = targetHeader(target)
-		awaitServer(stop, target.URL, wait)
 		p := newProgress(f.verb, len(o.Cases)*o.Repeat, std)
 		o.Progress = p.add
 		got, err := autobahn.RunServer(stop, target.URL, o)
@@ -109,34 +105,6 @@ func (f *runForm) testServers(targets []autobahn.SpecServer, wait time.Duration,
 	}
 	return exitUsage
 }
-
-// awaitServer returns when a server listens, or when wait is over: in a script it is often started just before the kit.
-// What is wrong with the URL is for the run to say.
-func awaitServer(ctx context.Context, address string, wait time.Duration) {
-	u, err := url.Parse(address)
-	if err != nil || u.Scheme != "ws" && u.Scheme != "wss" {
-		return
-	}
-	host := u.Host
-	if u.Port() == "" {
-		host = net.JoinHostPort(u.Hostname(), map[string]string{"ws": "80", "wss": "443"}[u.Scheme])
-	}
-	ctx, cancel := context.WithTimeout(ctx, wait)
-	defer cancel()
-	for ctx.Err() == nil {
-		if c, err := new(net.Dialer).DialContext(ctx, "tcp", host); err == nil {
-			c.Close()
-			return
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(awaitPause):
-		}
-	}
-}
-
-// awaitPause is the time between two looks of awaitServer.
-const awaitPause = 50 * time.Millisecond
 
 // targetHeader returns the lines of the opening handshake that a spec asks for.
 func targetHeader(target autobahn.SpecServer) (header []string) {

@@ -106,6 +106,16 @@ func TestConformServerFallsShort(t *testing.T) {
 	}
 }
 
+// TestConformJSONAndWire: with both, standard output is the summary alone, and what was on the wire is beside it.
+func TestConformJSONAndWire(t *testing.T) {
+	text := wantRun(t, []string{"conform", "server", "--cases", "2.1", "--wire", "--json", echoServer(t, same)}, exitOK, "",
+		`case 2\.1: behavior OK(?s:.*)-> +ping FIN masked`)
+	var summary autobahn.Summary
+	if err := json.Unmarshal([]byte(text), &summary); err != nil || summary.Verdict != autobahn.Passed {
+		t.Errorf("%v, %q in %q", err, summary.Verdict, text)
+	}
+}
+
 // TestConformBaseline: the grades that are expected pass, worse ones do not, and better ones are told.
 func TestConformBaseline(t *testing.T) {
 	good, bad := echoServer(t, same), echoServer(t, spoiled)
