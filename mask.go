@@ -15,15 +15,12 @@ import (
 //
 //	pos := Mask(first, key, 0)
 //	Mask(second, key, pos)
-func Mask(p []byte, key [4]byte, pos int) int {
-	// With the key rotated to where p begins, its first byte is for p[0].
-	simd.Mask(p, bits.RotateLeft32(binary.LittleEndian.Uint32(key[:]), -8*(pos&3)))
-	return (pos + len(p)) & 3
-}
+func Mask(p []byte, key [4]byte, pos int) int { return maskTo(p, p, key, pos) }
 
 // maskTo is Mask of a copy: it writes to dst, which is as long as src or longer. It may overlap src if it does not begin
 // behind it.
 func maskTo(dst, src []byte, key [4]byte, pos int) int {
+	// With the key rotated to where src begins, its first byte is for src[0].
 	simd.MaskTo(dst, src, bits.RotateLeft32(binary.LittleEndian.Uint32(key[:]), -8*(pos&3)))
 	return (pos + len(src)) & 3
 }

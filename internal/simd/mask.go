@@ -7,11 +7,9 @@ const (
 	maskUnit = 32 // kernels mask a multiple of it
 )
 
-// Mask XORs p in place with the four bytes of key over and over, the lowest byte of key first.
-func Mask(p []byte, key uint32) { MaskTo(p, p, key) }
-
-// MaskTo writes to dst what Mask makes of src, which stays as it is: a copy and a masking in one pass. dst is at least as
-// long. The two may be one or overlap if dst does not begin behind src.
+// MaskTo writes to dst the bytes of src, each XORed with one of the four bytes of key, which come over and over, the
+// lowest first. dst is as long as src or longer. The two may be the same, which masks in place, or overlap if dst does
+// not begin behind src.
 func MaskTo(dst, src []byte, key uint32) {
 	dst = dst[:len(src)]
 	if len(src) >= maskMin {

@@ -31,7 +31,7 @@ func checkMask(t *testing.T, p []byte, begin, end int, key uint32) {
 	t.Helper()
 	want := bytes.Clone(p)
 	maskByteByByte(want[begin:end], key)
-	Mask(p[begin:end], key)
+	MaskTo(p[begin:end], p[begin:end], key)
 	if !bytes.Equal(p, want) {
 		t.Fatalf("%d bytes at offset %d, key %08x: wrong bytes", end-begin, begin, key)
 	}
@@ -128,13 +128,13 @@ func FuzzMask(f *testing.F) {
 		rest := bits.RotateLeft32(key, -8*(cut&3)) // where the second piece is in the key
 		atEveryLevel(t, func(t *testing.T) {
 			got := bytes.Clone(p)
-			Mask(got, key)
+			MaskTo(got, got, key)
 			if !bytes.Equal(got, want) {
 				t.Fatal("wrong bytes")
 			}
 			got = bytes.Clone(p)
-			Mask(got[:cut], key)
-			Mask(got[cut:], rest)
+			MaskTo(got[:cut], got[:cut], key)
+			MaskTo(got[cut:], got[cut:], rest)
 			if !bytes.Equal(got, want) {
 				t.Fatalf("cut at %d: wrong bytes", cut)
 			}
@@ -147,7 +147,7 @@ func BenchmarkMask(b *testing.B) {
 		// A payload stands behind a header of two to fourteen bytes.
 		p, q := make([]byte, 6+size)[6:], make([]byte, 6+size)[6:]
 		benchmark(b, "copy", size, func() { copy(q, p) })
-		benchmarkAtEveryLevel(b, size, func() { Mask(p, 0x3D21FA37) })
+		benchmarkAtEveryLevel(b, size, func() { MaskTo(p, p, 0x3D21FA37) })
 		benchmark(b, "bytes", size, func() { maskByteByByte(p, 0x3D21FA37) })
 	}
 }
@@ -156,7 +156,7 @@ func BenchmarkMaskTo(b *testing.B) {
 	for _, size := range sizes {
 		p, q := make([]byte, 6+size)[6:], make([]byte, 6+size)[6:]
 		benchmark(b, "copy", size, func() { copy(q, p) })
-		benchmark(b, "copy+Mask", size, func() { copy(q, p); Mask(q, 0x3D21FA37) })
+		benchmark(b, "copy+Mask", size, func() { copy(q, p); MaskTo(q, q, 0x3D21FA37) })
 		benchmarkAtEveryLevel(b, size, func() { MaskTo(q, p, 0x3D21FA37) })
 	}
 }
