@@ -199,6 +199,9 @@ func (d *Dialer) bound(ctx context.Context) (context.Context, context.CancelFunc
 
 // dial goes through the stages.
 func (d *Dialer) dial(ctx context.Context, t *target, tlsConfig *tls.Config, req *upgradeRequest) (*Conn, *http.Response, *HandshakeError) {
+	if ctx.Err() != nil {
+		return nil, nil, failStage(ctx, "connect", "time was up before anything began", nil)
+	}
 	via, herr := d.proxyFor(ctx, t, req)
 	if herr != nil {
 		return nil, nil, herr

@@ -1246,3 +1246,14 @@ func TestUpgradeRequestWithoutRandom(t *testing.T) {
 		t.Errorf("newUpgradeRequest = %v, %v; want the error of the random source", req, err)
 	}
 }
+
+// A context that has ended already is all that the error speaks of.
+func TestDialWithEndedContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := Dial(ctx, "ws://127.0.0.1:1/")
+	var failed *HandshakeError
+	if !errors.As(err, &failed) || failed.Check != "connect" || !errors.Is(err, context.Canceled) {
+		t.Errorf("the error is %v", err)
+	}
+}

@@ -76,7 +76,7 @@ func withoutURL(err error) error {
 func (t *target) wrong(why string) error {
 	u := t.url.Redacted()
 	if t.url.Opaque != "" { // which Redacted does not look into
-		u = t.url.Scheme + ":…"
+		u = t.url.Scheme + ":..."
 	}
 	return fmt.Errorf("websocket: the URL %s cannot be dialed: %s", quote(u), why)
 }

@@ -2,8 +2,10 @@ package websocket
 
 import (
 	"compress/flate"
+	"errors"
 	"fmt"
 	"io"
+	"net"
 	"regexp"
 	"runtime"
 	"strconv"
@@ -222,4 +224,38 @@ func flateContexts(n int, messages []string) (held []any) {
 		held = append(held, w, r)
 	}
 	return held
+}
+
+// A bomb that was refused is not kept while the connection ends, which takes as long as the peer likes, up to a second.
+func TestRefusedBombIsNotKept(t *testing.T) {
+	const limit = 32 << 20
+	bomb := newFlateSender(takeover15).deflate(strings.Repeat("\x00", limit+1))
+	ways := map[string]func(c *Conn) error{
+		"ReadMessage":   func(c *Conn) error { _, _, err := c.ReadMessage(); return err },
+		"AppendMessage": func(c *Conn) error { _, _, err := c.AppendMessage(nil); return err },
+		"Serve":         func(c *Conn) error { return c.Serve(HandlerFuncs{}) },
+	}
+	for name, way := range ways {
+		t.Run(name, func(t *testing.T) {
+			mem := transportPair{"", func(*testing.T) (net.Conn, net.Conn) { return memconn.Pair(4 << 20) }}
+			c, peer := withFlate(t, mem, serverRole, &Compression{Receive: upTo(15)})
+			c.SetReadLimit(limit)
+			before := liveHeap()
+			ended := async(func() error { return way(c) })
+			peer.write(peer.compressedFrame(OpBinary, true, bomb))
+			peer.wantClose(CloseMessageTooBig)
+			select {
+			case err := <-ended:
+				t.Fatalf("it does not wait for the peer: %v", err)
+			default:
+			}
+			if kept := liveHeap() - before; kept > limit/8 {
+				t.Errorf("%d KiB are kept", kept>>10)
+			}
+			peer.nc.Close()
+			if err := <-ended; !errors.Is(err, ErrReadLimit) {
+				t.Errorf("it ended with %v", err)
+			}
+		})
+	}
 }

@@ -204,7 +204,8 @@ func (h *Hub) Stats() HubStats {
 // Shutdown refuses further messages and subscribers, then says goodbye to all subscribers with code 1012, after what is
 // queued for them, and waits for their closing handshakes. The goodbyes are spread over DrainTime, so that not all come
 // back at once; few subscribers take less, one every 10 ms. When ctx ends first it cuts what is left and returns ctx's
-// error.
+// error. A Handler's callback must not call it: one of those closing handshakes may be waiting for the callback to
+// return.
 func (h *Hub) Shutdown(ctx context.Context) error {
 	h.mu.Lock()
 	h.closed = true

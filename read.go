@@ -141,14 +141,14 @@ func (c *Conn) readMessage() (MessageType, []byte, error) {
 
 // appendMessage appends the next message to dst, after the rest of the one that NextReader began.
 func (c *Conn) appendMessage(dst []byte) (MessageType, []byte, error) {
-	start := len(dst)
+	before, start := dst, len(dst)
 	if err := c.skipMessage(); err != nil {
-		return 0, dst, err
+		return 0, before, err
 	}
 	for {
 		ev, err := c.nextData()
 		if err != nil {
-			return 0, dst[:start], err
+			return 0, before, err
 		}
 		if ev.deflated {
 			dst, _, err = c.inflate(dst, &ev, math.MaxInt)
@@ -157,13 +157,13 @@ func (c *Conn) appendMessage(dst []byte) (MessageType, []byte, error) {
 			dst = append(dst, ev.payload...)
 		}
 		if err != nil {
-			return 0, dst[:start], err
+			return 0, before, err
 		}
 		for !ev.deflated && !ev.last && c.in.len() == 0 && c.dec.body() >= directRead {
 			dst = growMessage(dst, len(dst)-start, 0, c.dec.body())
 			var n int
 			if ev, n, err = c.readBody(dst[len(dst):cap(dst)]); err != nil {
-				return 0, dst[:start], err
+				return 0, before, err
 			}
 			dst = dst[:len(dst)+n]
 		}
@@ -198,9 +198,9 @@ func (c *Conn) inflate(dst []byte, ev *event, room int) (out []byte, more bool, 
 	out, used, more, err := c.dec.inflate(dst, ev.payload, ev.last, room)
 	ev.payload = ev.payload[used:]
 	if err != nil {
-		err = c.failProtocol(c.dec.err)
+		return nil, false, c.failProtocol(c.dec.err) // which waits: what has been inflated is not kept meanwhile
 	}
-	return out, more, err
+	return out, more, nil
 }
 
 // discard throws a piece of a message away. A compressed one is inflated all the same: it has to be right, and later

@@ -209,8 +209,9 @@ func (s *server) endMessage() {
 	}
 }
 
-// fail notes that the peer has broken a rule.
+// fail notes that the peer has broken a rule. What has come of a message is not kept while the connection ends.
 func (s *server) fail(err *ProtocolError) bool {
+	s.endMessage()
 	s.end = func() error { return s.c.failProtocol(err) }
 	return false
 }

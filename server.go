@@ -102,7 +102,8 @@ func (u *Upgrader) Handler(open func(c *Conn, r *http.Request) Handler) http.Han
 
 // Shutdown refuses further handshakes with status 503, says goodbye to all connections with code 1001, and waits for
 // their closing handshakes. When ctx ends first it cuts what is left and returns ctx's error. [http.Server.Shutdown]
-// does not know connections that were upgraded: call both, or hand this one to RegisterOnShutdown.
+// does not know connections that were upgraded: call both, or hand this one to RegisterOnShutdown. A Handler's callback
+// must not call it: one of those closing handshakes waits for the callback to return.
 func (u *Upgrader) Shutdown(ctx context.Context) error {
 	for _, c := range u.stop() {
 		go c.goAway()
