@@ -7,15 +7,29 @@ import (
 )
 
 // JUnit returns a report as JUnit's XML, which CI systems show: a suite for each agent, and a test for each case. What
-// fell short or is missing, by the summary, is a failure.
+// fell short or is missing, by the summary, is a failure; each of its Errors is an error, in a suite of their own.
 func JUnit(report Index, s *Summary) []byte {
 	var b bytes.Buffer
 	b.WriteString(xml.Header + "<testsuites name=\"WebSocket conformance\">\n")
 	for _, a := range s.Agents {
 		writeSuite(&b, a, report[a.Agent])
 	}
+	if len(s.Errors) > 0 {
+		writeErrors(&b, s.Errors)
+	}
 	b.WriteString("</testsuites>\n")
 	return b.Bytes()
+}
+
+// writeErrors writes why there is no whole run.
+func writeErrors(b *bytes.Buffer, errs []string) {
+	fmt.Fprintf(b, "  <testsuite name=\"the run\" tests=\"%d\" failures=\"0\" errors=\"%[1]d\" skipped=\"0\" time=\"0.000\">\n",
+		len(errs))
+	for _, err := range errs {
+		fmt.Fprintf(b, "    <testcase classname=\"the run\" name=\"the run is complete\" time=\"0.000\">"+
+			"<error message=\"%s\" type=\"incomplete\"></error></testcase>\n", xmlText(err))
+	}
+	b.WriteString("  </testsuite>\n")
 }
 
 // writeSuite writes the cases of an agent that were judged.

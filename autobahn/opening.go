@@ -70,11 +70,11 @@ type address struct {
 func parseAddress(raw string) (*address, error) {
 	u, err := url.Parse(raw)
 	if err != nil {
-		return nil, fmt.Errorf("autobahn: %w", err)
+		u = new(url.URL)
 	}
 	port := map[string]string{"ws": "80", "wss": "443"}[u.Scheme]
 	if port == "" || u.Hostname() == "" {
-		return nil, fmt.Errorf("autobahn: %q is no ws or wss URL", raw)
+		return nil, fmt.Errorf("autobahn: %q is no ws or wss URL, such as ws://127.0.0.1:9002/", raw)
 	}
 	if u.Port() != "" {
 		port = u.Port()

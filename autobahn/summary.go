@@ -25,6 +25,7 @@ type Judge struct {
 type Summary struct {
 	Verdict Verdict        `json:"verdict"`
 	Agents  []AgentSummary `json:"agents"`
+	Errors  []string       `json:"errors,omitempty"` // why the verdict is Incomplete
 	Notes   []string       `json:"notes,omitempty"`
 }
 
@@ -33,9 +34,16 @@ type Verdict string
 
 // The verdicts.
 const (
-	Passed    Verdict = "passed"
-	FellShort Verdict = "fell short"
+	Passed     Verdict = "passed"
+	FellShort  Verdict = "fell short"
+	Incomplete Verdict = "incomplete" // a run has not come to its end: see Summary.Abort
 )
+
+// Abort notes that what was judged is not the whole run, because of errs.
+func (s *Summary) Abort(errs ...string) {
+	s.Verdict = Incomplete
+	s.Errors = append(s.Errors, errs...)
+}
 
 // An AgentSummary is a Judge's word on one agent.
 type AgentSummary struct {
@@ -121,7 +129,8 @@ func (j Judge) wanted(agent string, cases, expected map[string]IndexEntry) []str
 	return slices.SortedFunc(maps.Keys(all), compareIDs)
 }
 
-// Print writes the summary for people: what fell short, case by case, then a line for each agent.
+// Print writes the summary for people: what fell short, case by case, then a line for each agent. Errors it leaves to
+// whoever had them.
 func (s *Summary) Print(w io.Writer) error {
 	var b strings.Builder
 	for _, a := range s.Agents {

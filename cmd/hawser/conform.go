@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -206,6 +208,10 @@ func (f *runForm) prepare(std streams) error {
 		if err := os.MkdirAll(f.out, 0o777); err != nil {
 			return fmt.Errorf("the report: %w (--out DIR names another place)", err)
 		}
+		_, err := autobahn.ReadIndex(filepath.Join(f.out, "index.json")) // to which the results will be added
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("--out: %w", err)
+		}
 	}
 	if f.show {
 		return nil
@@ -224,7 +230,7 @@ func (f *runForm) finish(results []*autobahn.Result, std streams) int {
 			autobahn.PrintWire(w, r)
 		}
 	}
-	if f.out != "" {
+	if f.out != "" && len(results) > 0 {
 		if _, err := autobahn.WriteReport(f.out, results); err != nil {
 			fmt.Fprintf(std.err, "hawser %s: the report: %v\n", f.verb, err)
 			return exitUsage

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"net"
@@ -136,8 +137,7 @@ func (f *runForm) testClients(addr, command string, std streams) int {
 	}
 	f.partial = stop.Err() != nil && len(results) < len(server.Agents())*len(f.options.Cases)
 	if len(results) == 0 {
-		fmt.Fprintf(std.err, "hawser %s: no client has run a case\n", f.verb)
-		return exitUsage
+		f.abort(errors.New("no client has run a case"), std)
 	}
 	return f.finish(results, std)
 }

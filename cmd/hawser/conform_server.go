@@ -71,7 +71,6 @@ func (f *runForm) testServers(targets []autobahn.SpecServer, std streams) int {
 	stop, restore := untilStopped()
 	defer restore()
 	var results []*autobahn.Result
-	var failed bool // a run has not come to its end for the server's sake
 	for _, target := range targets {
 		o := f.options
 		if o.Agent == "" {
@@ -88,22 +87,21 @@ func (f *runForm) testServers(targets []autobahn.SpecServer, std streams) int {
 		p.end()
 		results = append(results, got...)
 		if stop.Err() != nil {
-			f.partial = true
-			tellError(std, f.verb, errors.New("interrupted"))
+			f.abort(errors.New("interrupted"), std)
 			break
 		}
 		if err != nil {
-			f.partial, failed = true, true
-			tellError(std, f.verb, err)
+			f.abort(err, std)
 		}
 	}
-	if len(results) == 0 {
-		return exitUsage
-	}
-	if code := f.finish(results, std); !failed {
-		return code
-	}
-	return exitUsage
+	return f.finish(results, std)
+}
+
+// abort notes that a run has not come to its end.
+func (f *runForm) abort(err error, std streams) {
+	f.partial = true
+	f.aborted = append(f.aborted, errorText(err))
+	tellError(std, f.verb, err)
 }
 
 // targetHeader returns the lines of the opening handshake that a spec asks for.

@@ -154,7 +154,7 @@ func TestConformServerIsGone(t *testing.T) {
 	const grades = "{}"
 	file := writeText(t, "grades.json", grades)
 	wantRun(t, []string{"conform", "server", "-p", "1", "--cases", "1.1.1,1.1.2", "--baseline", file,
-		"--update-baseline", dyingServer(t)}, exitUsage, `1 case is missing: 1\.1\.2\n`,
+		"--update-baseline", dyingServer(t)}, exitUsage, `(?s)1 case is missing: 1\.1\.2\n.*\nincomplete\n$`,
 		`the server at 127\.0\.0\.1:\d+ is gone: .*\n.*the run was cut off, and .*grades\.json is as it was`)
 	if p, err := os.ReadFile(file); err != nil || string(p) != grades {
 		t.Errorf("the baseline is %q, error %v", p, err)
@@ -166,8 +166,15 @@ func TestConformOneServerIsDown(t *testing.T) {
 	dir := t.TempDir()
 	spec := writeText(t, "fuzzingclient.json", fmt.Sprintf(`{"outdir": %q, "cases": ["1.1.1"],
 		"servers": [{"agent": "down", "url": "ws://127.0.0.1:1"}, {"agent": "up", "url": %q}]}`, dir, echoServer(t, same)))
-	wantRun(t, []string{"conform", "server", "--wait", "1ms", "--spec", spec}, exitUsage, `^up: 1 case \(1 OK`,
+	junit := filepath.Join(dir, "junit.xml")
+	args := []string{"conform", "server", "--wait", "1ms", "--junit", junit, "--spec", spec}
+	wantRun(t, args, exitUsage, `(?s)^up: 1 case \(1 OK.*\nincomplete\n$`,
 		`hawser conform server: no server at 127\.0\.0\.1:1: `)
+	wantRun(t, append(args, "--json"), exitUsage,
+		`(?s)^{\n  "verdict": "incomplete",.*"errors": \[\n    "no server at 127\.0\.0\.1:1: `, "no server")
+	if p, err := os.ReadFile(junit); err != nil || !strings.Contains(string(p), `<error message="no server at 127.0.0.1:1: `) {
+		t.Errorf("JUnit's XML is %s, error %v", p, err)
+	}
 	x, err := autobahn.ReadIndex(filepath.Join(dir, "index.json"))
 	if err != nil || len(x["up"]) != 1 {
 		t.Errorf("the index is %v, error %v", x, err)
@@ -258,7 +265,10 @@ func TestConformUsage(t *testing.T) {
 		"no baseline's name": {[]string{"server", "--update-baseline", url},
 			`--update-baseline: --baseline FILE is missing`},
 		"no place for it": {[]string{"server", "--out", filepath.Join(file, "x"), url}, `--out DIR names another place`},
-		"no address":      {[]string{"client", "--listen", "9001"}, `--listen: "9001" is not`},
+		"a report that is none": {[]string{"server", "--out", filepath.Dir(writeText(t, "index.json", "nope")), url},
+			`--out: .*index\.json is no index`},
+		"no scheme":  {[]string{"server", "127.0.0.1:9002"}, `"127\.0\.0\.1:9002" is no ws or wss URL`},
+		"no address": {[]string{"client", "--listen", "9001"}, `--listen: "9001" is not`},
 		"no client": {[]string{"client", "--listen", "127.0.0.1:0", "--exec", "exit 3"},
 			`no client has run a case`},
 		"an argument": {[]string{"client", url}, `unexpected argument`},
@@ -270,7 +280,7 @@ func TestConformUsage(t *testing.T) {
 			`there is no report to judge: .*/file is no index`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			wantRun(t, append([]string{"conform"}, row.args...), exitUsage, `^$`,
+			wantRun(t, append([]string{"conform"}, row.args...), exitUsage, `^(incomplete\n)?$`,
 				`(?m)^hawser conform `+row.args[0]+`: .*`+row.says)
 		})
 	}

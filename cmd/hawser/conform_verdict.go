@@ -22,7 +22,8 @@ type verdictForm struct {
 	json         bool
 
 	rules   autobahn.Rules
-	partial bool // the run was cut off: the baseline does not change
+	partial bool     // the run was cut off: the baseline does not change
+	aborted []string // why there is no verdict, though there may be results
 }
 
 func (f *verdictForm) flags(fs *flag.FlagSet) {
@@ -92,6 +93,9 @@ func (f *verdictForm) judge(report autobahn.Index, j autobahn.Judge, notes []str
 		return tellError(std, f.verb, err)
 	}
 	summary.Notes = append(summary.Notes, notes...)
+	if len(f.aborted) > 0 {
+		summary.Abort(f.aborted...)
+	}
 	if f.json {
 		e := json.NewEncoder(std.out)
 		e.SetIndent("", "  ")
@@ -107,6 +111,8 @@ func (f *verdictForm) judge(report autobahn.Index, j autobahn.Judge, notes []str
 		return tellError(std, f.verb, err)
 	case f.update && f.partial:
 		return tellError(std, f.verb, fmt.Errorf("the run was cut off, and %s is as it was", f.baselineFile))
+	case summary.Verdict == autobahn.Incomplete:
+		return exitUsage
 	case summary.Verdict != autobahn.Passed:
 		return exitFailed
 	}
