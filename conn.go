@@ -118,7 +118,7 @@ type Conn struct {
 	collecting atomic.Bool // by the writer: frames collect in out
 	queued     atomic.Bool // queue holds something for whoever releases the write lock
 	serving    atomic.Bool // a Handler's callback is running
-	dying      atomic.Bool // cause is set
+	dying      atomic.Bool // ending is set
 
 	queue  writeQueue                    // what waits for the write lock; has a mutex of its own
 	rdl    readDeadline                  // has a mutex of its own
@@ -128,13 +128,14 @@ type Conn struct {
 	counters  counters
 
 	// Guarded by mu, which is never held while anything waits.
-	mu      sync.Mutex
-	closing closeState
-	ended   bool
-	over    bool          // nobody has to be told of the end any more
-	done    chan struct{} // closed when over is set; nil until somebody asks for it
-	endHook func()        // what to do when the connection has ended; nil for nothing
-	pinged  *pingState    // has a mutex of its own; nil until a Ping is sent
+	mu        sync.Mutex
+	closing   closeState
+	ended     bool
+	over      bool                  // nobody has to be told of the end any more
+	done      chan struct{}         // closed when over is set; nil until somebody asks for it
+	endHook   func()                // what to do when the connection has ended; nil for nothing
+	closeHook func(context.Context) // what to wait for before our Close; nil for nothing
+	pinged    *pingState            // has a mutex of its own; nil until a Ping is sent
 
 	// ending is nil as long as the connection does not end, and fixed once dying is set.
 	ending *ending
@@ -154,16 +155,17 @@ var lastConnID atomic.Uint64
 // newConn makes the Conn of a transport on which the opening handshake is over. leftover is what was read behind the
 // handshake; it is copied.
 func newConn(nc net.Conn, r role, cfg connConfig, leftover []byte) *Conn {
-	s := cfg.settings(r)
 	c := &Conn{
-		settings: &s,
-		nc:       nc,
-		id:       lastConnID.Add(1),
-		dec:      decoder{role: r},
-		enc:      encoder{role: r},
+		nc:  nc,
+		id:  lastConnID.Add(1),
+		dec: decoder{role: r},
+		enc: encoder{role: r},
 	}
-	if cfg.register != nil {
+	if s := cfg.settings(r); cfg.register != nil {
 		c.settings = cfg.register.share(s)
+	} else {
+		own := s // so that only here it takes memory
+		c.settings = &own
 	}
 	if r == clientRole {
 		c.enc.keys = nextMaskKey

@@ -22,7 +22,8 @@ func (i instant) add(d time.Duration) instant {
 	return i + instant(d)
 }
 
-func (i instant) time() time.Time { return processStart.Add(time.Duration(i - 1)) }
+// time is counted from now, so that a clock that was set meanwhile does no harm beside a deadline by that clock.
+func (i instant) time() time.Time { return time.Now().Add(time.Duration(i - thisInstant())) }
 
 // longAgo is a deadline that has passed.
 var longAgo = time.Unix(1, 0)
@@ -145,7 +146,8 @@ type writeDeadline struct {
 	moved chan struct{} // closed when user changes; nil unless somebody waits for the write lock until user
 }
 
-// wdl returns the connection's writeDeadline, which has no memory until a write waits or the owner sets a deadline.
+// wdl returns the connection's writeDeadline, which has no memory until a write waits, the owner sets a deadline, or a Close
+// is sent.
 func (c *Conn) wdl() *writeDeadline {
 	if d := c.wdlMem.Load(); d != nil {
 		return d

@@ -65,6 +65,6 @@
 //	deflate.go               the negotiation of compression             RFC 7692, section 7.1
 //	server.go client.go      Upgrader and Dialer (client*.go: its URL, request, answer,
 //	                         proxies, environment, cookies, redirects, trace)
-//	hub.go hub*.go           Hub
+//	hub*.go                  Hub
 //	pipe.go stream.go        Pipe and StreamConn
 package websocket

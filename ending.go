@@ -2,6 +2,7 @@ package websocket
 
 import (
 	"cmp"
+	"context"
 	"net"
 	"time"
 )
@@ -26,11 +27,37 @@ func (c *Conn) CloseWith(code CloseCode, reason string) error {
 	if err := checkClose(code, reason); err != nil {
 		return err
 	}
+	c.awaitPublished()
 	cause := &closedError{code, cutReason(reason)}
 	if !c.startClose(cause) {
 		return nil
 	}
 	return c.finishClose(c.closeTimeout, cause)
+}
+
+// beforeClose has wait called when CloseWith begins: what was published for the connection leaves before its Close. The
+// context bounds that.
+func (c *Conn) beforeClose(wait func(context.Context)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if before := c.closeHook; before != nil {
+		c.closeHook = func(ctx context.Context) { before(ctx); wait(ctx) }
+		return
+	}
+	c.closeHook = wait
+}
+
+// awaitPublished waits for what was published for the connection.
+func (c *Conn) awaitPublished() {
+	c.mu.Lock()
+	wait := c.closeHook
+	c.mu.Unlock()
+	if wait == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), c.closeTimeout)
+	defer cancel()
+	wait(ctx)
 }
 
 // finishClose is the closing handshake after startClose.

@@ -15,7 +15,7 @@ import (
 // is empty. It sends each subscriber everything that has come into the log since its last pass, in one write that does
 // not wait. So a delivery needs no goroutine and no switch to one, publishers wait for no subscriber, and what is
 // published in a burst leaves in one write for each subscriber. Only what a socket does not take is queued, in the
-// connection (writeq.go), up to a limit.
+// connection (writeq.go), up to a limit. For a single subscriber the publisher is the writer itself.
 //
 // Lock order: Hub.mu, then hubShard.mu, then the locks of a connection. None is held while a socket is written to.
 
@@ -94,6 +94,7 @@ func (h *Hub) Subscribe(c *Conn, topics ...string) error {
 	s := h.shard(c)
 	if s.subscribe(c, topics) {
 		c.atEnd(func() { s.unsubscribe(c, nil) })
+		c.beforeClose(s.settle)
 	}
 	if h.isClosed() { // meanwhile, so that Shutdown may not have seen c
 		s.unsubscribe(c, nil)
@@ -120,10 +121,13 @@ func (h *Hub) Serve(c *Conn, topics ...string) error {
 }
 
 // Publish sends p, a message of type t, to all subscribers of topic. It does not wait for any of them: a goroutine of
-// the Hub writes to them, what a socket does not take at once is queued, and what does not fit into the queue is dropped
-// as Overflow says. All subscribers get the messages of a Hub in the same order, that of their Receipts; what is written
-// to one of them by other means may come between them, or before. p is copied. The error is [ErrInvalidUTF8],
-// [ErrMessageType] or [ErrHubClosed].
+// the Hub writes to them, what a socket does not take at once is queued, and what does not fit into the queue is
+// dropped as Overflow says. Only a Hub that is 4 MiB of messages behind holds publishers up.
+//
+// All subscribers get the messages of a Hub in the same order, that of their Receipts. A Close by [Conn.Close] or
+// [Conn.CloseWith] comes behind what was published before; what is written to a subscriber by other means may come
+// between messages of the Hub, or before them. p is copied. The error is [ErrInvalidUTF8], [ErrMessageType] or
+// [ErrHubClosed].
 func (h *Hub) Publish(topic string, t MessageType, p []byte) (Receipt, error) {
 	m, err := NewPreparedMessage(t, p)
 	if err != nil {
@@ -212,7 +216,7 @@ func (h *Hub) Shutdown(ctx context.Context) error {
 	h.mu.Unlock()
 	var conns []*Conn
 	for i := range h.shards {
-		h.shards[i].settle()
+		h.shards[i].settle(ctx)
 		conns = append(conns, h.shards[i].all()...)
 	}
 	if len(conns) == 0 {

@@ -1232,7 +1232,7 @@ func TestHubCollectsWhatIsPublishedInOneCallback(t *testing.T) {
 			wantText(t, client, overflowText(i))
 		}
 		for i := range h.shards {
-			h.shards[i].settle()
+			h.shards[i].settle(t.Context())
 		}
 		for i, w := range counters {
 			if w.writes.Load() != 1 || w.bytes.Load() != messages*102 {
@@ -1309,7 +1309,7 @@ func TestHubLogIsBounded(t *testing.T) {
 			t.Errorf("up to %d bytes were in a log, want %d to %d", most, maxShardLog, bound)
 		}
 		for _, s := range shards {
-			s.settle()
+			s.settle(t.Context())
 			if s.writing || len(s.log) > 0 || s.logged != 0 {
 				t.Errorf("a log has %d messages, %d bytes, writing: %v", len(s.log), s.logged, s.writing)
 			}
@@ -1354,7 +1354,10 @@ func TestHubSubscriptionsWhilePublishing(t *testing.T) {
 		})
 	}
 	working.Wait()
-	if err := h.Shutdown(canceled(t)); err != context.Canceled { // after everything is sent
+	for i := range h.shards {
+		h.shards[i].settle(t.Context())
+	}
+	if err := h.Shutdown(canceled(t)); err != context.Canceled {
 		t.Fatal(err)
 	}
 	var sent int64
@@ -1407,4 +1410,84 @@ func TestHubMemoryIsBounded(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What was published for a connection leaves before the Close that is sent right after, as from inside a callback.
+func TestClosePublishesFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := new(Hub)
+		var conns []*Conn
+		var peers []*rawPeer
+		for range 20 {
+			c, peer := subscriber(t, h, 4096, connConfig{}, "a")
+			conns, peers = append(conns, c), append(peers, peer)
+		}
+		publish(t, h, "a", "closed by the operator")
+		for _, c := range conns {
+			go c.CloseWith(CloseGoingAway, "")
+		}
+		for _, peer := range peers {
+			peer.want(OpText, "closed by the operator")
+			peer.wantClose(CloseGoingAway)
+		}
+	})
+}
+
+// A writer that does not get on holds a Close up no longer than CloseTimeout, and Shutdown no longer than its context.
+func TestWriterThatDoesNotGetOnIsNotAwaited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := new(Hub)
+		c, peer := subscriber(t, h, 4096, connConfig{closeTimeout: 3 * time.Second}, "a")
+		s := h.shard(c)
+		s.writing = true // by somebody who is held up
+		publish(t, h, "a", "lost")
+		start := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		s.settle(ctx)
+		if took := time.Since(start); took != time.Second {
+			t.Errorf("settle took %v", took)
+		}
+		go c.Close()
+		peer.wantClose(CloseNormal)
+		if took := time.Since(start); took != 4*time.Second {
+			t.Errorf("the Close came after %v", took-time.Second)
+		}
+	})
+}
+
+// Small messages count for what they take in memory.
+func TestHubLogOfSmallMessagesIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := new(Hub)
+		c, _ := subscriber(t, h, 4096, connConfig{}, "a")
+		s := h.shard(c)
+		s.writing = true // by somebody who is held up
+		published := 0
+		done := async(func() error {
+			for ; published < maxShardLog; published++ {
+				if _, err := h.Publish("a", BinaryMessage, []byte{1}); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		wantBlocked(t, "Publish", done)
+		if most := maxShardLog / entryCost; published > most {
+			t.Errorf("%d messages of a byte wait, more than %d", published, most)
+		}
+		c.CloseNow()
+		go h.writeLog(s)
+		for {
+			select {
+			case err := <-done:
+				if err != nil {
+					t.Error(err)
+				}
+				return
+			default:
+				time.Sleep(time.Second)
+			}
+		}
+	})
 }

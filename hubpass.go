@@ -36,12 +36,16 @@ func (h *Hub) writeOnce(s *hubShard) {
 // pass takes the log and sends it. mu is held, but not while anything is sent.
 func (h *Hub) pass(s *hubShard) {
 	log := s.log
-	s.log, s.logged = nil, 0
-	s.written.Broadcast()
-	s.mu.Unlock()
-	defer s.mu.Lock()
+	s.log = nil
 	for together := range slices.Chunk(log, maxTogether) {
+		s.mu.Unlock()
 		h.send(together)
+		s.mu.Lock()
+		for _, e := range together {
+			s.logged -= e.size()
+		}
+		s.sent += uint64(len(together))
+		s.written.Broadcast()
 	}
 }
 

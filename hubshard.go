@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"context"
 	"slices"
 	"sync"
 )
@@ -10,12 +11,14 @@ import (
 // A hubShard is some of the subscribers. mu guards the fields.
 type hubShard struct {
 	mu      sync.Mutex
-	written sync.Cond        // signalled when a pass is over; its lock is mu
+	written sync.Cond        // signalled when messages were sent, and when the writer stops; its lock is mu
 	members map[*Conn]places // nil for those that have left and may come back
 	topics  map[string]*hubTopic
 	log     []hubEntry
-	logged  int  // bytes in log
-	writing bool // the shard has a writer; it has one whenever the log is not empty
+	logged  int    // size of what is in log, and of what its writer has not sent yet
+	entered uint64 // messages that the log has had
+	sent    uint64 // of these
+	writing bool   // the shard has a writer; it has one whenever the log is not empty
 }
 
 // places are a subscriber's topics, and where in their lists it stands.
@@ -32,6 +35,12 @@ type hubEntry struct {
 	message *PreparedMessage
 	to      []*Conn
 }
+
+// entryCost is what an entry takes beside the frame: the entry itself, the message and its variants.
+const entryCost = 512
+
+// size returns how much of the log's bound the entry takes up.
+func (e hubEntry) size() int { return len(e.message.plain.frame) + entryCost }
 
 // A hubDuty is what somebody who has published owes to a shard.
 type hubDuty uint8
@@ -124,8 +133,10 @@ func (s *hubShard) enter(name string, m *PreparedMessage) (receivers int, duty h
 		return 0, dutyNone
 	}
 	topic.shared = true
-	s.logged += len(m.plain.frame)
-	s.log = append(s.log, hubEntry{m, topic.list})
+	entry := hubEntry{m, topic.list}
+	s.logged += entry.size()
+	s.log = append(s.log, entry)
+	s.entered++
 	switch {
 	case !s.writing:
 		s.writing = true
@@ -177,11 +188,24 @@ func (s *hubShard) awaitRoom() {
 	}
 }
 
-// settle waits until what is in the log is sent.
-func (s *hubShard) settle() {
+// settle waits until what was published before is sent, or ctx ends.
+func (s *hubShard) settle(ctx context.Context) {
+	s.mu.Lock()
+	due := s.entered
+	idle := s.sent == due
+	s.mu.Unlock()
+	if idle {
+		return
+	}
+	stop := context.AfterFunc(ctx, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.written.Broadcast()
+	})
+	defer stop()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for s.writing {
+	for s.sent < due && ctx.Err() == nil {
 		s.written.Wait()
 	}
 }

@@ -3,6 +3,7 @@ package websocket
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"maps"
 	"net"
 	"net/http"
@@ -167,7 +168,8 @@ func (u *Upgrader) share(s settings) *settings {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.shared == nil || *u.shared != s {
-		u.shared = &s
+		latest := s // so that only here it takes memory
+		u.shared = &latest
 	}
 	return u.shared
 }
@@ -384,5 +386,10 @@ func peekAll(r *bufio.Reader) []byte {
 }
 
 // releaseReader takes the memory of r away, which net/http would keep for as long as its handler runs. r is ours since
-// the connection was taken, and nobody has a use for it any more; it remains a reader of nc.
-func releaseReader(r *bufio.Reader, nc net.Conn) { *r = *bufio.NewReaderSize(nc, 0) }
+// the connection was taken; it remains a reader of nc. A net.Conn of somebody else's may read through r itself.
+func releaseReader(r *bufio.Reader, nc net.Conn) {
+	switch nc.(type) {
+	case *net.TCPConn, *net.UnixConn, *tls.Conn:
+		*r = *bufio.NewReaderSize(nc, 0)
+	}
+}

@@ -340,6 +340,21 @@ func (h hijackingWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return http.NewResponseController(h.w).Hijack()
 }
 
+// bufferedWriter is middleware whose connection reads through the buffer that comes with it.
+type bufferedWriter struct{ hijackingWriter }
+
+func (b bufferedWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	nc, rw, err := b.hijackingWriter.Hijack()
+	return bufferedConn{nc, rw}, rw, err
+}
+
+type bufferedConn struct {
+	net.Conn
+	rw *bufio.ReadWriter
+}
+
+func (b bufferedConn) Read(p []byte) (int, error) { return b.rw.Read(p) }
+
 // assertingWriter is middleware whose Hijack panics if what it wraps has none, as that of gin does.
 type assertingWriter struct {
 	unwrappingWriter
@@ -373,6 +388,9 @@ func TestUpgradeThroughMiddleware(t *testing.T) {
 	hide := func(w http.ResponseWriter) http.ResponseWriter { return hidingWriter{w} }
 	unwrap := func(w http.ResponseWriter) http.ResponseWriter { return unwrappingWriter{hidingWriter{w}} }
 	hijack := func(w http.ResponseWriter) http.ResponseWriter { return hijackingWriter{hidingWriter{w}} }
+	buffer := func(w http.ResponseWriter) http.ResponseWriter {
+		return bufferedWriter{hijackingWriter{hidingWriter{w}}}
+	}
 	assert := func(w http.ResponseWriter) http.ResponseWriter {
 		return assertingWriter{unwrappingWriter{hidingWriter{w}}, new(bool)}
 	}
@@ -391,6 +409,7 @@ func TestUpgradeThroughMiddleware(t *testing.T) {
 		{"Unwrap", layers{unwrap}, 101, ""},
 		{"Unwrap, many", layers{unwrap, unwrap, unwrap}, 101, ""},
 		{"Hijack", layers{hijack}, 101, ""},
+		{"Hijack with a buffer", layers{buffer}, 101, ""},
 		{"Hijack under Unwrap", layers{unwrap, hijack, unwrap}, 101, ""},
 		{"hidden", layers{hide}, 500, hiding},
 		{"hidden under Unwrap", layers{hide, unwrap, unwrap}, 500, hiding},

@@ -4,6 +4,7 @@ package websocket
 
 import (
 	"net"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 type countingTaker struct {
 	w     *socketWire
 	reply bool
+	late  bool // a write that began before the first read is through only now
 	reads int
 	got   []byte
 	buf   [1024]byte
@@ -20,6 +22,9 @@ type countingTaker struct {
 
 func (t *countingTaker) space() []byte {
 	t.reads++
+	if t.late && t.reads == 1 {
+		t.w.wroteIn.Store(t.w.reads.Load() - 1) // as writeOnce does
+	}
 	return t.buf[:]
 }
 
@@ -54,10 +59,13 @@ func TestParksOnlyWhenNothingCanBeMissed(t *testing.T) {
 		{"a message and a reset", true, func(p *net.TCPConn) { p.Write([]byte("message")); p.SetLinger(0); p.Close() }, 2, false},
 		{"a message that is not answered and a reset", false,
 			func(p *net.TCPConn) { p.Write([]byte("message")); p.SetLinger(0); p.Close() }, 2, false},
+		{"a message and a reset, behind a write from elsewhere", false,
+			func(p *net.TCPConn) { p.Write([]byte("message")); p.SetLinger(0); p.Close() }, 2, false},
 		{"a reset", false, func(p *net.TCPConn) { p.SetLinger(0); p.Close() }, 1, false},
 		{"the end", false, func(p *net.TCPConn) { p.CloseWrite() }, 1, false},
 	}
 	for _, tt := range tests {
+		late := strings.HasSuffix(tt.name, ", behind a write from elsewhere")
 		t.Run(tt.name, func(t *testing.T) {
 			ours, peer := tcpPair(t)
 			w := newSocketWire(ours).(*socketWire)
@@ -67,7 +75,7 @@ func TestParksOnlyWhenNothingCanBeMissed(t *testing.T) {
 			}
 			tt.sends(peer.(*net.TCPConn))
 			awaitArrival(t, w)
-			taker := &countingTaker{w: w, reply: tt.reply}
+			taker := &countingTaker{w: w, reply: tt.reply, late: late}
 			w.taker = taker
 			parked := false
 			if err := w.raw.Control(func(fd uintptr) { parked = !w.readOn(fd) }); err != nil {

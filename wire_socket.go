@@ -37,13 +37,14 @@ type socketWire struct {
 	rerr     error
 	eof      bool
 	inq      inqReader
-	writes   atomic.Uint32 // that the socket took; by the holder of the write lock
+	reads    atomic.Uint32 // how many have begun
 
 	writable func(fd uintptr) bool // nil until it is needed
 	out      []byte
 	tail     []byte // goes behind out, see tryGather
 	wn       int
 	werr     error
+	wroteIn  atomic.Uint32 // reads, when the latest write that the socket took began
 }
 
 // newSocketWire returns nil if nc is not a plain socket.
@@ -106,7 +107,7 @@ const maxReadsInside = 16
 // readOn runs inside RawConn.Read. It returns false to park until the socket is readable, true to leave.
 func (w *socketWire) readOn(fd uintptr) bool {
 	for reads := 0; reads < maxReadsInside; {
-		before := w.writes.Load()
+		thisRead := w.reads.Add(1)
 		n, drained, err := w.inq.read(int(fd), w.taker.space())
 		switch err {
 		case nil:
@@ -115,7 +116,7 @@ func (w *socketWire) readOn(fd uintptr) bool {
 				w.taker.idle()
 				return true
 			}
-			if drained && w.writes.Load() != before {
+			if drained && w.wroteIn.Load() == thisRead {
 				w.taker.idle()
 				return false
 			}
@@ -149,11 +150,12 @@ func (w *socketWire) tryWrite(p []byte) (int, error) {
 // writeOnce runs inside RawConn.Write. It always returns true: it never waits.
 func (w *socketWire) writeOnce(fd uintptr) bool {
 	for w.wn < len(w.out)+len(w.tail) {
+		thisRead := w.reads.Load()
 		n, err := w.writeSome(int(fd))
 		switch err {
 		case nil:
 			w.wn += n
-			w.writes.Add(1)
+			w.wroteIn.Store(thisRead)
 			if n == 0 {
 				return true
 			}

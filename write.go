@@ -105,7 +105,7 @@ func (c *Conn) writeMessage(ctx context.Context, t MessageType, p []byte) error 
 
 // putMessage sends a message that has been judged. The write lock is held.
 func (c *Conn) putMessage(ctx context.Context, t MessageType, p []byte) error {
-	if len(p) > collectLimit || c.leavesFrom(len(p)) {
+	if len(p) > collectLimit || !c.enc.deflates(len(p)) && c.leavesFrom(len(p)) {
 		return c.putLarge(ctx, t, p)
 	}
 	return c.putSmall(ctx, t, p)
@@ -114,7 +114,7 @@ func (c *Conn) putMessage(ctx context.Context, t MessageType, p []byte) error {
 // leavesFrom reports whether a payload of n bytes had better leave straight from where it lies, behind the header in the
 // buffer, than be copied: it is not changed on its way, it is not small, and there is nothing to collect it with.
 func (c *Conn) leavesFrom(n int) bool {
-	return n >= gatherFrom && c.role == serverRole && !c.more.Load() && !c.enc.deflates(n) && c.gatherer() != nil
+	return n >= gatherFrom && c.role == serverRole && !c.more.Load() && c.gatherer() != nil
 }
 
 // A gatherer is a wire that writes two pieces at once; see tryWrite. It takes nothing of q before all of p.

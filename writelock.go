@@ -13,6 +13,7 @@ type writeLock struct {
 	mu    sync.Mutex
 	held  bool
 	first *writeTurn // who waits, the first comer first
+	last  *writeTurn // means nothing if nobody waits
 }
 
 // A writeTurn is one who waits for a writeLock.
@@ -54,7 +55,12 @@ func (l *writeLock) queue() *writeTurn {
 		close(turn.come)
 		return turn
 	}
-	*l.place(nil) = turn
+	if l.first == nil {
+		l.first = turn
+	} else {
+		l.last.next = turn
+	}
+	l.last = turn
 	return turn
 }
 
@@ -62,21 +68,22 @@ func (l *writeLock) queue() *writeTurn {
 func (l *writeLock) leave(turn *writeTurn) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	place := l.place(turn)
-	if *place == nil {
-		return false
+	var before *writeTurn
+	for t := l.first; t != nil; before, t = t, t.next {
+		switch {
+		case t != turn:
+			continue
+		case before == nil:
+			l.first = t.next
+		default:
+			before.next = t.next
+		}
+		if l.last == t {
+			l.last = before
+		}
+		return true
 	}
-	*place = turn.next
-	return true
-}
-
-// place returns where turn stands among those who wait, or the place behind them. mu is held.
-func (l *writeLock) place(turn *writeTurn) **writeTurn {
-	place := &l.first
-	for *place != nil && *place != turn {
-		place = &(*place).next
-	}
-	return place
+	return false
 }
 
 // tryLock takes the write lock if it is free.
