@@ -154,6 +154,8 @@ var mutants = []mutant{
 	{"uses more window than agreed", bothRoles, extra},
 	{"never fails", bothRoles, extra},
 	{"is silent", bothRoles, extra},
+	{"names a subprotocol that was not offered", server, extra},
+	{"names a subprotocol twice", server, extra},
 }
 
 // mutantRun plays cases with a peer in one role, over a pipe and with a clock that does not wait.
@@ -204,6 +206,34 @@ func TestSoundPeer(t *testing.T) {
 		for _, res := range mutantRun(t, "", r, cases) {
 			if v := verdict(res); v != "" && v != "INFORMATIONAL/INFORMATIONAL" {
 				t.Errorf("%s, %s: %s: %s %s %v", roleName(r), res.ID, v, res.Reason, res.ReasonClose, res.Own)
+			}
+		}
+	}
+}
+
+// TestOtherSoundPeers: what an RFC leaves open is no fault.
+func TestOtherSoundPeers(t *testing.T) {
+	for _, tt := range []struct {
+		habit string
+		roles role
+		cases []string
+		want  string // the verdict
+	}{
+		{"speaks any subprotocol", server, []string{"H.*"}, ""},
+	} {
+		cases, err := Select(tt.cases, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range []role{server, client} {
+			if tt.roles&r == 0 {
+				continue
+			}
+			for _, res := range mutantRun(t, tt.habit, r, cases) {
+				if v := verdict(res); v != tt.want {
+					t.Errorf("a %s that %s, %s: %q, want %q: %s %s", roleName(r), tt.habit, res.ID, v, tt.want, res.Reason,
+						res.ReasonClose)
+				}
 			}
 		}
 	}

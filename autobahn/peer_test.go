@@ -565,6 +565,15 @@ func (p *peer) serve() {
 	case "names a subprotocol that was not offered":
 		extra = append(extra, "Sec-WebSocket-Protocol: chat")
 	}
+	if name := req.Header.Get("Sec-WebSocket-Protocol"); name != "" {
+		line := "Sec-WebSocket-Protocol: " + name
+		switch p.fault {
+		case "speaks any subprotocol":
+			extra = append(extra, line)
+		case "names a subprotocol twice":
+			extra = append(extra, line, line)
+		}
+	}
 	if p.has("agrees to any permessage-deflate") && len(extra) == 0 && len(offers) > 0 {
 		extra = append(extra, "Sec-WebSocket-Extensions: permessage-deflate")
 	}
@@ -607,7 +616,7 @@ func (p *peer) dial(path string) {
 	}
 	p.nc.Write([]byte(text))
 	head, early, err := readHead(p.nc)
-	if err != nil || !p.has("takes any answer") && !p.sound(head, key, len(extra) > 0) {
+	if err != nil || !p.has("takes any answer") && !p.sound(head, key, text, len(extra) > 0) {
 		switch p.fault {
 		case "closes what it has refused":
 			p.sendClose(1002)
@@ -627,10 +636,10 @@ func (p *peer) dial(path string) {
 	p.run(early)
 }
 
-// sound tells whether the answer of a server may be taken.
-func (p *peer) sound(head []byte, key string, offered bool) bool {
+// sound tells whether the answer of a server to a request may be taken.
+func (p *peer) sound(head []byte, key, request string, offered bool) bool {
 	resp, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(head)), nil)
-	if err != nil || checkResponse(resp, key) != nil {
+	if err != nil || checkResponse(resp, key, request) != nil {
 		return false
 	}
 	exts := parseExtensions(resp.Header.Get("Sec-WebSocket-Extensions"))

@@ -193,6 +193,21 @@ func TestConformSpec(t *testing.T) {
 		exitOK, `^me: 1 case `, "")
 }
 
+// TestConformSpecProtocols: a server may take one of the subprotocols that a spec has the kit offer.
+func TestConformSpecProtocols(t *testing.T) {
+	u := websocket.Upgrader{Subprotocols: []string{"b"}}
+	server := httptest.NewServer(u.Handler(func(c *websocket.Conn, _ *http.Request) websocket.Handler {
+		if c.Subprotocol() != "b" {
+			t.Errorf("the subprotocol is %q, want b", c.Subprotocol())
+		}
+		return echoHandler
+	}))
+	t.Cleanup(server.Close)
+	spec := writeText(t, "fuzzingclient.json", fmt.Sprintf(`{"servers": [{"url": %q, "protocols": ["a", "b"]}]}`,
+		"ws"+strings.TrimPrefix(server.URL, "http")))
+	wantRun(t, []string{"conform", "server", "--spec", spec, "--cases", "1.1.1,H.1.1"}, exitOK, `passed\n$`, "")
+}
+
 // TestConformServerIsAwaited: a server that begins to listen when the kit is there already is tested all the same.
 func TestConformServerIsAwaited(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
