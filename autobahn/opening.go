@@ -97,10 +97,14 @@ func (a *address) dial(ctx context.Context, o *Options) (net.Conn, error) {
 	return d.DialContext(ctx, "tcp", a.host)
 }
 
-// request words the opening handshake of a client, RFC 6455 §4.1.
+// request words the opening handshake of a client, RFC 6455 §4.1. A Host among the extra lines stands for the URL's.
 func (a *address) request(key string, extra []string) string {
-	lines := []string{"GET " + a.url.RequestURI() + " HTTP/1.1", "Host: " + a.url.Host, "User-Agent: hawser-conform",
-		"Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Key: " + key, "Sec-WebSocket-Version: 13"}
+	lines := []string{"GET " + a.url.RequestURI() + " HTTP/1.1"}
+	if !slices.ContainsFunc(extra, func(l string) bool { _, ok := fieldValue(l, "Host"); return ok }) {
+		lines = append(lines, "Host: "+a.url.Host)
+	}
+	lines = append(lines, "User-Agent: hawser-conform", "Upgrade: websocket", "Connection: Upgrade",
+		"Sec-WebSocket-Key: "+key, "Sec-WebSocket-Version: 13")
 	return strings.Join(append(lines, extra...), "\r\n") + "\r\n\r\n"
 }
 

@@ -193,6 +193,21 @@ func TestConformSpec(t *testing.T) {
 		exitOK, `^me: 1 case `, "")
 }
 
+// TestConformSpecHost: the host of a spec stands for that of the URL; net/http refuses a request with two.
+func TestConformSpecHost(t *testing.T) {
+	var u websocket.Upgrader
+	server := httptest.NewServer(u.Handler(func(_ *websocket.Conn, r *http.Request) websocket.Handler {
+		if r.Host != "example.com" {
+			t.Errorf("the host is %q, want example.com", r.Host)
+		}
+		return echoHandler
+	}))
+	t.Cleanup(server.Close)
+	spec := writeText(t, "fuzzingclient.json", fmt.Sprintf(`{"servers": [{"url": %q, "hostname": "example.com"}]}`,
+		"ws"+strings.TrimPrefix(server.URL, "http")))
+	wantRun(t, []string{"conform", "server", "--spec", spec, "--cases", "1.1.1,H.1.1,H.2.13"}, exitOK, `passed\n$`, "")
+}
+
 // TestConformSpecProtocols: a server may take one of the subprotocols that a spec has the kit offer.
 func TestConformSpecProtocols(t *testing.T) {
 	u := websocket.Upgrader{Subprotocols: []string{"b"}}
