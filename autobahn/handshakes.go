@@ -138,7 +138,7 @@ func (f *families) clientHandshakes() {
 	f.group("H.5", "What a client has to refuse")
 	accept := "Sec-WebSocket-Accept"
 	f.shakes(client, "RFC 6455 §4.1, RFC 7692 §7.1",
-		shakeCase{"The status is 200.", shake{line: "HTTP/1.1 200 OK", refused: true}},
+		shakeCase{"The status is 200.", shake{line: "HTTP/1.1 200 OK", add: []string{"Content-Length: 0"}, refused: true}},
 		shakeCase{"There is no Accept.", shake{drop: []string{accept}, refused: true}},
 		shakeCase{"Accept is that of another key.", shake{drop: []string{accept},
 			add: []string{accept + ": s3pPLMBiTxaQ9kYGzzhZRbK+xOo="}, refused: true}},

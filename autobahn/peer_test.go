@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/binary"
+	"io"
 	"net"
 	"net/http"
 	"slices"
@@ -616,7 +617,7 @@ func (p *peer) dial(path string) {
 	}
 	p.nc.Write([]byte(text))
 	head, early, err := readHead(p.nc)
-	if err != nil || !p.has("takes any answer") && !p.sound(head, key, text, len(extra) > 0) {
+	if err != nil || !p.has("takes any answer") && !p.sound(append(head, early...), key, text, len(extra) > 0) {
 		switch p.fault {
 		case "closes what it has refused":
 			p.sendClose(1002)
@@ -636,10 +637,15 @@ func (p *peer) dial(path string) {
 	p.run(early)
 }
 
-// sound tells whether the answer of a server to a request may be taken.
-func (p *peer) sound(head []byte, key, request string, offered bool) bool {
-	resp, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(head)), nil)
-	if err != nil || checkResponse(resp, key, request) != nil {
+// sound tells whether the answer of a server to a request may be taken. It reads one that is none to its end, as many
+// clients do.
+func (p *peer) sound(begin []byte, key, request string, offered bool) bool {
+	resp, err := http.ReadResponse(bufio.NewReader(io.MultiReader(bytes.NewReader(begin), p.nc)), nil)
+	if err != nil {
+		return false
+	}
+	io.Copy(io.Discard, resp.Body)
+	if checkResponse(resp, key, request) != nil {
 		return false
 	}
 	exts := parseExtensions(resp.Header.Get("Sec-WebSocket-Extensions"))
