@@ -34,6 +34,7 @@ type Case struct {
 	handshake *shake // of the groups H: it is the opening handshake that is under test
 	role      role   // the roles of the side under test that it is for; 0 for both
 	strict    bool   // what the kit finds by itself is the grade, too
+	pongs     bool   // fewer Pongs than Pings, or Pongs behind the message, are NON-STRICT
 	eager     bool   // its frames leave in one write with the answer to the opening handshake
 }
 

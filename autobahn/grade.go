@@ -36,7 +36,7 @@ func (c *conn) behavior() (Grade, string) {
 		return c.rounds.grade()
 	}
 	for _, g := range []Grade{OK, NonStrict} {
-		if slices.ContainsFunc(c.c.Expected[g], func(l []Event) bool { return sameEvents(l, c.r.Received) }) {
+		if c.c.earns(g, c.r.Received) {
 			if why := c.frameCounts(); why != "" {
 				return Failed, why
 			}

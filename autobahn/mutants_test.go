@@ -152,6 +152,8 @@ var mutants = []mutant{
 	{"takes reserved bits", bothRoles, extra},
 	{"pongs the last Ping only", bothRoles, extra},
 	{"uses more window than agreed", bothRoles, extra},
+	{"sends no Pong", bothRoles, extra},
+	{"pongs a Ping when the next one comes", bothRoles, extra},
 	{"never fails", bothRoles, extra},
 	{"is silent", bothRoles, extra},
 	{"names a subprotocol that was not offered", server, extra},
@@ -220,6 +222,9 @@ func TestOtherSoundPeers(t *testing.T) {
 		want  string // the verdict
 	}{
 		{"speaks any subprotocol", server, []string{"H.*"}, ""},
+		{"pongs the last Ping only", bothRoles, []string{"X.9.*"}, "NON-STRICT/OK"},
+		{"pongs after the message", bothRoles, []string{"X.9.*"}, "NON-STRICT/OK"},
+		{"pongs every other Ping", bothRoles, []string{"X.9.*"}, "NON-STRICT/OK"},
 	} {
 		cases, err := Select(tt.cases, nil)
 		if err != nil {

@@ -34,6 +34,7 @@ type peer struct {
 	seen    int       // bytes of that
 	frames  int
 	count   int      // messages so far
+	pings   int      // so far
 	pongs   [][]byte // that wait
 	held    []byte   // the payload of a Close that waits for its answer; nil is none
 	closed  bool     // a Close was sent
@@ -394,6 +395,7 @@ func (p *peer) control(h header, payload []byte) {
 }
 
 func (p *peer) ping(payload []byte) {
+	p.pings++
 	switch {
 	case p.closed && !p.has("pongs after the Close"):
 	case p.has("sends no Pong"):
@@ -406,6 +408,12 @@ func (p *peer) ping(payload []byte) {
 		p.send(opPong, 0, payload)
 	case p.has("pings back"):
 		p.send(opPing, 0, payload)
+	case p.has("pongs a Ping when the next one comes"):
+		for _, b := range p.pongs {
+			p.send(opPong, 0, b)
+		}
+		p.pongs = [][]byte{payload}
+	case p.has("pongs every other Ping") && p.pings%2 == 1:
 	case p.has("pongs the last Ping only"), p.has("pongs after the message") && p.opcode != 0:
 		p.pongs = append(p.pongs, payload)
 	default:
