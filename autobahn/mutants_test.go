@@ -141,6 +141,8 @@ var mutants = []mutant{
 	{"takes the wrong mask", bothRoles, extra},
 	{"waits for any length", bothRoles, extra},
 	{"takes damaged data", bothRoles, extra},
+	{"says 1002 of bad text", bothRoles, extra},
+	{"fails with 1011", bothRoles, extra},
 	{"upgrades whatever is asked", server, extra},
 	{"agrees to any permessage-deflate", server, extra},
 	{"waits for whole Closes", bothRoles, extra},
@@ -222,6 +224,7 @@ func TestOtherSoundPeers(t *testing.T) {
 		want  string // the verdict
 	}{
 		{"speaks any subprotocol", server, []string{"H.*"}, ""},
+		{"says 1002 of damaged data", bothRoles, []string{"X.5.*"}, ""},
 		{"pongs the last Ping only", bothRoles, []string{"X.9.*"}, "NON-STRICT/OK"},
 		{"pongs after the message", bothRoles, []string{"X.9.*"}, "NON-STRICT/OK"},
 		{"pongs every other Ping", bothRoles, []string{"X.9.*"}, "NON-STRICT/OK"},

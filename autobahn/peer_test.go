@@ -311,6 +311,9 @@ func (p *peer) deliver(opcode byte) {
 		case err == errBomb:
 			p.fail(1009)
 			return
+		case err != nil && p.has("says 1002 of damaged data"):
+			p.fail(1002)
+			return
 		case err != nil && !p.has("takes damaged data"):
 			p.fail(1007)
 			return
