@@ -160,7 +160,11 @@ func (c *conn) round() {
 		t.OutgoingMessages++
 		t.OutgoingOctetsApp += int64(r.Size)
 		t.OutgoingOctetsWire += int64(len(payload))
-		t.OutgoingFrames += int64(max(1, (len(payload)+max(r.Fragment, 1)-1)/max(r.Fragment, len(payload), 1)))
+		frames := 1
+		if r.Fragment > 0 {
+			frames = max(1, (len(payload)+r.Fragment-1)/r.Fragment)
+		}
+		t.OutgoingFrames += int64(frames)
 	}
 	c.message(h, payload, r.Fragment)
 	if r.Chop > 0 {

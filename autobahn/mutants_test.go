@@ -247,6 +247,20 @@ func TestOtherSoundPeers(t *testing.T) {
 	}
 }
 
+// TestTrafficFrames: the frames in the statistics are those that were sent, in fragments and in one.
+func TestTrafficFrames(t *testing.T) {
+	cases, err := Select([]string{"12.1.1", "12.1.11", "12.2.11"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range mutantRun(t, "", server, cases) {
+		want := int64(r.TxFrames["0"] + r.TxFrames["1"] + r.TxFrames["2"])
+		if got := r.Traffic.OutgoingFrames; got != want {
+			t.Errorf("%s: %d frames, want %d", r.ID, got, want)
+		}
+	}
+}
+
 // verdict is what is wrong with a result; "" is nothing.
 func verdict(r *Result) string {
 	v := string(r.Behavior) + "/" + string(r.BehaviorClose)
