@@ -71,7 +71,6 @@ func (f *runForm) testServers(targets []autobahn.SpecServer, std streams) int {
 	stop, restore := untilStopped()
 	defer restore()
 	var results []*autobahn.Result
-	var failed bool // a run has not come to its end for the server's sake
 	for _, target := range targets {
 		o := f.options
 		if o.Agent == "" {
@@ -93,14 +92,14 @@ func (f *runForm) testServers(targets []autobahn.SpecServer, std streams) int {
 			break
 		}
 		if err != nil {
-			f.partial, failed = true, true
+			f.partial = true
 			tellError(std, f.verb, err)
 		}
 	}
 	if len(results) == 0 {
 		return exitUsage
 	}
-	if code := f.finish(results, std); !failed {
+	if code := f.finish(results, std); !f.partial {
 		return code
 	}
 	return exitUsage
