@@ -148,13 +148,11 @@ func (c *conn) round() {
 		h.opcode = opBinary
 	}
 	payload := r.want
-	if c.deflater != nil {
-		h.rsv = 4
-		if c.sequence != nil {
-			payload = c.sequence.message(r.sent-1, payload)
-		} else {
-			payload = c.deflater.compress(payload)
-		}
+	switch {
+	case c.sequence != nil:
+		h.rsv, payload = 4, c.sequence.message(r.sent-1, payload)
+	case c.deflater != nil:
+		h.rsv, payload = 4, c.deflater.compress(payload)
 	}
 	if t := c.r.Traffic; t != nil {
 		t.OutgoingMessages++

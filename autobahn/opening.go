@@ -219,16 +219,15 @@ func (c *conn) agreed(h http.Header) error {
 // compress sets permessage-deflate up.
 func (c *conn) compress(p deflateParams) {
 	c.params = &p
-	size := 0
-	if c.c.Rounds != nil {
-		size = c.c.Rounds.Size
-	}
 	ours, fresh, theirFresh := p.clientBits, p.clientNoTakeover, p.serverNoTakeover
 	if c.isServer {
 		ours, fresh, theirFresh = p.serverBits, p.serverNoTakeover, p.clientNoTakeover
 	}
-	c.deflater = newDeflater(ours, fresh, size)
-	c.sequence = sequenceFor(c.c.Rounds, ours, fresh)
+	if r := c.c.Rounds; r != nil {
+		if c.sequence = sequenceFor(r, ours, fresh); c.sequence == nil {
+			c.deflater = newDeflater(ours, fresh, r.Size)
+		}
+	}
 	c.rx.inflater = newInflater(theirFresh)
 	c.r.Traffic = &Traffic{}
 	c.r.ReportCompressionRatio = true
