@@ -86,7 +86,7 @@ func TestConformServerInterrupted(t *testing.T) {
 	p.says("interrupted")
 }
 
-// TestListenAddr: the flag goes before the spec, and that before the default.
+// TestListenAddr: the flag overrides the spec, and that the default.
 func TestListenAddr(t *testing.T) {
 	for _, row := range []struct{ flag, url, want string }{
 		{"", "", "127.0.0.1:9001"},

@@ -174,7 +174,7 @@ func TestConformOneServerIsDown(t *testing.T) {
 	}
 }
 
-// TestConformSpec: a spec says what the flags do not: servers, cases, where the report goes. Flags go before it.
+// TestConformSpec: a spec says what the flags do not: servers, cases, where the report goes. Flags override it.
 func TestConformSpec(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "reports")
 	spec := writeText(t, "fuzzingclient.json", fmt.Sprintf(`{"outdir": %q, "options": {"failByDrop": false}, "webport": 1,
