@@ -36,6 +36,7 @@ type peer struct {
 	count   int      // messages so far
 	pings   int      // so far
 	pongs   [][]byte // that wait
+	later   []func() // echoes that wait
 	held    []byte   // the payload of a Close that waits for its answer; nil is none
 	closed  bool     // a Close was sent
 	over    bool     // nothing more is read
@@ -67,6 +68,10 @@ func (p *peer) feed(b []byte) {
 		p.send(opPong, 0, p.pongs[len(p.pongs)-1])
 		p.pongs = nil
 	}
+	for _, echo := range p.later {
+		echo()
+	}
+	p.later = nil
 	if p.held != nil && !p.over {
 		p.close(p.held)
 	}
@@ -345,6 +350,10 @@ func (p *peer) deliver(opcode byte) {
 		p.send(opPing, 0, nil)
 	case p.has("closes in the place of an echo"):
 		p.sendClose(1000)
+		return
+	}
+	if p.has("echoes when all is read") {
+		p.later = append(p.later, func() { p.echo(opcode, m) })
 		return
 	}
 	p.echo(opcode, m)
