@@ -61,7 +61,8 @@ func TestSequenceFor(t *testing.T) {
 		{"prose", 256, 1000, 0, false, false},
 		{"html", 256, 1000, 0, false, true},
 	} {
-		if got := sequenceFor(&Rounds{Count: tt.count, Size: tt.size, Data: tt.data}, tt.bits, tt.fresh); (got == first) != tt.same {
+		r := Rounds{Count: tt.count, Size: tt.size, Data: tt.data}
+		if got := sequenceFor(&r, tt.bits, tt.fresh); (got == first) != tt.same {
 			t.Errorf("%+v: the same is %t", tt, got == first)
 		}
 	}
