@@ -225,6 +225,7 @@ func TestOtherSoundPeers(t *testing.T) {
 	}{
 		{"speaks any subprotocol", server, []string{"H.*"}, ""},
 		{"says 1002 of damaged data", bothRoles, []string{"X.5.*"}, ""},
+		{"declines permessage-deflate", bothRoles, []string{"X.5.*", "X.6.*", "X.10.*", "X.11.*"}, "UNIMPLEMENTED/OK"},
 		{"echoes when all is read", bothRoles, []string{"X.8.*", "X.9.*"}, ""},
 		{"pongs the last Ping only", bothRoles, []string{"X.9.*"}, "NON-STRICT/OK"},
 		{"pongs after the message", bothRoles, []string{"X.9.*"}, "NON-STRICT/OK"},
