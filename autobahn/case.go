@@ -34,6 +34,7 @@ type Case struct {
 	handshake *shake // of the groups H: it is the opening handshake that is under test
 	role      role   // the roles of the side under test that it is for; 0 for both
 	strict    bool   // what the kit finds by itself is the grade, too
+	pongs     bool   // fewer Pongs than Pings, or Pongs behind the message, are NON-STRICT
 	eager     bool   // its frames leave in one write with the answer to the opening handshake
 }
 
@@ -86,8 +87,8 @@ func Groups() []Group { return slices.Clone(allCases().groups) }
 
 // Select returns the cases that match one of patterns and none of exclude. A pattern that ends in "*" matches all that
 // begin with what stands before it, any other one the case with just that ID. No patterns at all are every case of the
-// original; a case of the kit's own needs a pattern that begins with its letter. A case that
-// does not exist is an error, and so is it when none is left.
+// original; a case of the kit's own needs a pattern that begins with its letter. A case that does not exist is an error,
+// and so is it when none is left.
 func Select(patterns, exclude []string) ([]*Case, error) {
 	known := append(Cases(), Extra()...)
 	for _, p := range patterns {

@@ -22,8 +22,8 @@ type conn struct {
 	r        *Result
 
 	rx       receiver
-	deflater *deflater
-	sequence *sequence      // in the place of deflater, where other cases send the same; nil where not
+	sequence *sequence      // of rounds with compression, where other cases send the same
+	deflater *deflater      // of those where none do
 	params   *deflateParams // what was negotiated; nil without permessage-deflate
 	in       chan []byte
 	out      *writer

@@ -87,7 +87,7 @@ func (f *families) serverHandshakes() {
 		shakeCase{"Connection comes in two lines.", shake{drop: []string{"Connection"},
 			add: []string{"Connection: keep-alive", "Connection: Upgrade"}, status: opens}},
 		shakeCase{"The request arrives byte by byte.", shake{bytes: true, status: opens}},
-		shakeCase{"A subprotocol is offered that nobody knows.", shake{
+		shakeCase{"A subprotocol is offered that nobody knows: the server may name it in its answer, or none.", shake{
 			add: []string{"Sec-WebSocket-Protocol: x-nobody-knows-this"}, status: opens}},
 		shakeCase{"An extension is offered that nobody knows.", shake{
 			add: []string{extensionsField + ": x-nobody-knows-this; a=1"}, status: opens, lacks: []string{extensionsField}}},
@@ -138,7 +138,7 @@ func (f *families) clientHandshakes() {
 	f.group("H.5", "What a client has to refuse")
 	accept := "Sec-WebSocket-Accept"
 	f.shakes(client, "RFC 6455 §4.1, RFC 7692 §7.1",
-		shakeCase{"The status is 200.", shake{line: "HTTP/1.1 200 OK", refused: true}},
+		shakeCase{"The status is 200.", shake{line: "HTTP/1.1 200 OK", add: []string{"Content-Length: 0"}, refused: true}},
 		shakeCase{"There is no Accept.", shake{drop: []string{accept}, refused: true}},
 		shakeCase{"Accept is that of another key.", shake{drop: []string{accept},
 			add: []string{accept + ": s3pPLMBiTxaQ9kYGzzhZRbK+xOo="}, refused: true}},
@@ -219,7 +219,7 @@ func (s *serverRun) shakeServer(ctx context.Context, k *conn, opened func() bool
 		k.nc.Close()
 		return k.result()
 	}
-	if err := checkResponse(resp, key); err != nil {
+	if err := checkResponse(resp, key, k.r.HTTPRequest); err != nil {
 		return k.notOpened(err)
 	}
 	if !opened() {

@@ -141,6 +141,8 @@ var mutants = []mutant{
 	{"takes the wrong mask", bothRoles, extra},
 	{"waits for any length", bothRoles, extra},
 	{"takes damaged data", bothRoles, extra},
+	{"says 1002 of bad text", bothRoles, extra},
+	{"fails with 1011", bothRoles, extra},
 	{"upgrades whatever is asked", server, extra},
 	{"agrees to any permessage-deflate", server, extra},
 	{"waits for whole Closes", bothRoles, extra},
@@ -152,8 +154,12 @@ var mutants = []mutant{
 	{"takes reserved bits", bothRoles, extra},
 	{"pongs the last Ping only", bothRoles, extra},
 	{"uses more window than agreed", bothRoles, extra},
+	{"sends no Pong", bothRoles, extra},
+	{"pongs a Ping when the next one comes", bothRoles, extra},
 	{"never fails", bothRoles, extra},
 	{"is silent", bothRoles, extra},
+	{"names a subprotocol that was not offered", server, extra},
+	{"names a subprotocol twice", server, extra},
 }
 
 // mutantRun plays cases with a peer in one role, over a pipe and with a clock that does not wait.
@@ -205,6 +211,54 @@ func TestSoundPeer(t *testing.T) {
 			if v := verdict(res); v != "" && v != "INFORMATIONAL/INFORMATIONAL" {
 				t.Errorf("%s, %s: %s: %s %s %v", roleName(r), res.ID, v, res.Reason, res.ReasonClose, res.Own)
 			}
+		}
+	}
+}
+
+// TestOtherSoundPeers: what an RFC leaves open is no fault.
+func TestOtherSoundPeers(t *testing.T) {
+	for _, tt := range []struct {
+		habit string
+		roles role
+		cases []string
+		want  string // the verdict
+	}{
+		{"speaks any subprotocol", server, []string{"H.*"}, ""},
+		{"says 1002 of damaged data", bothRoles, []string{"X.5.*"}, ""},
+		{"declines permessage-deflate", bothRoles, []string{"X.5.*", "X.6.*", "X.10.*", "X.11.*"}, "UNIMPLEMENTED/OK"},
+		{"echoes when all is read", bothRoles, []string{"X.8.*", "X.9.*"}, ""},
+		{"pongs the last Ping only", bothRoles, []string{"X.9.*"}, "NON-STRICT/OK"},
+		{"pongs after the message", bothRoles, []string{"X.9.*"}, "NON-STRICT/OK"},
+		{"pongs every other Ping", bothRoles, []string{"X.9.*"}, "NON-STRICT/OK"},
+	} {
+		cases, err := Select(tt.cases, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range []role{server, client} {
+			if tt.roles&r == 0 {
+				continue
+			}
+			for _, res := range mutantRun(t, tt.habit, r, cases) {
+				if v := verdict(res); v != tt.want {
+					t.Errorf("a %s that %s, %s: %q, want %q: %s %s", roleName(r), tt.habit, res.ID, v, tt.want, res.Reason,
+						res.ReasonClose)
+				}
+			}
+		}
+	}
+}
+
+// TestTrafficFrames: the frames in the statistics are those that were sent, in fragments and in one.
+func TestTrafficFrames(t *testing.T) {
+	cases, err := Select([]string{"12.1.1", "12.1.11", "12.2.11"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range mutantRun(t, "", server, cases) {
+		want := int64(r.TxFrames["0"] + r.TxFrames["1"] + r.TxFrames["2"])
+		if got := r.Traffic.OutgoingFrames; got != want {
+			t.Errorf("%s: %d frames, want %d", r.ID, got, want)
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -96,10 +97,14 @@ func (a *address) dial(ctx context.Context, o *Options) (net.Conn, error) {
 	return d.DialContext(ctx, "tcp", a.host)
 }
 
-// request words the opening handshake of a client, RFC 6455 §4.1.
+// request words the opening handshake of a client, RFC 6455 §4.1. A Host among the extra lines stands for the URL's.
 func (a *address) request(key string, extra []string) string {
-	lines := []string{"GET " + a.url.RequestURI() + " HTTP/1.1", "Host: " + a.url.Host, "User-Agent: hawser-conform",
-		"Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Key: " + key, "Sec-WebSocket-Version: 13"}
+	lines := []string{"GET " + a.url.RequestURI() + " HTTP/1.1"}
+	if !slices.ContainsFunc(extra, func(l string) bool { _, ok := fieldValue(l, "Host"); return ok }) {
+		lines = append(lines, "Host: "+a.url.Host)
+	}
+	lines = append(lines, "User-Agent: hawser-conform", "Upgrade: websocket", "Connection: Upgrade",
+		"Sec-WebSocket-Key: "+key, "Sec-WebSocket-Version: 13")
 	return strings.Join(append(lines, extra...), "\r\n") + "\r\n\r\n"
 }
 
@@ -137,14 +142,14 @@ func (c *conn) openClient(a *address) (early []byte, err error) {
 		}
 	}
 	c.nc.SetDeadline(time.Time{})
-	if err := checkResponse(resp, key); err != nil {
+	if err := checkResponse(resp, key, c.r.HTTPRequest); err != nil {
 		return nil, err
 	}
 	return early, c.agreed(resp.Header)
 }
 
-// checkResponse judges the answer of a server, RFC 6455 §4.1.
-func checkResponse(resp *http.Response, key string) error {
+// checkResponse judges the answer of a server to a request, RFC 6455 §4.1.
+func checkResponse(resp *http.Response, key, request string) error {
 	switch accepts := resp.Header.Values("Sec-WebSocket-Accept"); {
 	case resp.StatusCode != http.StatusSwitchingProtocols:
 		return fmt.Errorf("the answer is %s", resp.Status)
@@ -154,10 +159,41 @@ func checkResponse(resp *http.Response, key string) error {
 		return errors.New("the answer has no Connection: Upgrade")
 	case len(accepts) != 1 || accepts[0] != acceptKey(key):
 		return fmt.Errorf("Sec-WebSocket-Accept is %q, not %q", accepts, acceptKey(key))
-	case len(resp.Header.Values("Sec-WebSocket-Protocol")) > 0:
-		return errors.New("the answer names a subprotocol that was not offered")
+	}
+	return checkProtocol(resp.Header.Values("Sec-WebSocket-Protocol"), request)
+}
+
+// checkProtocol judges which subprotocols an answer names: none, or in one line one that the request offers.
+func checkProtocol(named []string, request string) error {
+	switch {
+	case len(named) > 1:
+		return errors.New("the answer has two lines of Sec-WebSocket-Protocol (RFC 6455 §11.3.4)")
+	case len(named) == 1 && !slices.Contains(offeredProtocols(request), named[0]):
+		return fmt.Errorf("the answer names the subprotocol %q, which was not offered (RFC 6455 §4.1)", named[0])
 	}
 	return nil
+}
+
+// offeredProtocols returns the subprotocols that a request offers.
+func offeredProtocols(request string) (names []string) {
+	for line := range strings.SplitSeq(request, "\r\n") {
+		value, _ := fieldValue(line, "Sec-WebSocket-Protocol")
+		for name := range strings.SplitSeq(value, ",") {
+			if name = strings.Trim(name, " \t"); name != "" {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
+// fieldValue returns the value in a line of a head, if it is that of the field.
+func fieldValue(line, field string) (value string, ok bool) {
+	name, value, _ := strings.Cut(line, ":")
+	if !strings.EqualFold(name, field) {
+		return "", false
+	}
+	return strings.Trim(value, " \t"), true
 }
 
 // agreed reads the extensions in the answer of a server, RFC 7692 §5.1.
@@ -183,16 +219,15 @@ func (c *conn) agreed(h http.Header) error {
 // compress sets permessage-deflate up.
 func (c *conn) compress(p deflateParams) {
 	c.params = &p
-	size := 0
-	if c.c.Rounds != nil {
-		size = c.c.Rounds.Size
-	}
 	ours, fresh, theirFresh := p.clientBits, p.clientNoTakeover, p.serverNoTakeover
 	if c.isServer {
 		ours, fresh, theirFresh = p.serverBits, p.serverNoTakeover, p.clientNoTakeover
 	}
-	c.deflater = newDeflater(ours, fresh, size)
-	c.sequence = sequenceFor(c.c.Rounds, ours, fresh)
+	if r := c.c.Rounds; r != nil {
+		if c.sequence = sequenceFor(r, ours, fresh); c.sequence == nil {
+			c.deflater = newDeflater(ours, fresh, r.Size)
+		}
+	}
 	c.rx.inflater = newInflater(theirFresh)
 	c.r.Traffic = &Traffic{}
 	c.r.ReportCompressionRatio = true

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/binary"
+	"io"
 	"net"
 	"net/http"
 	"slices"
@@ -33,7 +34,9 @@ type peer struct {
 	seen    int       // bytes of that
 	frames  int
 	count   int      // messages so far
+	pings   int      // so far
 	pongs   [][]byte // that wait
+	later   []func() // echoes that wait
 	held    []byte   // the payload of a Close that waits for its answer; nil is none
 	closed  bool     // a Close was sent
 	over    bool     // nothing more is read
@@ -65,6 +68,10 @@ func (p *peer) feed(b []byte) {
 		p.send(opPong, 0, p.pongs[len(p.pongs)-1])
 		p.pongs = nil
 	}
+	for _, echo := range p.later {
+		echo()
+	}
+	p.later = nil
 	if p.held != nil && !p.over {
 		p.close(p.held)
 	}
@@ -309,6 +316,9 @@ func (p *peer) deliver(opcode byte) {
 		case err == errBomb:
 			p.fail(1009)
 			return
+		case err != nil && p.has("says 1002 of damaged data"):
+			p.fail(1002)
+			return
 		case err != nil && !p.has("takes damaged data"):
 			p.fail(1007)
 			return
@@ -340,6 +350,10 @@ func (p *peer) deliver(opcode byte) {
 		p.send(opPing, 0, nil)
 	case p.has("closes in the place of an echo"):
 		p.sendClose(1000)
+		return
+	}
+	if p.has("echoes when all is read") {
+		p.later = append(p.later, func() { p.echo(opcode, m) })
 		return
 	}
 	p.echo(opcode, m)
@@ -393,6 +407,7 @@ func (p *peer) control(h header, payload []byte) {
 }
 
 func (p *peer) ping(payload []byte) {
+	p.pings++
 	switch {
 	case p.closed && !p.has("pongs after the Close"):
 	case p.has("sends no Pong"):
@@ -405,6 +420,12 @@ func (p *peer) ping(payload []byte) {
 		p.send(opPong, 0, payload)
 	case p.has("pings back"):
 		p.send(opPing, 0, payload)
+	case p.has("pongs a Ping when the next one comes"):
+		for _, b := range p.pongs {
+			p.send(opPong, 0, b)
+		}
+		p.pongs = [][]byte{payload}
+	case p.has("pongs every other Ping") && p.pings%2 == 1:
 	case p.has("pongs the last Ping only"), p.has("pongs after the message") && p.opcode != 0:
 		p.pongs = append(p.pongs, payload)
 	default:
@@ -565,6 +586,15 @@ func (p *peer) serve() {
 	case "names a subprotocol that was not offered":
 		extra = append(extra, "Sec-WebSocket-Protocol: chat")
 	}
+	if name := req.Header.Get("Sec-WebSocket-Protocol"); name != "" {
+		line := "Sec-WebSocket-Protocol: " + name
+		switch p.fault {
+		case "speaks any subprotocol":
+			extra = append(extra, line)
+		case "names a subprotocol twice":
+			extra = append(extra, line, line)
+		}
+	}
 	if p.has("agrees to any permessage-deflate") && len(extra) == 0 && len(offers) > 0 {
 		extra = append(extra, "Sec-WebSocket-Extensions: permessage-deflate")
 	}
@@ -607,7 +637,7 @@ func (p *peer) dial(path string) {
 	}
 	p.nc.Write([]byte(text))
 	head, early, err := readHead(p.nc)
-	if err != nil || !p.has("takes any answer") && !p.sound(head, key, len(extra) > 0) {
+	if err != nil || !p.has("takes any answer") && !p.sound(append(head, early...), key, text, len(extra) > 0) {
 		switch p.fault {
 		case "closes what it has refused":
 			p.sendClose(1002)
@@ -627,10 +657,15 @@ func (p *peer) dial(path string) {
 	p.run(early)
 }
 
-// sound tells whether the answer of a server may be taken.
-func (p *peer) sound(head []byte, key string, offered bool) bool {
-	resp, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(head)), nil)
-	if err != nil || checkResponse(resp, key) != nil {
+// sound tells whether the answer of a server to a request may be taken. It reads one that is none to its end, as many
+// clients do.
+func (p *peer) sound(begin []byte, key, request string, offered bool) bool {
+	resp, err := http.ReadResponse(bufio.NewReader(io.MultiReader(bytes.NewReader(begin), p.nc)), nil)
+	if err != nil {
+		return false
+	}
+	io.Copy(io.Discard, resp.Body)
+	if checkResponse(resp, key, request) != nil {
 		return false
 	}
 	exts := parseExtensions(resp.Header.Get("Sec-WebSocket-Extensions"))

@@ -20,6 +20,7 @@ type Options struct {
 	TLS          *tls.Config   // for wss URLs; nil is the default one
 
 	// Header is sent with the opening handshake, one line each, such as "Origin: http://example.com".
+	// A Host stands for that of the URL.
 	Header []string
 
 	// Progress is called with every result as it comes, one call at a time. It may be nil.

@@ -13,17 +13,23 @@ import (
 type sequenceKey struct {
 	data  string
 	size  int
+	count int  // of messages: the deflater goes after the last
 	plain bool // no matches, for a small window
 	fresh bool // no takeover
 }
 
 // A sequence is the compressed messages of a case, in order, as far as one has needed them.
 type sequence struct {
+	count int // of the messages that a case sends
+
 	mu       sync.Mutex
-	deflater *deflater
+	deflater *deflater // nil when all messages are there
 	messages [][]byte
 	size     int // of all messages
 }
+
+// deflaterSize is about what a deflater takes: 0.8 to 1.2 MB.
+const deflaterSize = mib
 
 // message returns the i-th message. Whoever needs it first compresses it; p is its content, the same for all.
 func (s *sequence) message(i int, p []byte) []byte {
@@ -32,6 +38,9 @@ func (s *sequence) message(i int, p []byte) []byte {
 	if i == len(s.messages) {
 		s.messages = append(s.messages, bytes.Clone(s.deflater.compress(p)))
 		s.size += len(s.messages[i])
+		if len(s.messages) == s.count {
+			s.deflater = nil
+		}
 	}
 	return s.messages[i]
 }
@@ -39,6 +48,9 @@ func (s *sequence) message(i int, p []byte) []byte {
 func (s *sequence) bytes() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.deflater != nil {
+		return s.size + deflaterSize
+	}
 	return s.size
 }
 
@@ -54,10 +66,10 @@ var sequences struct {
 
 // sequenceFor returns the sequence of a case, or nil where none is kept: for messages that hardly get smaller.
 func sequenceFor(r *Rounds, bits int, fresh bool) *sequence {
-	if r == nil || r.Data == "picture" || r.Data == "document" {
+	if r.Data == "picture" || r.Data == "document" {
 		return nil
 	}
-	key := sequenceKey{r.Data, r.Size, bits != 0 && bits < 15, fresh}
+	key := sequenceKey{r.Data, r.Size, r.Count, bits != 0 && bits < 15, fresh}
 	q := &sequences
 	q.Lock()
 	defer q.Unlock()
@@ -66,7 +78,7 @@ func sequenceFor(r *Rounds, bits int, fresh bool) *sequence {
 		s = q.list[i]
 		q.keys, q.list = slices.Delete(q.keys, i, i+1), slices.Delete(q.list, i, i+1)
 	} else {
-		s = &sequence{deflater: newDeflater(bits, fresh, r.Size)}
+		s = &sequence{count: r.Count, deflater: newDeflater(bits, fresh, r.Size)}
 	}
 	q.keys, q.list = append(q.keys, key), append(q.list, s)
 	forget := tooOld(q.list)

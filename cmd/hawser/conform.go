@@ -19,8 +19,8 @@ import (
 // conformExits is what the help of each verb says of its exit code.
 const conformExits = `
 Exit code: 0 when every case passed, 1 when one fell short or is missing, 2 when there is no whole run or no verdict:
-for a wrong command line, a server that is not there or is gone before the end, a client that runs no case, or a report
-that cannot be read or written.`
+for a wrong command line, a server that is not there or is gone before the end, Ctrl-C in its run, a client that runs no
+case, or a report that cannot be read or written.`
 
 var conformVerb = verb{
 	name:    "conform",

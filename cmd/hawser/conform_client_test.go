@@ -6,10 +6,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -53,7 +56,37 @@ func TestConformClientSpec(t *testing.T) {
 	}
 }
 
-// TestListenAddr: the flag goes before the spec, and that before the default.
+// TestConformServerInterrupted: a run that Ctrl-C cuts off is no whole run, whatever came of the cases before.
+func TestConformServerInterrupted(t *testing.T) {
+	var opened atomic.Int32
+	last := make(chan struct{}, 1)
+	var u websocket.Upgrader
+	server := httptest.NewServer(u.Handler(func(*websocket.Conn, *http.Request) websocket.Handler {
+		if opened.Add(1) < 3 { // the first is no case
+			return echoHandler
+		}
+		last <- struct{}{}
+		return websocket.HandlerFuncs{}
+	}))
+	t.Cleanup(server.Close)
+	p := start(t, "conform", "server", "-p", "1", "--cases", "1.1.1,1.1.2", "--timeout-scale", "1000",
+		"ws"+strings.TrimPrefix(server.URL, "http"))
+	select {
+	case <-last:
+	case <-time.After(patience):
+		t.Fatal("the second case has not begun")
+	}
+	p.signal(syscall.SIGINT)
+	if code := p.wait(); code != exitUsage {
+		t.Errorf("exit code %d, want 2", code)
+	}
+	if out := p.out.String(); !strings.Contains(out, "UnknownServer: 1 case is missing: 1.1.2\n") {
+		t.Errorf("it printed %q", out)
+	}
+	p.says("interrupted")
+}
+
+// TestListenAddr: the flag overrides the spec, and that the default.
 func TestListenAddr(t *testing.T) {
 	for _, row := range []struct{ flag, url, want string }{
 		{"", "", "127.0.0.1:9001"},

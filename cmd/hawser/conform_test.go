@@ -181,7 +181,7 @@ func TestConformOneServerIsDown(t *testing.T) {
 	}
 }
 
-// TestConformSpec: a spec says what the flags do not: servers, cases, where the report goes. Flags go before it.
+// TestConformSpec: a spec says what the flags do not: servers, cases, where the report goes. Flags override it.
 func TestConformSpec(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "reports")
 	spec := writeText(t, "fuzzingclient.json", fmt.Sprintf(`{"outdir": %q, "options": {"failByDrop": false}, "webport": 1,
@@ -198,6 +198,36 @@ func TestConformSpec(t *testing.T) {
 	wantRun(t, []string{"conform", "server", "--spec", spec, "--out", t.TempDir(), "--cases", "2.1", "--agent", "me",
 		echoServer(t, same)},
 		exitOK, `^me: 1 case `, "")
+}
+
+// TestConformSpecHost: the host of a spec stands for that of the URL; net/http refuses a request with two.
+func TestConformSpecHost(t *testing.T) {
+	var u websocket.Upgrader
+	server := httptest.NewServer(u.Handler(func(_ *websocket.Conn, r *http.Request) websocket.Handler {
+		if r.Host != "example.com" {
+			t.Errorf("the host is %q, want example.com", r.Host)
+		}
+		return echoHandler
+	}))
+	t.Cleanup(server.Close)
+	spec := writeText(t, "fuzzingclient.json", fmt.Sprintf(`{"servers": [{"url": %q, "hostname": "example.com"}]}`,
+		"ws"+strings.TrimPrefix(server.URL, "http")))
+	wantRun(t, []string{"conform", "server", "--spec", spec, "--cases", "1.1.1,H.1.1,H.2.13"}, exitOK, `passed\n$`, "")
+}
+
+// TestConformSpecProtocols: a server may take one of the subprotocols that a spec has the kit offer.
+func TestConformSpecProtocols(t *testing.T) {
+	u := websocket.Upgrader{Subprotocols: []string{"b"}}
+	server := httptest.NewServer(u.Handler(func(c *websocket.Conn, _ *http.Request) websocket.Handler {
+		if c.Subprotocol() != "b" {
+			t.Errorf("the subprotocol is %q, want b", c.Subprotocol())
+		}
+		return echoHandler
+	}))
+	t.Cleanup(server.Close)
+	spec := writeText(t, "fuzzingclient.json", fmt.Sprintf(`{"servers": [{"url": %q, "protocols": ["a", "b"]}]}`,
+		"ws"+strings.TrimPrefix(server.URL, "http")))
+	wantRun(t, []string{"conform", "server", "--spec", spec, "--cases", "1.1.1,H.1.1"}, exitOK, `passed\n$`, "")
 }
 
 // TestConformServerIsAwaited: a server that begins to listen when the kit is there already is tested all the same.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"flag"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -18,6 +19,33 @@ func TestHelpListsEveryVerb(t *testing.T) {
 			if !strings.Contains(stdout, "\n  "+v.name+" ") || !strings.Contains(stdout, v.summary) {
 				t.Errorf("hawser %s prints nothing on %s:\n%s", arg, v.name, stdout)
 			}
+		}
+	}
+}
+
+// TestConformREADME: the page on conformance has every flag, and what it names in a checkout of this project is there.
+func TestConformREADME(t *testing.T) {
+	p, err := os.ReadFile("../../autobahn/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := string(p)
+	for _, v := range conformVerb.subs {
+		fs := v.flagSet()
+		v.setup(fs)
+		fs.VisitAll(func(f *flag.Flag) {
+			if !regexp.MustCompile(`--?` + f.Name + `\b`).MatchString(page) {
+				t.Errorf("nothing on -%s of %s", f.Name, v.name)
+			}
+		})
+	}
+	places := regexp.MustCompile(`hawser/(autobahn/[\w./]+)`).FindAllStringSubmatch(page, -1)
+	if len(places) == 0 {
+		t.Error("no path in a checkout")
+	}
+	for _, place := range places {
+		if _, err := os.Stat("../../" + place[1]); err != nil {
+			t.Error(err)
 		}
 	}
 }
