@@ -288,6 +288,9 @@ func TestMutants(t *testing.T) {
 	lines := map[key]string{}
 	t.Run("all", func(t *testing.T) {
 		for i, m := range mutants {
+			if raceEnabled && i%4 != 0 {
+				continue // what the others break is the peer's, not the kit's
+			}
 			cases, err := Select(m.cases, nil)
 			if err != nil {
 				t.Fatal(err)
@@ -316,7 +319,7 @@ func TestMutants(t *testing.T) {
 		}
 	})
 	if raceEnabled {
-		return // all of them ran, but not with all cases
+		return // some of them ran, with some cases
 	}
 	for i, m := range mutants {
 		s, c, who := lines[key{i, server}], lines[key{i, client}], "server"
