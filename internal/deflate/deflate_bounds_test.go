@@ -142,7 +142,7 @@ func heapFor(n int, make func() any) int {
 // other, each with less than 1 KiB around; without takeover next to nothing.
 func TestHeapPerConnection(t *testing.T) {
 	p := corpus(t)["records.json"]
-	const slack = 64 // for each, for what else is on the heap of a test
+	const slack = heapSlack // for each, for what else is on the heap of a test
 	for windowBits := 8; windowBits <= maxWindowBits; windowBits++ {
 		for _, takeover := range []bool{false, true} {
 			for _, level := range []Level{Fast, Balanced} {

@@ -6,4 +6,5 @@ const ( // see race_on_test.go
 	sizeStep    = 1
 	largestSize = 128 << 10
 	weighed     = 60
+	heapSlack   = 64
 )
