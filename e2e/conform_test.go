@@ -3,6 +3,8 @@ package e2e
 import (
 	"flag"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -37,9 +39,21 @@ func compareGrades(t *testing.T, name string, args ...string) {
 		args = append(args, "--update-baseline")
 	}
 	code, text := conform(t, args...)
-	if code != 0 || strings.Contains(text, "better than the baseline") {
+	if code != 0 || betterForAReason(text) {
 		t.Errorf("exit code %d; the grades are not those on record (-update-grades records them):\n%s", code, text)
 	}
+}
+
+var betterLine = regexp.MustCompile(`better than the baseline: ([^(]*) \(`)
+
+// betterForAReason reports whether the kit found grades that are better than those on record, and not by luck: in 3.*
+// and 4.* it depends on how fast the application is whether its echo of what came before the fault leaves before the
+// connection fails.
+func betterForAReason(text string) bool {
+	found := betterLine.FindStringSubmatch(text)
+	return found != nil && slices.ContainsFunc(strings.Fields(found[1]), func(id string) bool {
+		return !strings.HasPrefix(id, "3.") && !strings.HasPrefix(id, "4.")
+	})
 }
 
 // foreignServers are echo servers of others.
