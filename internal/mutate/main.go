@@ -3,6 +3,7 @@
 //
 //	go run ./internal/mutate              # all of the table
 //	go run ./internal/mutate masked 5.5   # rules whose text contains one of these
+//	go run ./internal/mutate -part 2/3    # the second of three parts of the table
 //
 // It runs in the root of the module and changes no file: the compiler gets the broken copy as an overlay. A new rule
 // gets a row in table.go.
@@ -11,6 +12,8 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -21,9 +24,14 @@ import (
 )
 
 func main() {
-	chosen := choose(table, os.Args[1:])
-	if len(chosen) == 0 {
-		fmt.Fprintln(os.Stderr, "mutate: no rule contains that")
+	part := flag.String("part", "1/1", "`K/N`: every Nth rule, from the Kth on")
+	flag.Parse()
+	chosen, err := partOf(choose(table, flag.Args()), *part)
+	if err == nil && len(chosen) == 0 {
+		err = errors.New("no rule contains that")
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "mutate:", err)
 		os.Exit(2)
 	}
 	dir, err := os.MkdirTemp("", "mutate-")
@@ -51,6 +59,18 @@ func choose(all []mutation, words []string) (chosen []mutation) {
 		}
 	}
 	return chosen
+}
+
+// partOf returns a part of mutations, which K/N names.
+func partOf(mutations []mutation, part string) (chosen []mutation, err error) {
+	var k, n int
+	if _, err := fmt.Sscanf(part, "%d/%d", &k, &n); err != nil || k < 1 || k > n {
+		return nil, fmt.Errorf("-part %q is not K/N, with K from 1 to N", part)
+	}
+	for i := k - 1; i < len(mutations); i += n {
+		chosen = append(chosen, mutations[i])
+	}
+	return chosen, nil
 }
 
 // runAll tries the mutations, as many at a time as there are processors, and reports them in their order.

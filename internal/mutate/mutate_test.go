@@ -87,3 +87,27 @@ func TestChoose(t *testing.T) {
 		}
 	}
 }
+
+// The parts of a table are the whole, and none has what another has.
+func TestPartsAreTheWhole(t *testing.T) {
+	seen := map[string]int{}
+	for _, part := range []string{"1/3", "2/3", "3/3"} {
+		rows, err := partOf(table, part)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range rows {
+			seen[m.rule]++
+		}
+	}
+	for _, m := range table {
+		if seen[m.rule] != 1 {
+			t.Errorf("%s is in %d parts", m.rule, seen[m.rule])
+		}
+	}
+	for _, part := range []string{"", "0/3", "4/3", "1", "a/b"} {
+		if _, err := partOf(table, part); err == nil {
+			t.Errorf("-part %q is taken", part)
+		}
+	}
+}
