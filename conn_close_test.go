@@ -143,14 +143,22 @@ func eachEnd(t *testing.T, f func(t *testing.T, p transportPair, r role)) {
 
 // rawBubble runs f in a synctest bubble, with a Conn in memory and a raw peer, once for each role.
 func rawBubble(t *testing.T, size int, cfg connConfig, f func(t *testing.T, c *Conn, peer *rawPeer)) {
+	roleBubble(t, size, func(t *testing.T, mem transportPair, r role) (*Conn, net.Conn) {
+		c, peer := withRaw(t, mem, r, cfg)
+		f(t, c, peer)
+		return c, peer.nc
+	})
+}
+
+// roleBubble runs f in a synctest bubble, once for each role, with a transport in memory. The two ends that f returns
+// are closed behind it.
+func roleBubble(t *testing.T, size int, f func(*testing.T, transportPair, role) (*Conn, net.Conn)) {
 	for _, r := range []role{serverRole, clientRole} {
 		t.Run(r.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				mem := transportPair{"", func(*testing.T) (net.Conn, net.Conn) { return memconn.Pair(size) }}
-				c, peer := withRaw(t, mem, r, cfg)
-				f(t, c, peer)
+				c, peer := f(t, transportPair{"", func(*testing.T) (net.Conn, net.Conn) { return memconn.Pair(size) }}, r)
 				c.CloseNow()
-				peer.nc.Close()
+				peer.Close()
 				time.Sleep(time.Second) // for the peer's goroutines to notice
 			})
 		})

@@ -41,18 +41,11 @@ func eachCompression(t *testing.T, f func(t *testing.T, c *Compression)) {
 
 // flateBubble runs f in a synctest bubble, with a Conn in memory and a peer, once for each role.
 func flateBubble(t *testing.T, size int, ours *Compression, f func(t *testing.T, c *Conn, peer *flatePeer)) {
-	for _, r := range []role{serverRole, clientRole} {
-		t.Run(r.String(), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				mem := transportPair{"", func(*testing.T) (net.Conn, net.Conn) { return memconn.Pair(size) }}
-				c, peer := withFlate(t, mem, r, ours)
-				f(t, c, peer)
-				c.CloseNow()
-				peer.nc.Close()
-				time.Sleep(time.Second)
-			})
-		})
-	}
+	roleBubble(t, size, func(t *testing.T, mem transportPair, r role) (*Conn, net.Conn) {
+		c, peer := withFlate(t, mem, r, ours)
+		f(t, c, peer)
+		return c, peer.nc
+	})
 }
 
 // variedText is text of n bytes, every third of which does not compress.
@@ -141,15 +134,20 @@ var everyRead = []struct {
 	{"NextReader, tiny reads", tinyRead},
 }
 
+// compressedPair returns two connections that have agreed on what both want.
+func compressedPair(t *testing.T, p transportPair, options *Compression) (server, client *Conn) {
+	s, c := agreement(options, options)
+	sc, cc := p.make(t)
+	return newConn(sc, serverRole, connConfig{deflate: s}, nil), newConn(cc, clientRole, connConfig{deflate: c}, nil)
+}
+
 // Whatever way messages are written and read, on one connection in turn, they arrive as they were.
 func TestCompressedMessagesArrive(t *testing.T) {
 	sizes := []int{0, 1, 127, 128, 129, 1000, 5000, collectLimit - 1, collectLimit, collectLimit + 1, 100_000}
 	eachCompression(t, func(t *testing.T, options *Compression) {
 		eachTransport(t, func(t *testing.T, p transportPair) {
 			wstest.NoLeaks(t)
-			s, c := agreement(options, options)
-			sc, cc := p.make(t)
-			server, client := newConn(sc, serverRole, connConfig{deflate: s}, nil), newConn(cc, clientRole, connConfig{deflate: c}, nil)
+			server, client := compressedPair(t, p, options)
 			for _, ends := range [][2]*Conn{{server, client}, {client, server}} {
 				sent := async(func() error {
 					for i, n := range sizes {
@@ -487,9 +485,7 @@ func TestCompressedConcurrentWriters(t *testing.T) {
 	eachCompression(t, func(t *testing.T, options *Compression) {
 		eachTransport(t, func(t *testing.T, p transportPair) {
 			wstest.NoLeaks(t)
-			s, c := agreement(options, options)
-			sc, cc := p.make(t)
-			server, client := newConn(sc, serverRole, connConfig{deflate: s}, nil), newConn(cc, clientRole, connConfig{deflate: c}, nil)
+			server, client := compressedPair(t, p, options)
 			echoing := async(func() error {
 				return server.Serve(HandlerFuncs{OnMessage: func(c *Conn, mt MessageType, p []byte) { c.WriteMessage(mt, p) }})
 			})

@@ -37,26 +37,11 @@ func TestARunHasOneAgent(t *testing.T) {
 // A peer that does not stop talking ends its case, and costs a bounded amount of memory.
 func TestPeerThatTalksTooMuch(t *testing.T) {
 	for _, size := range []int{0, 1 << 20} {
-		u := websocket.Upgrader{}
-		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			c, err := u.Upgrade(w, r, nil)
-			if err != nil {
-				t.Error(err)
-				return
-			}
+		r := runAgainst(t, "1.1.1", func(c *websocket.Conn) {
 			c.Drain()
 			for c.WriteMessage(websocket.BinaryMessage, make([]byte, size)) == nil {
 			}
-		}))
-		cases, err := Select([]string{"1.1.1"}, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		results, err := RunServer(context.Background(), "ws"+strings.TrimPrefix(server.URL, "http"), Options{Cases: cases})
-		if err != nil {
-			t.Fatal(err)
-		}
-		r := results[0]
+		})
 		total := 0
 		for _, e := range r.Received {
 			total += len(e.Payload)
@@ -64,9 +49,32 @@ func TestPeerThatTalksTooMuch(t *testing.T) {
 		if r.Behavior != Failed || len(r.Received) > maxReceived || total > maxReceivedBytes {
 			t.Errorf("messages of %d bytes: %s, %s; %d events of %d bytes", size, r.Behavior, r.Reason, len(r.Received), total)
 		}
-		server.CloseClientConnections()
-		server.Close()
 	}
+}
+
+// runAgainst runs a case against a server that does what serve does with each connection.
+func runAgainst(t *testing.T, id string, serve func(c *websocket.Conn)) *Result {
+	t.Helper()
+	u := websocket.Upgrader{}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, err := u.Upgrade(w, r, nil)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer c.CloseNow()
+		serve(c)
+	}))
+	defer server.Close()
+	cases, err := Select([]string{id}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	results, err := RunServer(context.Background(), "ws"+strings.TrimPrefix(server.URL, "http"), Options{Cases: cases})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return results[0]
 }
 
 // What waits for a peer that does not read is bounded, in bytes and in pieces.
@@ -101,31 +109,14 @@ func TestWriterIsBounded(t *testing.T) {
 
 // A peer that pings and never reads a Pong is failed when that is enough.
 func TestPeerThatNeverReads(t *testing.T) {
-	u := websocket.Upgrader{}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c, err := u.Upgrade(w, r, nil)
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		defer c.CloseNow()
+	r := runAgainst(t, "9.1.4", func(c *websocket.Conn) {
 		pings := bytes.Repeat(append(header{fin: true, opcode: opPing, length: 125}.append(nil), make([]byte, 125)...), 512)
 		for {
 			if _, err := c.NetConn().Write(pings); err != nil {
 				return
 			}
 		}
-	}))
-	defer server.Close()
-	cases, err := Select([]string{"9.1.4"}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	results, err := RunServer(context.Background(), "ws"+strings.TrimPrefix(server.URL, "http"), Options{Cases: cases})
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := results[0]
+	})
 	if r.Behavior != Failed || !strings.Contains(r.Reason, "does not read") || r.BehaviorClose != Unclean {
 		t.Errorf("%s, %s: %s", r.Behavior, r.BehaviorClose, r.Reason)
 	}

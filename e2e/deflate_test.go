@@ -6,8 +6,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -100,26 +98,10 @@ func deflateAsClient(t *testing.T, language peers.Language, ours *websocket.Comp
 
 func deflateAsServer(t *testing.T, language peers.Language, ours *websocket.Compression) tappedPeer {
 	t.Helper()
-	upgrader := &websocket.Upgrader{Compression: ours}
-	conns := make(chan *websocket.Conn, 1)
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		conn, err := upgrader.Upgrade(w, r, nil)
-		if err != nil {
-			t.Errorf("upgrade: %v", err)
-			return
-		}
-		conns <- conn
-	}))
-	t.Cleanup(server.Close)
-	wire, url := tapURL(t, server.URL)
+	url, accept := upgrading(t, &websocket.Upgrader{Compression: ours})
+	wire, url := tapURL(t, url)
 	peer := language.Client(t, "ws"+strings.TrimPrefix(url, "http"))
-	select {
-	case conn := <-conns:
-		return tappedPeer{connected{language, conn, peer}, wire}
-	case <-within(t).Done():
-		t.Fatalf("%s does not connect", language.Name)
-		panic("not reached")
-	}
+	return tappedPeer{connected{language, accept(language), peer}, wire}
 }
 
 // run has the peer echo, and checks what was agreed on, what comes back, and that it was compressed on the wire.

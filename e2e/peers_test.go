@@ -87,7 +87,14 @@ func asClient(t *testing.T, language peers.Language) connected {
 
 func asServer(t *testing.T, language peers.Language) connected {
 	t.Helper()
-	upgrader := &websocket.Upgrader{Subprotocols: []string{"third", "second"}}
+	url, accept := upgrading(t, &websocket.Upgrader{Subprotocols: []string{"third", "second"}})
+	peer := language.Client(t, "ws"+strings.TrimPrefix(url, "http"), "first", "second", "third")
+	return agreed(t, connected{language, accept(language), peer})
+}
+
+// upgrading starts a server, and returns its URL and what waits for the connection that is made to it.
+func upgrading(t *testing.T, upgrader *websocket.Upgrader) (url string, accept func(peers.Language) *websocket.Conn) {
+	t.Helper()
 	conns := make(chan *websocket.Conn, 1)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		conn, err := upgrader.Upgrade(w, r, nil)
@@ -98,13 +105,15 @@ func asServer(t *testing.T, language peers.Language) connected {
 		conns <- conn
 	}))
 	t.Cleanup(server.Close)
-	peer := language.Client(t, "ws"+strings.TrimPrefix(server.URL, "http"), "first", "second", "third")
-	select {
-	case conn := <-conns:
-		return agreed(t, connected{language, conn, peer})
-	case <-within(t).Done():
-		t.Fatalf("%s does not connect", language.Name)
-		panic("not reached")
+	return server.URL, func(language peers.Language) *websocket.Conn {
+		t.Helper()
+		select {
+		case conn := <-conns:
+			return conn
+		case <-within(t).Done():
+			t.Fatalf("%s does not connect", language.Name)
+			panic("not reached")
+		}
 	}
 }
 

@@ -210,8 +210,7 @@ func TestTesteeTakesLargeMessages(t *testing.T) {
 	f.running.Wait()
 }
 
-// TestTesteeReportsProgress: after every 50 cases, and at the end.
-// Several cases at a time: all are run once, and the server has several at once.
+// TestTesteeRunsCasesSideBySide: all are run once, and the server has several at once.
 func TestTesteeRunsCasesSideBySide(t *testing.T) {
 	const parallel = 4
 	together := make(chan struct{})
@@ -237,6 +236,7 @@ func TestTesteeRunsCasesSideBySide(t *testing.T) {
 	}
 }
 
+// TestTesteeReportsProgress: after every 50 cases, and at the end.
 func TestTesteeReportsProgress(t *testing.T) {
 	cases := make([]func(*websocket.Conn) error, 101)
 	for i := range cases {

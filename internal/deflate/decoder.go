@@ -1,7 +1,6 @@
 package deflate
 
 import (
-	"strconv"
 	"sync"
 )
 
@@ -21,9 +20,7 @@ type Decoder struct {
 //
 // With 8 bits the window has 512 bytes: zlib cannot make smaller ones, and peers that use it send distances up to that.
 func NewDecoder(windowBits int, takeover bool) *Decoder {
-	if windowBits < 8 || windowBits > maxWindowBits {
-		panic("deflate: no window has " + strconv.Itoa(windowBits) + " bits")
-	}
+	checkWindowBits(windowBits)
 	return &Decoder{window: window{size: 1 << max(windowBits, 9)}, takeover: takeover}
 }
 

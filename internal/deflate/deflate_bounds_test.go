@@ -142,7 +142,6 @@ func heapFor(n int, make func() any) int {
 // other, each with less than 1 KiB around; without takeover next to nothing.
 func TestHeapPerConnection(t *testing.T) {
 	p := corpus(t)["records.json"]
-	const slack = heapSlack // for each, for what else is on the heap of a test
 	for windowBits := 8; windowBits <= maxWindowBits; windowBits++ {
 		for _, takeover := range []bool{false, true} {
 			for _, level := range []Level{Fast, Balanced} {
@@ -156,7 +155,7 @@ func TestHeapPerConnection(t *testing.T) {
 				if takeover {
 					most = 3<<windowBits/2 + 1<<10
 				}
-				if kept > most+slack {
+				if kept > most+heapSlack {
 					t.Errorf("%d bits, takeover %t, level %d: an Encoder keeps %d bytes, more than %d",
 						windowBits, takeover, level, kept, most)
 				}
@@ -175,7 +174,7 @@ func TestHeapPerConnection(t *testing.T) {
 			if takeover {
 				most = 1<<max(windowBits, 9) + 1<<10
 			}
-			if kept > most+slack {
+			if kept > most+heapSlack {
 				t.Errorf("%d bits, takeover %t: a Decoder keeps %d bytes, more than %d", windowBits, takeover, kept, most)
 			}
 		}

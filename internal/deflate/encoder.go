@@ -39,9 +39,7 @@ type history struct {
 // NewEncoder returns an encoder whose distances are no longer than 2^windowBits, 8 to 15, and that does or does not
 // take the context of one message over to the next. No memory is taken for the window before the first message.
 func NewEncoder(windowBits int, takeover bool, level Level) *Encoder {
-	if windowBits < 8 || windowBits > maxWindowBits {
-		panic("deflate: no window has " + strconv.Itoa(windowBits) + " bits")
-	}
+	checkWindowBits(windowBits)
 	if level > Balanced {
 		panic("deflate: no level has number " + strconv.Itoa(int(level)))
 	}
@@ -69,8 +67,7 @@ func (e *Encoder) Append(dst, message []byte) []byte {
 	s.writeStored(len(message))
 	dst = s.out.sync()
 	if e.takeover {
-		e.history.next = (e.history.next + uint(len(message))) % (1 << 16)
-		e.history.size = min(e.history.size+len(message), 1<<e.bits)
+		e.history.passed(len(message))
 	}
 	s.end()
 	pool.Put(s)
@@ -82,7 +79,6 @@ type scratch struct {
 	finder
 	huffman
 	out        bitSink
-	src        []byte
 	storedFrom int      // where what is to leave in stored blocks begins, or noStored
 	ownTable   []uint16 // for a message without a history
 }
@@ -109,7 +105,7 @@ func newScratch(tokens, table int) *scratch {
 }
 
 func (s *scratch) begin(e *Encoder, dst, message []byte) {
-	s.src, s.storedFrom, s.out = message, noStored, bitSink{out: dst}
+	s.storedFrom, s.out = noStored, bitSink{out: dst}
 	s.finder = finder{tally: &s.huffman.counts, tokens: s.tokens, src: message, level: e.level, window: 1 << e.bits}
 	switch {
 	case e.level == HuffmanOnly:
@@ -123,5 +119,5 @@ func (s *scratch) begin(e *Encoder, dst, message []byte) {
 // end lets go of what belongs to the caller and to the encoder.
 func (s *scratch) end() {
 	s.finder = finder{tokens: s.tokens[:0]}
-	s.src, s.out = nil, bitSink{}
+	s.out = bitSink{}
 }

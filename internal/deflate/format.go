@@ -1,10 +1,13 @@
 package deflate
 
+import "strconv"
+
 // What RFC 1951 fixes about the format.
 
 const (
 	minMatch      = 3   // shortest match
 	maxMatch      = 258 // longest match
+	minWindowBits = 8   // RFC 7692, section 7.1.2
 	maxWindowBits = 15  // distances go up to 2^15
 
 	endOfBlock = 256 // the literal/length symbol that ends a block
@@ -70,4 +73,11 @@ func fixedDistBits() (lens [32]uint8) {
 		lens[s] = 5
 	}
 	return lens
+}
+
+// checkWindowBits panics if there is no such window: RFC 7692, section 7.1.2.
+func checkWindowBits(bits int) {
+	if bits < minWindowBits || bits > maxWindowBits {
+		panic("deflate: no window has " + strconv.Itoa(bits) + " bits")
+	}
 }

@@ -9,13 +9,18 @@ func (e *Encoder) Sent(message []byte) {
 	if h.ring == nil {
 		return // without takeover, or nothing to reach back to yet
 	}
-	window := 1 << e.bits
+	window := len(h.ring)
 	p := message[max(0, len(message)-window):]
 	at := (int(h.next) + len(message) - len(p)) % window
 	n := copy(h.ring[at:], p)
 	copy(h.ring, p[n:])
-	h.next = (h.next + uint(len(message))) % (1 << 16)
-	h.size = min(h.size+len(message), window)
+	h.passed(len(message))
+}
+
+// passed notes that n more bytes were sent. The last of them are in the ring.
+func (h *history) passed(n int) {
+	h.next = (h.next + uint(n)) % (1 << 16)
+	h.size = min(h.size+n, len(h.ring))
 }
 
 // Forget tells the Encoder that the last message it made was not sent, so that the peer's window is not what it was

@@ -213,20 +213,20 @@ func (f *inflater) beginBlock() (outcome, string) {
 		return noInput, ""
 	}
 	f.final = f.peek(1) != 0
-	switch f.peek(3) >> 1 {
+	kind := f.peek(3) >> 1
+	if kind > blockDynamic {
+		return corrupt, "block type 3 is reserved"
+	}
+	f.drop(3)
+	switch kind {
 	case blockStored:
-		f.drop(3)
 		f.align()
 		f.state = stageLengths
 	case blockFixed:
-		f.drop(3)
 		f.lit, f.dists = fixedTables()
 		f.state = stageSymbols
 	case blockDynamic:
-		f.drop(3)
 		f.state = stageDynamic
-	default:
-		return corrupt, "block type 3 is reserved"
 	}
 	return done, ""
 }

@@ -550,7 +550,7 @@ func TestTablesDecodeEveryCode(t *testing.T) {
 				if l > litBits {
 					subtables[in&litMask] = 1 << (l - litBits)
 				}
-				e, took := f.lookUp(f.dynLit[in&litMask], in, litBits, f.dynLit[:])
+				e, took := lookUp(f.dynLit[in&litMask], in, litBits, f.dynLit[:])
 				extra := litSymbols[s].bits()
 				if took != uint(l)+extra || e&^0xfff != litSymbols[s]&^0xfff {
 					t.Fatalf("round %d, symbol %d of %d bits: entry %#x, %d bits", round, s, l, e, took)
@@ -711,15 +711,18 @@ func TestWindowKeepsTheLatest(t *testing.T) {
 	}
 }
 
-func TestNewDecoderRefusesOtherWindows(t *testing.T) {
-	for _, bits := range []int{-1, 0, 7, 16} {
-		func() {
-			defer func() {
-				if recover() == nil {
-					t.Errorf("%d bits were taken", bits)
-				}
-			}()
-			NewDecoder(bits, true)
+func TestOtherWindowsAndLevelsAreRefused(t *testing.T) {
+	wantPanic := func(what string, make func()) {
+		defer func() {
+			if recover() == nil {
+				t.Errorf("%s was taken", what)
+			}
 		}()
+		make()
 	}
+	for _, bits := range []int{-1, 0, 7, 16} {
+		wantPanic(fmt.Sprintf("a Decoder of %d bits", bits), func() { NewDecoder(bits, true) })
+		wantPanic(fmt.Sprintf("an Encoder of %d bits", bits), func() { NewEncoder(bits, true, Fast) })
+	}
+	wantPanic("another level", func() { NewEncoder(15, true, Balanced+1) })
 }

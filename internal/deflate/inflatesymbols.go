@@ -41,7 +41,7 @@ func (f *inflater) symbol() (outcome, string) {
 	if f.count < 2*maxCodeBits+5+13 {
 		f.fill()
 	}
-	e, n := f.lookUp(f.lit[f.bits&litMask], f.bits, litBits, f.lit[:])
+	e, n := lookUp(f.lit[f.bits&litMask], f.bits, litBits, f.lit[:])
 	switch {
 	case n > f.count:
 		return noInput, ""
@@ -62,7 +62,7 @@ func (f *inflater) symbol() (outcome, string) {
 	length := e.value() + e.extra(f.bits>>(n-e.bits()))
 
 	rest := f.bits >> n
-	e, m := f.lookUp(f.dists[rest&distMask], rest, distBits, f.dists[:])
+	e, m := lookUp(f.dists[rest&distMask], rest, distBits, f.dists[:])
 	switch {
 	case n+m > f.count:
 		return noInput, ""
@@ -80,7 +80,7 @@ func (f *inflater) symbol() (outcome, string) {
 
 // lookUp follows e, which the first bits lead to, into its subtable if it is a link. It also returns how many bits
 // the symbol takes, extra bits included. There may be fewer, but a symbol that takes no more than there are is right.
-func (f *inflater) lookUp(e entry, bits uint64, mainBits uint, table []entry) (entry, uint) {
+func lookUp(e entry, bits uint64, mainBits uint, table []entry) (entry, uint) {
 	if e&entryLink == 0 {
 		return e, e.bits()
 	}

@@ -7,7 +7,7 @@ import (
 
 // finder turns a message into tokens.
 //
-// It looks at nothing but ring: that is the message itself, or a history to which the message is copied piece by piece,
+// Matches are in ring only: that is the message itself, or a history to which the message is copied piece by piece,
 // each piece before it is searched. All that tells them apart is mask. A place is where a byte is in the stream, masked
 // where it is in the ring. The table has the latest place, modulo 2^16, of bytes that have some hash. It may be wrong,
 // for what is found is compared; so nothing in it must ever be cleared or corrected.
@@ -25,7 +25,6 @@ type finder struct {
 	ready  int  // where what may be searched ends
 	run    uint // how many literals fast and balanced had seen since the last match, when they were called
 	level  Level
-	copies bool // the message has to be copied to the ring
 }
 
 const (
@@ -36,7 +35,7 @@ const (
 
 // useMessage makes the message its own window.
 func (f *finder) useMessage(table []uint16) {
-	f.ring, f.mask, f.reach = f.src, ^uint(0), uint(f.window)
+	f.ring, f.mask, f.reach, f.ready = f.src, ^uint(0), uint(f.window), len(f.src)
 	n := minTable
 	for n < len(f.src) && n < len(table) {
 		n *= 2
@@ -51,7 +50,7 @@ func (f *finder) useHistory(h *history) {
 		h.ring = make([]byte, f.window)
 		h.table = make([]uint16, max(minTable, f.window/4))
 	}
-	f.ring, f.mask, f.table, f.copies = h.ring, uint(f.window-1), h.table, true
+	f.ring, f.mask, f.table = h.ring, uint(f.window-1), h.table
 	f.base, f.start = h.next, h.next-uint(h.size)
 }
 
@@ -83,12 +82,8 @@ func (f *finder) findBlock(from int) (to int) {
 // tokensLeft is for how many tokens there may be room at the end of a block.
 const tokensLeft = 3
 
-// advance makes more of the message ready. In a ring that takes the place of the oldest history, hence the small steps.
+// advance copies more of the message to the history's ring. That takes the place of the oldest history, hence the small steps.
 func (f *finder) advance() {
-	if !f.copies {
-		f.ready = len(f.src)
-		return
-	}
 	n := min(len(f.src)-f.ready, max(f.window/16, 2*probe))
 	p := f.src[f.ready : f.ready+n]
 	at := (f.base + uint(f.ready)) & f.mask

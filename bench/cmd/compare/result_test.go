@@ -121,3 +121,18 @@ func TestChoice(t *testing.T) {
 		t.Error("nothing to run, and no error")
 	}
 }
+
+// TestRuns: each kind of scenario has its servers.
+func TestRuns(t *testing.T) {
+	for sc, want := range map[scenario]int{{}: 12, {tls: true}: 8, {compression: "none"}: 8, {compression: "takeover"}: 4} {
+		able := 0
+		for _, s := range servers {
+			if s.runs(sc) {
+				able++
+			}
+		}
+		if able != want {
+			t.Errorf("%+v: %d servers run it, want %d", sc, able, want)
+		}
+	}
+}

@@ -155,12 +155,6 @@ func (s scenario) span(usual load.Span) load.Span {
 	return load.Span{Warmup: usual.Warmup * max(times/2, 1), Measure: usual.Measure * times}
 }
 
-// smaller returns s with fewer connections and fewer bytes, for tests.
-func (s scenario) smaller(conns, size int) scenario {
-	s.conns, s.size = min(s.conns, conns), min(s.size, size)
-	return s
-}
-
 // load returns what the connections do. floor says that the server sends back what it gets.
 func (s scenario) load(floor bool) load.Load {
 	if s.compression != "" {

@@ -119,11 +119,14 @@ func start(dir string, s server, sc scenario, cores cores) (*process, error) {
 		return nil, err
 	}
 	p.in, p.out = in, bufio.NewReader(out)
-	if err := cores.pinThread(cores.server); err != nil {
+	if err := pinThread(cores.server); err != nil {
 		return nil, err
 	}
-	err = p.cmd.Start()
-	if err := errors.Join(err, cores.pinThread(cores.load)); err != nil {
+	started := p.cmd.Start()
+	if err := errors.Join(started, pinThread(cores.load)); err != nil {
+		if started == nil {
+			p.stop()
+		}
 		return nil, err
 	}
 	line, err := p.out.ReadString('\n') // the first one is the address
@@ -204,7 +207,7 @@ func (c cores) String() string {
 }
 
 // pinThread puts the calling thread on a core.
-func (cores) pinThread(core int) error {
+func pinThread(core int) error {
 	if core < 0 {
 		return nil
 	}

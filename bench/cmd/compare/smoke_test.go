@@ -107,3 +107,9 @@ func takeTurns(t *testing.T, s server, sc scenario, turns int) {
 		t.Error(err)
 	}
 }
+
+// smaller returns s with fewer connections and fewer bytes.
+func (s scenario) smaller(conns, size int) scenario {
+	s.conns, s.size = min(s.conns, conns), min(s.size, size)
+	return s
+}

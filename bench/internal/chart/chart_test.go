@@ -96,6 +96,10 @@ func TestInside(t *testing.T) {
 					t.Errorf("%s=%q of a %s is outside of %v", attribute, value, name, limit)
 				}
 			}
+			if name == "rect" && e["x"] != "" &&
+				(float(t, e["x"])+float(t, e["width"]) > width || float(t, e["y"])+float(t, e["height"]) > height) {
+				t.Errorf("%v reaches out of the picture", e)
+			}
 		}
 	}
 }

@@ -56,8 +56,6 @@ type Compressed struct {
 // maxReply is more than any frame that is expected.
 const maxReply = 16 << 20
 
-var errNotFinal = errors.New("bytes behind the reply")
-
 // Expect implements Checker.
 func (c *Compressed) Expect(turn int) {
 	c.want = c.Payloads[turn%len(c.Payloads)]
@@ -90,7 +88,7 @@ func (c *Compressed) Feed(p []byte) (bool, error) {
 			continue
 		}
 		if len(p) > 0 {
-			return false, errNotFinal
+			return false, errors.New("bytes behind the reply")
 		}
 		c.buf = c.buf[:0]
 		return true, c.checkMessage()
@@ -130,6 +128,9 @@ func (c *Compressed) checkMessage() error {
 		return errors.New("the inflated reply differs from what was sent")
 	}
 	if !c.Takeover {
+		if n, _ := c.inflate.Read(make([]byte, 1)); n > 0 {
+			return errors.New("the inflated reply is longer than what was sent")
+		}
 		c.message.Reset()
 	}
 	return nil

@@ -152,6 +152,7 @@ func TestCompressedRefusals(t *testing.T) {
 		"masked":             AppendClient(nil, compressed, good, Key),
 		"another message":    AppendServer(nil, compressed, Deflate(payloads[1])),
 		"cut":                AppendServer(nil, compressed, good[:len(good)/2]),
+		"a byte too much":    AppendServer(nil, compressed, Deflate(append(bytes.Clone(payloads[0]), 'x'))),
 		"a frame too much":   AppendServer(AppendServer(nil, compressed, good), compressed, good),
 		"a Close in between": AppendServer(nil, Kind{Opcode: Close}, nil),
 	}

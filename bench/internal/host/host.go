@@ -29,7 +29,6 @@ const MaxMessage = 4 << 20
 // "gc" collects garbage and gives all free memory back to the system, "joined" tells how many connections get
 // broadcasts.
 func Main(serve func(net.Listener, Config) error) {
-	log.SetOutput(os.Stderr)
 	var c Config
 	var secure bool
 	flag.BoolVar(&c.Broadcast, "broadcast", false, "send every message to all connections, not back to its sender")

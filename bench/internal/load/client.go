@@ -157,12 +157,6 @@ func (c *Client) step() error {
 	if err != nil {
 		return err
 	}
-	now := time.Now()
-	if n > 0 {
-		c.active = now
-	} else if now.Sub(c.active) > patience {
-		return fmt.Errorf("the server has sent nothing for %v; %d connections wait", patience, c.pending)
-	}
 	for _, e := range c.events[:n] {
 		if e.Events&unix.EPOLLOUT != 0 {
 			if err := c.flush(int(e.Fd)); err != nil {
@@ -178,16 +172,23 @@ func (c *Client) step() error {
 	return nil
 }
 
+// wait waits for events, not for long. Too long without any is an error.
 func (c *Client) wait() (int, error) {
 	n, _, errno := syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(c.epoll), uintptr(unsafe.Pointer(&c.events[0])),
 		uintptr(len(c.events)), longest, 0, 0)
 	switch errno {
 	case 0:
-		return int(n), nil
 	case syscall.EINTR:
-		return 0, nil
+		n = 0 // it is -1
+	default:
+		return 0, errno
 	}
-	return 0, errno
+	if now := time.Now(); n > 0 {
+		c.active = now
+	} else if now.Sub(c.active) > patience {
+		return 0, fmt.Errorf("the server has sent nothing for %v", patience)
+	}
+	return int(n), nil
 }
 
 func (c *Client) flush(i int) error {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -35,7 +36,6 @@ type handshaker struct {
 	slots   []*greeter
 	request []byte
 	dialled int
-	vain    int // waits in which nothing happened
 }
 
 // Handshakes connects, upgrades and closes, so many at the same time, for a while.
@@ -54,7 +54,7 @@ func Handshakes(t Target, parallel int, s Span) (Result, error) {
 }
 
 func (h *handshaker) start() error {
-	h.resting = false
+	h.resting, h.active = false, time.Now()
 	for i := range h.slots {
 		if err := h.greet(i); err != nil {
 			return err
@@ -99,13 +99,6 @@ func (h *handshaker) step() error {
 	if err != nil {
 		return err
 	}
-	if n == 0 {
-		if h.vain++; h.vain > int(patience.Milliseconds())/longest {
-			return fmt.Errorf("no handshake makes progress, %d are in the making", len(h.slots))
-		}
-		return nil
-	}
-	h.vain = 0
 	for _, e := range h.events[:n] {
 		if err := h.serve(int(e.Fd)); err != nil {
 			return fmt.Errorf("handshake %d: %w", h.dialled, err)

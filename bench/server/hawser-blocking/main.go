@@ -14,17 +14,14 @@ func main() { host.Main(serve) }
 
 func serve(ln net.Listener, c host.Config) error {
 	u := &websocket.Upgrader{Compression: compression(c)}
-	var hub *websocket.Hub
-	if c.Broadcast {
-		hub = &websocket.Hub{}
-	}
+	hub := &websocket.Hub{}
 	return c.ServeHTTP(ln, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		conn, err := u.Upgrade(w, r, nil)
 		if err != nil {
 			return
 		}
 		defer conn.Close()
-		if hub != nil {
+		if c.Broadcast {
 			broadcast(conn, hub)
 		} else {
 			echo(conn)
