@@ -122,6 +122,19 @@ func TestPeerThatNeverReads(t *testing.T) {
 	}
 }
 
+// What a Close says of the reason in another Close that is not UTF-8 is what it says of text, RFC 6455 §8.1.
+func TestReasonThatIsNotUTF8(t *testing.T) {
+	for payload, want := range map[string]int{"\x03\xe8\xff": 1007, "\x03\xed": 1002, "\x03": 1002} {
+		r := runAgainst(t, "1.1.1", func(c *websocket.Conn) {
+			c.NetConn().Write(append(header{fin: true, opcode: opClose, length: uint64(len(payload))}.append(nil), payload...))
+			c.ReadMessage()
+		})
+		if r.LocalCloseCode == nil || *r.LocalCloseCode != want {
+			t.Errorf("%q: %+v", payload, r)
+		}
+	}
+}
+
 // After a block with BFINAL the message may go on, as often as it likes.
 func TestFinalBlocks(t *testing.T) {
 	const n = 1 << 16

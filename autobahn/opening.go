@@ -126,26 +126,36 @@ func (c *conn) openClient(a *address) (early []byte, err error) {
 	if _, err := c.nc.Write([]byte(c.r.HTTPRequest)); err != nil {
 		return nil, err
 	}
+	resp, early, err := c.response()
+	if err != nil {
+		return nil, err
+	}
+	return early, c.opened(resp, key)
+}
+
+// response reads the answer of a server, and what came right behind it.
+func (c *conn) response() (resp *http.Response, early []byte, err error) {
 	head, early, err := readHead(c.nc)
 	c.r.HTTPResponse = string(head)
 	if err != nil {
-		return nil, err
+		return nil, nil, fmt.Errorf("no answer: %w", err)
 	}
-	resp, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(head)), nil)
-	if err != nil {
-		return nil, err
+	if resp, err = http.ReadResponse(bufio.NewReader(bytes.NewReader(head)), nil); err != nil {
+		return nil, nil, err
 	}
 	resp.Body.Close()
 	if c.r.Agent == "" {
-		if c.r.Agent = resp.Header.Get("Server"); c.r.Agent == "" {
-			c.r.Agent = unknownServer
-		}
+		c.r.Agent = resp.Header.Get("Server")
 	}
-	c.nc.SetDeadline(time.Time{})
+	return resp, early, nil
+}
+
+// opened judges the answer that opens a connection, and sets up what it agrees to.
+func (c *conn) opened(resp *http.Response, key string) error {
 	if err := checkResponse(resp, key, c.r.HTTPRequest); err != nil {
-		return nil, err
+		return err
 	}
-	return early, c.agreed(resp.Header)
+	return c.agreed(resp.Header)
 }
 
 // checkResponse judges the answer of a server to a request, RFC 6455 §4.1.
@@ -250,6 +260,8 @@ func checkRequest(req *http.Request) error {
 	switch {
 	case req.Method != http.MethodGet || !req.ProtoAtLeast(1, 1):
 		return errors.New("a request other than GET with HTTP/1.1")
+	case req.Host == "":
+		return errors.New("a request without Host (RFC 6455 §4.2.1)")
 	case !hasToken(req.Header, "Upgrade", "websocket") || !hasToken(req.Header, "Connection", "upgrade"):
 		return errors.New("a request that is no opening handshake")
 	case req.Header.Get("Sec-WebSocket-Version") != "13":
