@@ -27,7 +27,8 @@ var (
 	smallPool  = newBufferPool(smallBuffer)
 	mediumPool = newBufferPool(mediumBuffer)
 	largePool  = newBufferPool(largeBuffer)
-	// messagePool is for messages that do not arrive in one piece and are handed to a Handler.
+	// messagePool is for messages as a whole: those that arrive in pieces for a Handler, and what is inflated or
+	// compressed in one go. Its memory may grow, see freeMessage.
 	messagePool = newBufferPool(largeBuffer)
 )
 

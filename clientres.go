@@ -9,7 +9,6 @@ import (
 	"io"
 	"math"
 	"net/http"
-	"slices"
 	"time"
 )
 
@@ -54,8 +53,7 @@ func readAnswer(ctx context.Context, r io.Reader, req *upgradeRequest, maxHeader
 	if a.subprotocol, a.deflate, herr = judgeAnswer(res, req); herr != nil {
 		return a, herr
 	}
-	behind, _ := in.Peek(in.Buffered())
-	a.leftover = slices.Clone(behind)
+	a.leftover = peekAll(in) // which newConn copies
 	return a, nil
 }
 

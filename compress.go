@@ -8,7 +8,6 @@ import "hawser.example/websocket/internal/deflate"
 // deflater is the encoder's state for compressed messages.
 type deflater struct {
 	*deflate.Encoder
-	takeover  bool // it has a context that is taken over
 	threshold int  // bytes from which on a message is compressed
 	fragments bool // also messages in several frames are compressed
 	made      int  // compressed bytes of the message at hand, for whoever counts
@@ -26,7 +25,7 @@ func (e *encoder) deflates(n int) bool { return e.deflater != nil && n >= e.defl
 // the context that is taken over has p already, ok is true.
 func (e *encoder) deflate(dst, p []byte, continues bool) (out []byte, ok bool) {
 	out = e.deflater.Append(dst, p)
-	if !continues && !e.deflater.takeover && len(out)-len(dst) >= len(p) {
+	if !continues && !e.deflater.TakesOver() && len(out)-len(dst) >= len(p) {
 		return out[:len(dst)], false
 	}
 	e.deflater.made += len(out) - len(dst)

@@ -184,8 +184,7 @@ func newConn(nc net.Conn, r role, cfg connConfig, leftover []byte) *Conn {
 func (c *Conn) useDeflate(p deflateParams) {
 	c.dec.inflater.Decoder = deflate.NewDecoder(p.receive.bits, p.receive.takeover)
 	c.enc.deflater = &deflater{
-		Encoder:   deflate.NewEncoder(p.send.bits, p.sendsContext(), p.level.internal()),
-		takeover:  p.sendsContext(),
+		Encoder:   deflate.NewEncoder(p.send.bits, p.send.takeover, p.level.internal()),
 		threshold: p.threshold,
 		fragments: p.fragments,
 	}

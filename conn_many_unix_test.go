@@ -4,7 +4,6 @@ package websocket
 
 import (
 	"net/http"
-	"runtime"
 	"sync"
 	"syscall"
 	"testing"
@@ -25,15 +24,6 @@ func manyConnections(t *testing.T) int {
 	return int(min(most, (limit.Cur-min(limit.Cur/10, 200))/2))
 }
 
-// heapInUse returns how many bytes of objects there are, without what pools keep.
-func heapInUse() int64 {
-	runtime.GC()
-	runtime.GC() // what a pool holds survives one collection
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc)
-}
-
 // Thousands of dialled connections in one process, each with a reader that waits, hold no buffer: neither at first nor
 // after messages of many sizes have come and gone. The same goes for the servers at their other ends.
 func TestManyDialledConnectionsHoldNoBuffers(t *testing.T) {
@@ -47,7 +37,7 @@ func TestManyDialledConnectionsHoldNoBuffers(t *testing.T) {
 	go server.Serve(ln)
 	defer server.Close()
 
-	before := heapInUse()
+	before := liveHeap()
 	conns := make([]*Conn, n)
 	var echoed, readers sync.WaitGroup // messages to come back; goroutines
 	inParallel(n, func(i int) {
@@ -69,7 +59,7 @@ func TestManyDialledConnectionsHoldNoBuffers(t *testing.T) {
 	if t.Failed() {
 		t.FailNow()
 	}
-	idle := heapInUse()
+	idle := liveHeap()
 	sizes := []int{100, 5000, 40_000}
 	payload := make([]byte, 40_000)
 	inParallel(n, func(i int) {
@@ -82,7 +72,7 @@ func TestManyDialledConnectionsHoldNoBuffers(t *testing.T) {
 		}
 	})
 	echoed.Wait()
-	after := heapInUse()
+	after := liveHeap()
 	t.Logf("%d connections and their servers: %d bytes of heap each, %d after traffic", n,
 		(idle-before)/int64(n), (after-before)/int64(n))
 	// The smallest buffer has 4 KiB. A pair of Conns with their sockets needs less than twice that.

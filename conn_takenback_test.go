@@ -17,7 +17,8 @@ import (
 // The tests in this file are about messages that were compressed and then not sent, or sent without having been
 // compressed by the connection: what the encoder reaches back to must be what the peer has.
 
-// A message that is given up before its first byte has been compressed already. Those behind it do not reach back to it.
+// A message that is given up before its first byte has been compressed already. Those behind it do not reach back to
+// it.
 func TestCompressedWriteGivenUpBeforeItsFirstByte(t *testing.T) {
 	limits := append(writeLimits, writeLimit{"WritePrepared", func(c *Conn, d time.Duration, p []byte) error {
 		m, err := NewPreparedMessage(BinaryMessage, p)
@@ -140,8 +141,8 @@ func TestStreamWriteDeadlineInsideACompressedFrame(t *testing.T) {
 	})
 }
 
-// FuzzCompressedStream: an encoder is told to send messages in all ways, to take some back, and to send others that it has
-// not compressed. A peer that has only what was sent reads them all.
+// FuzzCompressedStream: an encoder is told to send messages in all ways, to take some back, and to send others that it
+// has not compressed. A peer that has only what was sent reads them all.
 func FuzzCompressedStream(f *testing.F) {
 	f.Add([]byte("m9bm5am9bx9bp8bm9bf3af2bf0bq9am9b"), uint8(15), true, uint8(0), true)
 	f.Add([]byte("mzbxzbmzbpzbmzbn9am9aw9bm9b"), uint8(9), true, uint8(1), false)
@@ -156,7 +157,6 @@ func FuzzCompressedStream(f *testing.F) {
 		}
 		e.deflater = &deflater{
 			Encoder:   deflate.NewEncoder(window.bits, takeover, l.internal()),
-			takeover:  takeover && l != CompressionHuffman,
 			threshold: 40,
 			fragments: level >= 128,
 		}

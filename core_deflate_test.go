@@ -123,13 +123,20 @@ func TestRFC7692Section7_2_3_Examples(t *testing.T) {
 		}, want: `text "Hello"`},
 		{name: "7.2.3.6 an empty message", frames: []sampleFrame{fr(fin|rsv1|text, "\x00")}, want: `text ""`},
 	}))
-	e := deflatingEncoder(serverRole, takeover15, 0)
+	e, in := deflatingEncoder(serverRole, takeover15, 0), newFlateReceiver(takeover15)
 	if got, err := e.appendMessage(nil, TextMessage, []byte("Hello")); err != nil || string(got) != "\xc1\x07"+hello {
 		t.Errorf("7.2.3.1: our encoder makes % x of it, %v", got, err)
 	}
-	// Our encoder does not look for matches in messages as short as this one: they are below the default threshold.
-	if got, err := e.appendMessage(nil, TextMessage, []byte("Hello")); err != nil || len(got) > 2+len(hello) {
-		t.Errorf("7.2.3.2: our encoder makes % x of it, %v", got, err)
+	if _, err := in.inflate(hello); err != nil {
+		t.Error(err)
+	}
+	// Our encoder does not look for matches in messages as short as this one.
+	got, err := e.appendMessage(nil, TextMessage, []byte("Hello"))
+	if err != nil || len(got) > 2+len(hello) {
+		t.Fatalf("7.2.3.2: our encoder makes % x of it, %v", got, err)
+	}
+	if text, err := in.inflate(string(got[2:])); err != nil || text != "Hello" {
+		t.Errorf("7.2.3.2: our encoder makes % x of it, which is %q, %v", got, text, err)
 	}
 	if got, _ := e.appendMessage(nil, BinaryMessage, nil); string(got) != "\xc2\x01\x00" {
 		t.Errorf("our encoder makes % x of an empty message", got)
@@ -347,13 +354,12 @@ func deflatingEncoder(r role, window deflateContext, threshold int) *encoder {
 	e := &encoder{role: r, keys: func() [4]byte { return [4]byte{9, 8, 7, 6} }}
 	e.deflater = &deflater{
 		Encoder:   deflate.NewEncoder(window.bits, window.takeover, deflate.Fast),
-		takeover:  window.takeover,
 		threshold: threshold,
 	}
 	return e
 }
 
-// frames splits what an encoder of role r made.
+// splitFrames splits what an encoder of role r made.
 func splitFrames(t *testing.T, r role, b []byte) (frames []rawFrame) {
 	t.Helper()
 	for len(b) > 0 {

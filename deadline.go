@@ -25,6 +25,9 @@ func (i instant) add(d time.Duration) instant {
 // time is counted from now, so that a clock that was set meanwhile does no harm beside a deadline by that clock.
 func (i instant) time() time.Time { return time.Now().Add(time.Duration(i - thisInstant())) }
 
+// passed reports whether a deadline has passed; the zero time is none.
+func passed(t time.Time) bool { return !t.IsZero() && !time.Now().Before(t) }
+
 // longAgo is a deadline that has passed.
 var longAgo = time.Unix(1, 0)
 
@@ -82,7 +85,7 @@ func (d *readDeadline) setAlive(t instant) {
 func (d *readDeadline) userPassed() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return !d.user.IsZero() && !time.Now().Before(d.user)
+	return passed(d.user)
 }
 
 // disable takes all deadlines away, for good.
@@ -115,8 +118,6 @@ func (d *readDeadline) uncancel() {
 func (d *readDeadline) expired() expiry {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	now := time.Now()
-	passed := func(t time.Time) bool { return !t.IsZero() && !now.Before(t) }
 	switch {
 	case d.off:
 		d.apply()
@@ -146,8 +147,8 @@ type writeDeadline struct {
 	moved chan struct{} // closed when user changes; nil unless somebody waits for the write lock until user
 }
 
-// wdl returns the connection's writeDeadline, which has no memory until a write waits, the owner sets a deadline, or a Close
-// is sent.
+// wdl returns the connection's writeDeadline, which has no memory until a write waits, the owner sets a deadline, or a
+// Close is sent.
 func (c *Conn) wdl() *writeDeadline {
 	if d := c.wdlMem.Load(); d != nil {
 		return d
@@ -233,7 +234,7 @@ func (w writeWait) stop() {
 func (d *writeDeadline) userPassed() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return !d.user.IsZero() && !time.Now().Before(d.user)
+	return passed(d.user)
 }
 
 // begin is called before each write that waits; limit is how long it may take, 0 for any time.
@@ -270,8 +271,6 @@ func (d *writeDeadline) cancel() {
 func (d *writeDeadline) expired() expiry {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	now := time.Now()
-	passed := func(t time.Time) bool { return !t.IsZero() && !now.Before(t) }
 	switch {
 	case d.cancelled:
 		return expiredContext

@@ -146,11 +146,6 @@ func (d *decoder) header(b []byte) (h Header, size int) {
 		return h, 0
 	}
 	h, size = ParseHeader(b)
-	if size == 0 {
-		h2 := parsePrefix(b[0], b[1])
-		h2.Length = h.Length
-		h = h2
-	}
 	if d.err = checkByte0(h, s); d.err != nil {
 		return h, 0
 	}

@@ -258,12 +258,10 @@ func (c *Conn) setCauseLocked(err error) {
 
 // failed returns why the connection ends, nil as long as it does not.
 func (c *Conn) failed() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.ending == nil {
+	if !c.dying.Load() {
 		return nil
 	}
-	return c.ending.cause
+	return c.ending.cause // fixed once dying is set
 }
 
 // closeState returns where the closing handshake is.

@@ -1393,19 +1393,13 @@ func TestHubMemoryIsBounded(t *testing.T) {
 				subscriber(t, h, 16, connConfig{writeTimeout: -1}, "a")
 			}
 			p := make([]byte, size)
-			heap := func() int {
-				var stats runtime.MemStats
-				runtime.GC()
-				runtime.ReadMemStats(&stats)
-				return int(stats.HeapAlloc)
-			}
-			before := heap()
+			before := liveHeap()
 			for range 1000 { // 62 MiB
 				h.Publish("a", BinaryMessage, p)
 			}
 			synctest.Wait()
 			// The subscribers have their messages in common.
-			if grown := heap() - before; grown > 4*limit {
+			if grown := liveHeap() - before; grown > 4*limit {
 				t.Errorf("policy %d: %d KiB more are in use, %d KiB may wait for each", policy, grown>>10, limit>>10)
 			}
 		})

@@ -76,8 +76,12 @@ func (h *Hub) send(log []hubEntry) {
 func shares(log []hubEntry) map[hubShare][]*Conn {
 	groups := make(map[hubShare][]*Conn, 1)
 	if sameReceivers(log) {
-		all := ^uint64(0) >> (64 - len(log))
-		for _, c := range log[0].to {
+		all, to := ^uint64(0)>>(64-len(log)), log[0].to
+		if v := to[0].variant; !slices.ContainsFunc(to, func(c *Conn) bool { return c.variant != v }) {
+			groups[hubShare{all, v}] = to // the usual case: nobody has to be sorted out
+			return groups
+		}
+		for _, c := range to {
 			share := hubShare{all, c.variant}
 			groups[share] = append(groups[share], c)
 		}

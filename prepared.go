@@ -29,6 +29,11 @@ type preparedFrame struct {
 	message  []byte // what it stands for
 }
 
+// header is that of its frame. RFC 7692, section 6.1: RSV1 says that it is compressed.
+func (f *preparedFrame) header() Header {
+	return Header{Fin: true, RSV1: f.deflated, Opcode: Opcode(f.msgType)}
+}
+
 // A frameVariant says how a message is encoded for connections that share its frame. The zero value is: not compressed.
 type frameVariant struct {
 	bits      uint8 // of the window; 0: not compressed

@@ -107,8 +107,8 @@ func (c *Conn) ReadContext(ctx context.Context) (MessageType, []byte, error) {
 func (c *Conn) SetReadDeadline(t time.Time) error { return c.rdl.setUser(t) }
 
 // SetReadLimit sets how many bytes a message may have, from the next message on. A longer one fails the connection with
-// code 1009 and [ErrReadLimit] as soon as its header says so. 0 means [DefaultReadLimit], a negative n no limit. It may be
-// called from any goroutine.
+// code 1009 and [ErrReadLimit] as soon as its header says so. 0 means [DefaultReadLimit], a negative n no limit. It may
+// be called from any goroutine.
 func (c *Conn) SetReadLimit(n int64) { c.readLimit.Store(option(n, DefaultReadLimit)) }
 
 // readMessage reads the next message into memory of its own. How large a compressed one becomes shows when it is there,
@@ -228,7 +228,8 @@ func (c *Conn) discard(ev event) error {
 	return nil
 }
 
-// bodyRoom cuts p down to what one read may put there: no more than is missing of the current frame.
+// bodyRoom cuts p down to what one read may put there: no more than is missing of the current frame. It tells the read
+// buffer that these bytes pass it by.
 func (c *Conn) bodyRoom(p []byte) []byte {
 	c.in.bypassed(c.dec.body())
 	return p[:min(uint64(len(p)), c.dec.body())]
@@ -270,8 +271,9 @@ func (c *Conn) nextData() (event, error) {
 	}
 }
 
-// decode returns the next piece of a data message, or the peer's Close, that is in the read buffer. It answers Pings and
-// notices Pongs that come before it. With eventNone what is in the buffer is used up, but for the beginning of a frame.
+// decode returns the next piece of a data message, or the peer's Close, that is in the read buffer. It answers Pings
+// and notices Pongs that come before it. With eventNone what is in the buffer is used up, but for the beginning of a
+// frame.
 func (c *Conn) decode() (event, *ProtocolError) {
 	for {
 		if !c.dec.midMessage() {

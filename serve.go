@@ -71,13 +71,12 @@ func (c *Conn) serve(h Handler) error {
 	defer s.endMessage()
 	for s.deliver() {
 		if err := c.wire.serve(s); err != nil {
-			s.end = func() error { return c.serveFailed(err) }
-		}
-		if s.end != nil {
-			if err := s.end(); err != nil {
+			if err = c.serveFailed(err); err != nil {
 				return c.fail(err)
 			}
-			s.end = nil
+		}
+		if s.end != nil {
+			break
 		}
 	}
 	return c.fail(s.end())

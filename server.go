@@ -56,7 +56,8 @@ type Upgrader struct {
 }
 
 // Upgrade answers the handshake in r and returns the connection. header is added to the answer; it must not contain
-// what the handshake itself sets, and nothing may have been written to w before. If the request is refused it has been answered, and the error is a [*HandshakeError].
+// what the handshake itself sets, and nothing may have been written to w before. If the request is refused it has been
+// answered, and the error is a [*HandshakeError].
 //
 // The connection is taken from the [http.Server] (hijacked): the handler may return, r.Context() no longer tells when
 // the peer leaves, and Server.Shutdown does not wait for it; see [Upgrader.Shutdown]. Middleware is passed by its

@@ -121,7 +121,7 @@ func (c *Conn) appendShared(dst []byte, f *preparedFrame, own bool) []byte {
 		return c.enc.appendData(dst, f.msgType, f.message)
 	}
 	c.noteShared(f)
-	return c.enc.append(dst, Header{Fin: true, RSV1: f.deflated, Opcode: Opcode(f.msgType)}, f.payload)
+	return c.enc.append(dst, f.header(), f.payload)
 }
 
 // requeue puts messages in front of those that wait: they were published earlier. They were on their way already, so no

@@ -151,9 +151,6 @@ func (s *streamConn) Write(p []byte) (int, error) {
 	if len(p) > streamChunk {
 		return s.putFragments(ctx, p)
 	}
-	if err := c.reserve(ctx, frameSize(len(p)), notBegun); err != nil {
-		return 0, streamWriteError(err)
-	}
 	switch err := c.putSmall(ctx, s.msgType, p); err {
 	case nil:
 	case errWriteKept:

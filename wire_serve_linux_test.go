@@ -4,7 +4,6 @@ package websocket
 
 import (
 	"net"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -47,25 +46,25 @@ func TestParksOnlyWhenNothingCanBeMissed(t *testing.T) {
 		sends func(peer *net.TCPConn)
 		reads int
 		parks bool
+		late  bool // see countingTaker
 	}{
-		{"nothing", false, func(*net.TCPConn) {}, 1, true},
-		{"a message that is answered", true, func(p *net.TCPConn) { p.Write([]byte("message")) }, 1, true},
-		{"a message that is not answered", false, func(p *net.TCPConn) { p.Write([]byte("message")) }, 2, true},
-		{"more than there is space for", true, func(p *net.TCPConn) { p.Write(make([]byte, 1500)) }, 2, true},
-		{"just as much as there is space for", true, func(p *net.TCPConn) { p.Write(make([]byte, 1024)) }, 1, true},
+		{"nothing", false, func(*net.TCPConn) {}, 1, true, false},
+		{"a message that is answered", true, func(p *net.TCPConn) { p.Write([]byte("message")) }, 1, true, false},
+		{"a message that is not answered", false, func(p *net.TCPConn) { p.Write([]byte("message")) }, 2, true, false},
+		{"more than there is space for", true, func(p *net.TCPConn) { p.Write(make([]byte, 1500)) }, 2, true, false},
+		{"just as much as there is space for", true, func(p *net.TCPConn) { p.Write(make([]byte, 1024)) }, 1, true, false},
 		{"just as much as there is space for and the end", true,
-			func(p *net.TCPConn) { p.Write(make([]byte, 1024)); p.CloseWrite() }, 2, false},
-		{"a message and the end", true, func(p *net.TCPConn) { p.Write([]byte("message")); p.CloseWrite() }, 2, false},
-		{"a message and a reset", true, func(p *net.TCPConn) { p.Write([]byte("message")); p.SetLinger(0); p.Close() }, 2, false},
+			func(p *net.TCPConn) { p.Write(make([]byte, 1024)); p.CloseWrite() }, 2, false, false},
+		{"a message and the end", true, func(p *net.TCPConn) { p.Write([]byte("message")); p.CloseWrite() }, 2, false, false},
+		{"a message and a reset", true, func(p *net.TCPConn) { p.Write([]byte("message")); p.SetLinger(0); p.Close() }, 2, false, false},
 		{"a message that is not answered and a reset", false,
-			func(p *net.TCPConn) { p.Write([]byte("message")); p.SetLinger(0); p.Close() }, 2, false},
+			func(p *net.TCPConn) { p.Write([]byte("message")); p.SetLinger(0); p.Close() }, 2, false, false},
 		{"a message and a reset, behind a write from elsewhere", false,
-			func(p *net.TCPConn) { p.Write([]byte("message")); p.SetLinger(0); p.Close() }, 2, false},
-		{"a reset", false, func(p *net.TCPConn) { p.SetLinger(0); p.Close() }, 1, false},
-		{"the end", false, func(p *net.TCPConn) { p.CloseWrite() }, 1, false},
+			func(p *net.TCPConn) { p.Write([]byte("message")); p.SetLinger(0); p.Close() }, 2, false, true},
+		{"a reset", false, func(p *net.TCPConn) { p.SetLinger(0); p.Close() }, 1, false, false},
+		{"the end", false, func(p *net.TCPConn) { p.CloseWrite() }, 1, false, false},
 	}
 	for _, tt := range tests {
-		late := strings.HasSuffix(tt.name, ", behind a write from elsewhere")
 		t.Run(tt.name, func(t *testing.T) {
 			ours, peer := tcpPair(t)
 			w := newSocketWire(ours).(*socketWire)
@@ -75,7 +74,7 @@ func TestParksOnlyWhenNothingCanBeMissed(t *testing.T) {
 			}
 			tt.sends(peer.(*net.TCPConn))
 			awaitArrival(t, w)
-			taker := &countingTaker{w: w, reply: tt.reply, late: late}
+			taker := &countingTaker{w: w, reply: tt.reply, late: tt.late}
 			w.taker = taker
 			parked := false
 			if err := w.raw.Control(func(fd uintptr) { parked = !w.readOn(fd) }); err != nil {

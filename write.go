@@ -71,10 +71,8 @@ func (c *Conn) WritePrepared(m *PreparedMessage) error {
 		return c.putMessage(nil, m.Type(), m.plain.message)
 	}
 	f := m.as(c.variant)
-	if f.deflated {
-		c.enc.sent(f.message, len(f.payload))
-	}
-	return c.putPayload(nil, Header{Fin: true, RSV1: f.deflated, Opcode: Opcode(f.msgType)}, f.payload, len(f.message))
+	c.noteShared(f)
+	return c.putPayload(nil, f.header(), f.payload, len(f.message))
 }
 
 // SetWriteDeadline sets until when writes may wait for the peer; the zero time means as long as WriteTimeout allows. A
@@ -145,6 +143,7 @@ func (c *Conn) putLarge(ctx context.Context, t MessageType, p []byte) error {
 	if c.enc.deflates(size) {
 		scratch := getBuffer(messagePool)
 		defer scratch.freeMessage()
+		// RFC 7692, section 6.1: RSV1 says that the message is compressed.
 		if scratch.b, h.RSV1 = c.enc.deflate(scratch.b, p, false); h.RSV1 {
 			p = scratch.b
 		}
@@ -298,7 +297,9 @@ func (c *Conn) allSent() {
 	if c.counters.unsent.Load() != 0 {
 		c.counters.unsent.Store(0)
 	}
-	c.collecting.Store(false)
+	if c.collecting.Load() {
+		c.collecting.Store(false)
+	}
 }
 
 const (

@@ -92,10 +92,8 @@ func (c *Conn) tryLock() bool { return c.wlock.tryLock() }
 // lockWrite waits for the write lock. It fails if the connection is ending, if ctx, which may be nil, gives up, or, if
 // limited, when the owner's deadline passes.
 func (c *Conn) lockWrite(ctx context.Context, limited bool) error {
-	if !c.tryLock() {
-		if err := c.waitLock(ctx, limited); err != nil {
-			return err
-		}
+	if err := c.waitLock(ctx, limited); err != nil {
+		return err
 	}
 	if c.dying.Load() {
 		c.unlockWrite()
@@ -110,6 +108,9 @@ func (c *Conn) lockWrite(ctx context.Context, limited bool) error {
 
 // waitLock is lockWrite that takes the lock in any case.
 func (c *Conn) waitLock(ctx context.Context, limited bool) error {
+	if c.tryLock() {
+		return nil
+	}
 	turn := c.wlock.queue()
 	err := c.waitTurn(ctx, limited, turn.come, "other writes")
 	if err != nil && !c.wlock.leave(turn) {

@@ -46,6 +46,9 @@ func NewEncoder(windowBits int, takeover bool, level Level) *Encoder {
 	return &Encoder{bits: uint8(windowBits), level: level, takeover: takeover && level != HuffmanOnly}
 }
 
+// TakesOver reports whether the context of one message is taken over to the next.
+func (e *Encoder) TakesOver() bool { return e.takeover }
+
 // Append deflates a whole message and appends what is to be sent to dst: flushed to a byte, without the four bytes
 // 00 00 ff ff behind it (RFC 7692, section 7.2.1). It is longer than the message by no more than 5 bytes for each 64
 // KiB begun, and 6. Append allocates only when dst has no room, of which it wants up to 16 bytes more than it fills.

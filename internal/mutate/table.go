@@ -293,7 +293,7 @@ var table = []mutation{
 	{"RFC 7692, 7.2.1", "the tail stays between fragments", "TestFragmentsAreCompressedAllOrNone",
 		"compress.go", "out = append(out, deflateTail...)", "_ = out"},
 	{"RFC 7692, 7.2.1", "what the context has is sent compressed", "TestMessagesThatGainNothing",
-		"compress.go", "!continues && !e.deflater.takeover &&", "!continues &&"},
+		"compress.go", "!continues && !e.deflater.TakesOver() &&", "!continues &&"},
 	{"RFC 7692, 7.2.1", "a message taken back is not in the context", "TestCompressedWriteGivenUpBeforeItsFirstByte",
 		"compress.go", "\t\te.deflater.Forget()", "\t\t_ = e"},
 	{"RFC 7692, 7.2.1", "a large message taken back is not in the context", "TestCompressedWriteGivenUpBeforeItsFirstByte",
