@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -119,6 +120,21 @@ func TestPeerThatNeverReads(t *testing.T) {
 	})
 	if r.Behavior != Failed || !strings.Contains(r.Reason, "does not read") || r.BehaviorClose != Unclean {
 		t.Errorf("%s, %s: %s", r.Behavior, r.BehaviorClose, r.Reason)
+	}
+}
+
+// A log that nobody asked for in full ends at its bound, and says so.
+func TestLogIsBounded(t *testing.T) {
+	l := logger{on: true, bound: 3}
+	for range 10 {
+		l.add(WireEntry{Kind: "RO"})
+	}
+	var kinds []string
+	for _, e := range l.entries {
+		kinds = append(kinds, e.Kind)
+	}
+	if !slices.Equal(kinds, []string{"RO", "RO", "RO", "WLM"}) {
+		t.Errorf("the log is %q", kinds)
 	}
 }
 

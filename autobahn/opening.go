@@ -281,31 +281,3 @@ func answer(req *http.Request, extra ...string) string {
 		"Connection: Upgrade", "Sec-WebSocket-Accept: " + acceptKey(req.Header.Get("Sec-WebSocket-Key"))}
 	return strings.Join(append(lines, extra...), "\r\n") + "\r\n\r\n"
 }
-
-// openServer answers a client that wants the case.
-func (c *conn) openServer(req *http.Request) error {
-	var extra []string
-	if d := c.c.Deflate; d != nil {
-		offers := parseExtensions(strings.Join(req.Header.Values("Sec-WebSocket-Extensions"), ","))
-		if p, ok := d.accept(offers); ok {
-			c.compress(p)
-			extra = append(extra, "Sec-WebSocket-Extensions: "+p.String())
-		}
-	}
-	if p := req.Header.Get("Sec-WebSocket-Protocol"); p != "" {
-		first, _, _ := strings.Cut(p, ",") // the kit speaks all of them
-		extra = append(extra, "Sec-WebSocket-Protocol: "+strings.TrimSpace(first))
-	}
-	c.r.HTTPResponse = answer(req, extra...)
-	first := []byte(c.r.HTTPResponse)
-	if c.c.eager {
-		for c.played < len(c.c.Steps) && c.c.Steps[c.played].Op != Kill {
-			c.step(c.c.Steps[c.played])
-			c.played++
-		}
-		first = append(first, c.pending...)
-		c.pending = nil
-	}
-	_, err := c.nc.Write(first)
-	return err
-}

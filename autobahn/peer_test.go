@@ -573,6 +573,12 @@ func (p *peer) serve() {
 		if p.has("ignores a window that is asked for") {
 			d.serverBits = 0
 		}
+		if p.has("answers with the largest window") {
+			d.serverBits = 15
+		}
+		if p.has("ignores that no takeover is asked for") {
+			d.serverNoTakeover = false
+		}
 		p.compress(d)
 		extra = append(extra, "Sec-WebSocket-Extensions: "+d.String())
 	}
@@ -653,6 +659,9 @@ func (p *peer) dial(path string) {
 				p.compress(d)
 			}
 		}
+	}
+	if p.has("loses what comes with the answer") {
+		early = nil
 	}
 	p.run(early)
 }

@@ -59,7 +59,7 @@ func (c *conn) notOpened(err error) *Result {
 // ErrGone is in the error of a run whose server took connections, and then did not any more.
 var ErrGone = errors.New("is gone")
 
-// A client-side runner tests a server.
+// A serverRun tests a server.
 type serverRun struct {
 	opt    Options
 	addr   *address
