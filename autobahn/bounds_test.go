@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -119,6 +120,34 @@ func TestPeerThatNeverReads(t *testing.T) {
 	})
 	if r.Behavior != Failed || !strings.Contains(r.Reason, "does not read") || r.BehaviorClose != Unclean {
 		t.Errorf("%s, %s: %s", r.Behavior, r.BehaviorClose, r.Reason)
+	}
+}
+
+// A log that nobody asked for in full ends at its bound, and says so.
+func TestLogIsBounded(t *testing.T) {
+	l := logger{on: true, bound: 3}
+	for range 10 {
+		l.add(WireEntry{Kind: "RO"})
+	}
+	var kinds []string
+	for _, e := range l.entries {
+		kinds = append(kinds, e.Kind)
+	}
+	if !slices.Equal(kinds, []string{"RO", "RO", "RO", "WLM"}) {
+		t.Errorf("the log is %q", kinds)
+	}
+}
+
+// What a Close says of the reason in another Close that is not UTF-8 is what it says of text, RFC 6455 §8.1.
+func TestReasonThatIsNotUTF8(t *testing.T) {
+	for payload, want := range map[string]int{"\x03\xe8\xff": 1007, "\x03\xed": 1002, "\x03": 1002} {
+		r := runAgainst(t, "1.1.1", func(c *websocket.Conn) {
+			c.NetConn().Write(append(header{fin: true, opcode: opClose, length: uint64(len(payload))}.append(nil), payload...))
+			c.ReadMessage()
+		})
+		if r.LocalCloseCode == nil || *r.LocalCloseCode != want {
+			t.Errorf("%q: %+v", payload, r)
+		}
 	}
 }
 

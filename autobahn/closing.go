@@ -55,7 +55,7 @@ func (c *conn) closed(payload []byte) {
 	if c.replied || c.r.WasClean {
 		return // one is enough, and what follows it is nobody's business, RFC 6455 §5.5.1
 	}
-	code, reason, why := parseClose(payload)
+	code, reason, bad, why := parseClose(payload)
 	if code != nil {
 		c.r.RemoteCloseCode = code
 	}
@@ -64,7 +64,7 @@ func (c *conn) closed(payload []byte) {
 	}
 	switch {
 	case why != "" && c.state == stateOpen:
-		c.violation(1002, why)
+		c.violation(bad, why)
 		return
 	case why != "":
 		// It is no answer: the time that the peer has for one runs on.
@@ -123,23 +123,23 @@ func (c *conn) finish() {
 	c.out.end()
 }
 
-// parseClose reads the payload of a Close; why names the rule that it breaks, or is empty.
-func parseClose(p []byte) (code *int, reason, why string) {
+// parseClose reads the payload of a Close. Where it breaks a rule, why names that, and bad is what a Close says of it.
+func parseClose(p []byte) (code *int, reason string, bad int, why string) {
 	if len(p) == 0 {
-		return nil, "", ""
+		return nil, "", 0, ""
 	}
 	if len(p) == 1 {
-		return nil, "", "a Close with half a code (RFC 6455 §5.5.1)"
+		return nil, "", 1002, "a Close with half a code (RFC 6455 §5.5.1)"
 	}
 	n := int(binary.BigEndian.Uint16(p))
 	reason = string(p[2:])
 	switch {
 	case !sendable(n):
-		why = fmt.Sprintf("a Close with the code %d (RFC 6455 §7.4)", n)
+		bad, why = 1002, fmt.Sprintf("a Close with the code %d (RFC 6455 §7.4)", n)
 	case !utf8.ValidString(reason):
-		why = "a Close with a reason that is not UTF-8 (RFC 6455 §5.5.1)"
+		bad, why = 1007, "a Close with a reason that is not UTF-8 (RFC 6455 §5.5.1, §8.1)"
 	}
-	return &n, reason, why
+	return &n, reason, bad, why
 }
 
 // sendable tells whether a Close may have this code, RFC 6455 §7.4 and the registry of IANA.

@@ -25,6 +25,16 @@
 //	closing.go            the closing handshake, and who ended what
 //	deflate.go, inflate.go, huffman.go, sequence.go   permessage-deflate
 //	grade.go              the grades
+//	result.go             what a case leaves behind
+//
+// And what comes of results:
+//
+//	index.go, report*.go  the files of a report, written and read
+//	html*.go, page        its page
+//	verdict.go, summary*.go, baseline.go   whether a report is good enough
+//	junit.go              that for CI
+//
+// What is run is said by run.go, the options of both modes, and by spec.go, the original's files.
 //
 // The tests hold the tables against facts about the original (testdata/facts.txt) and try the kit on implementations
 // with one fault each: testdata/mutants.txt says which cases find which.

@@ -75,8 +75,8 @@ func (c *conn) event(e Event) {
 	}
 }
 
-// A peer that does not stop talking is not listened to for ever. The most that a case with an event list expects are ten
-// events, of 256 KiB in all.
+// A peer that does not stop talking is not listened to for ever. The most that a case with an event list expects are 1001
+// events, or 256 KiB in all.
 const (
 	maxReceived      = 4096
 	maxReceivedBytes = 64 << 20

@@ -10,9 +10,8 @@ import (
 func (c *conn) judge() {
 	r := c.r
 	r.Behavior, r.Reason = c.behavior()
-	var wrong bool
-	r.BehaviorClose, r.ReasonClose, wrong = c.closeGrade()
-	if wrong && c.c.Close.WrongIsFatal {
+	r.BehaviorClose, r.ReasonClose = c.closeGrade()
+	if r.BehaviorClose == Failed && c.c.Close.WrongIsFatal {
 		r.Behavior, r.Reason = Failed, "The wrong side ended the connection."
 	}
 	if c.c.Informational {
@@ -79,25 +78,25 @@ func (c *conn) frameCounts() string {
 	return ""
 }
 
-// closeGrade applies the rules of the close, in their order. wrong tells that it was the wrong side.
-func (c *conn) closeGrade() (g Grade, why string, wrong bool) {
+// closeGrade applies the rules of the close, in their order. It is Failed when the wrong side closed.
+func (c *conn) closeGrade() (g Grade, why string) {
 	r, rule := c.r, c.c.Close
 	if r.Behavior == Unimplemented {
 		rule = closedNormally // by the kit, which has nothing to play
 	}
 	switch {
 	case r.ClosedByMe && !rule.ClosedByMe:
-		return Failed, "The kit had to end the connection, and the peer should have.", true
+		return Failed, "The kit had to end the connection, and the peer should have."
 	case !r.ClosedByMe && rule.ClosedByMe:
-		return Failed, "The peer ended the connection, and the kit should have.", true
+		return Failed, "The peer ended the connection, and the kit should have."
 	case rule.RequireClean && !r.WasClean:
-		return Unclean, "There was no complete closing handshake.", false
+		return Unclean, "There was no complete closing handshake."
 	case r.RemoteCloseCode != nil && !slices.Contains(rule.Codes, *r.RemoteCloseCode):
-		return WrongCode, fmt.Sprintf("The peer's Close has the code %d, not %v.", *r.RemoteCloseCode, rule.Codes), false
+		return WrongCode, fmt.Sprintf("The peer's Close has the code %d, not %v.", *r.RemoteCloseCode, rule.Codes)
 	case !c.isServer && r.DroppedByMe:
-		return FailedByClient, "The kit had to end TCP, which is for the server to do first (RFC 6455 §7.1.1).", false
+		return FailedByClient, "The kit had to end TCP, which is for the server to do first (RFC 6455 §7.1.1)."
 	}
-	return OK, "It ended as it should.", false
+	return OK, "It ended as it should."
 }
 
 // ownFindings are the verdicts that the original does not pass.

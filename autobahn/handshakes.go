@@ -1,9 +1,6 @@
 package autobahn
 
 import (
-	"bufio"
-	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -186,49 +183,30 @@ func (s *shake) send(w io.Writer, head string) error {
 	return nil
 }
 
-// shakeServer tests the handshake of a server. opened is to be called when the handshake is over: it returns false when
-// the run is, too.
-func (s *serverRun) shakeServer(ctx context.Context, k *conn, opened func() bool) *Result {
-	h, key := k.c.handshake, newKey()
-	k.r.HTTPRequest = h.apply(s.addr.request(key, s.opt.Header))
-	k.r.HTTPRequest = strings.Replace(k.r.HTTPRequest, "%s", s.addr.url.RequestURI(), 1)
-	k.nc.SetDeadline(time.Now().Add(s.opt.limit(openLimit)))
-	if err := h.send(k.nc, k.r.HTTPRequest); err != nil {
-		return k.notOpened(err)
+// shakeServer tests the handshake of a server. done tells that the case is over with it; otherwise it goes on, and
+// early is what came right behind the answer.
+func (c *conn) shakeServer(a *address) (early []byte, done bool, err error) {
+	h, key := c.c.handshake, newKey()
+	c.r.HTTPRequest = strings.Replace(h.apply(a.request(key, c.opt.Header)), "%s", a.url.RequestURI(), 1)
+	c.nc.SetDeadline(time.Now().Add(c.opt.limit(openLimit)))
+	if err := h.send(c.nc, c.r.HTTPRequest); err != nil {
+		return nil, false, err
 	}
-	head, early, err := readHead(k.nc)
-	k.r.HTTPResponse = string(head)
+	resp, early, err := c.response()
 	if err != nil {
-		return k.notOpened(fmt.Errorf("no answer: %w", err))
-	}
-	resp, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(head)), nil)
-	if err != nil {
-		return k.notOpened(err)
-	}
-	resp.Body.Close()
-	if k.r.Agent == "" {
-		k.r.Agent = resp.Header.Get("Server")
+		return nil, false, err
 	}
 	if err := h.judge(resp); err != nil {
-		k.r.Reason, k.r.BehaviorClose = "The answer is wrong: "+err.Error()+".", OK
-		k.nc.Close()
-		return k.result()
+		c.r.Reason, c.r.BehaviorClose = "The answer is wrong: "+err.Error()+".", OK
+		c.nc.Close()
+		return nil, true, nil
 	}
 	if resp.StatusCode != http.StatusSwitchingProtocols {
-		k.r.Behavior, k.r.BehaviorClose, k.r.Reason = OK, OK, "The server answered "+resp.Status+"."
-		k.nc.Close()
-		return k.result()
+		c.r.Behavior, c.r.BehaviorClose, c.r.Reason = OK, OK, "The server answered "+resp.Status+"."
+		c.nc.Close()
+		return nil, true, nil
 	}
-	if err := checkResponse(resp, key, k.r.HTTPRequest); err != nil {
-		return k.notOpened(err)
-	}
-	if !opened() {
-		return k.notOpened(ctx.Err())
-	}
-	k.nc.SetDeadline(time.Time{})
-	k.run(ctx, early, &s.linger)
-	k.judge()
-	return k.result()
+	return early, false, c.opened(resp, key)
 }
 
 // judge compares the answer of a server with what it may be.

@@ -26,8 +26,8 @@ type page struct {
 	agents []string
 }
 
-// encodePage returns the page of a report. Everything that comes from a peer or from a file passes through html.Escape
-// or, on its way to the script, through package json, which escapes what could end a script.
+// encodePage returns the page of a report. Everything that comes from a peer or from a file passes through
+// html.EscapeString or, on its way to the script, through package json, which escapes what could end a script.
 func encodePage(x Index, files map[string]map[string]*caseFile) []byte {
 	p := &page{index: x, files: files, agents: x.Agents()}
 	p.printf(`<!doctype html>

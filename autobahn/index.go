@@ -28,14 +28,12 @@ type IndexEntry struct {
 // NewIndex returns the index of results. Of several results of one case the worst stands.
 func NewIndex(results []*Result) Index {
 	x := Index{}
-	for _, r := range results {
-		e := IndexEntry{r.Behavior, r.BehaviorClose, r.Duration, r.RemoteCloseCode, ReportFile(r.Agent, r.ID) + ".json"}
+	for _, r := range worst(results) {
 		if x[r.Agent] == nil {
 			x[r.Agent] = map[string]IndexEntry{}
 		}
-		if old, ok := x[r.Agent][r.ID]; !ok || betterThan(old, e) {
-			x[r.Agent][r.ID] = e
-		}
+		x[r.Agent][r.ID] = IndexEntry{r.Behavior, r.BehaviorClose, r.Duration, r.RemoteCloseCode,
+			ReportFile(r.Agent, r.ID) + ".json"}
 	}
 	return x
 }

@@ -117,6 +117,8 @@ var mutants = []mutant{
 	{"declines permessage-deflate", bothRoles, compressed},
 	{"uses more window than agreed", bothRoles, little},
 	{"ignores a window that is asked for", server, little},
+	{"answers with the largest window", server, little},
+	{"ignores that no takeover is asked for", server, little},
 	{"keeps its window where it must not", bothRoles, little},
 	{"inflates without what came before", bothRoles, little},
 	{"sends compressed data without RSV1", bothRoles, little},
@@ -130,12 +132,13 @@ var mutants = []mutant{
 	{"answers without Upgrade", server, some},
 	{"answers without Connection", server, some},
 	{"never answers", server, some},
-	{"agrees to an extension that was not offered", server, some},
+	{"agrees to an extension that was not offered", server, append([]string{"H.1.*"}, some...)},
 	{"answers with a parameter that is unknown", server, append(some, little...)},
 	{"names a subprotocol that was not offered", server, some},
 	{"asks for version 8", client, some},
 	{"sends a short key", client, everything},
 	{"posts", client, some},
+	{"sends no Host", client, some},
 	// Of what only the kit's own cases look at.
 	{"takes long lengths", bothRoles, extra},
 	{"takes the wrong mask", bothRoles, extra},
@@ -160,6 +163,7 @@ var mutants = []mutant{
 	{"is silent", bothRoles, extra},
 	{"names a subprotocol that was not offered", server, extra},
 	{"names a subprotocol twice", server, extra},
+	{"loses what comes with the answer", client, extra},
 }
 
 // mutantRun plays cases with a peer in one role, over a pipe and with a clock that does not wait.
@@ -249,16 +253,52 @@ func TestOtherSoundPeers(t *testing.T) {
 	}
 }
 
-// TestTrafficFrames: the frames in the statistics are those that were sent, in fragments and in one.
-func TestTrafficFrames(t *testing.T) {
+// TestTrafficStatistics: they count all that was sent, in fragments and in one, and all that came back.
+func TestTrafficStatistics(t *testing.T) {
 	cases, err := Select([]string{"12.1.1", "12.1.11", "12.2.11"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, r := range mutantRun(t, "", server, cases) {
-		want := int64(r.TxFrames["0"] + r.TxFrames["1"] + r.TxFrames["2"])
-		if got := r.Traffic.OutgoingFrames; got != want {
-			t.Errorf("%s: %d frames, want %d", r.ID, got, want)
+	dataFrames := func(n map[string]int) int64 { return int64(n["0"] + n["1"] + n["2"]) }
+	for i, r := range mutantRun(t, "", server, cases) {
+		rounds, got := cases[i].Rounds, *r.Traffic
+		want := Traffic{
+			IncomingMessages: int64(rounds.Count), OutgoingMessages: int64(rounds.Count),
+			IncomingOctetsApp: int64(rounds.Count * rounds.Size), OutgoingOctetsApp: int64(rounds.Count * rounds.Size),
+			IncomingFrames: dataFrames(r.RxFrames), OutgoingFrames: dataFrames(r.TxFrames),
+			IncomingOctetsWire: got.IncomingOctetsWire, OutgoingOctetsWire: got.OutgoingOctetsWire,
+		}
+		if got != want {
+			t.Errorf("%s: %+v, want %+v", r.ID, got, want)
+		}
+	}
+}
+
+// TestTimeoutsAreTold: a result says which of the kit's waits was in vain.
+func TestTimeoutsAreTold(t *testing.T) {
+	cases, err := Select([]string{"1.1.1"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		fault             string
+		roles             role
+		open, close, drop bool
+	}{
+		{"", bothRoles, false, false, false},
+		{"never answers", server, true, false, false},
+		{"answers no Close", bothRoles, false, true, false},
+		{"never ends TCP", server, false, false, true},
+	} {
+		for _, r := range []role{server, client} {
+			if tt.roles&r == 0 {
+				continue
+			}
+			res := mutantRun(t, tt.fault, r, cases)[0]
+			if res.OpenHandshakeTimeout != tt.open || res.CloseHandshakeTimeout != tt.close || res.DropTimeout != tt.drop {
+				t.Errorf("a %s that %q: open %t, close %t, drop %t", roleName(r), tt.fault, res.OpenHandshakeTimeout,
+					res.CloseHandshakeTimeout, res.DropTimeout)
+			}
 		}
 	}
 }

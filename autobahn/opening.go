@@ -126,26 +126,36 @@ func (c *conn) openClient(a *address) (early []byte, err error) {
 	if _, err := c.nc.Write([]byte(c.r.HTTPRequest)); err != nil {
 		return nil, err
 	}
+	resp, early, err := c.response()
+	if err != nil {
+		return nil, err
+	}
+	return early, c.opened(resp, key)
+}
+
+// response reads the answer of a server, and what came right behind it.
+func (c *conn) response() (resp *http.Response, early []byte, err error) {
 	head, early, err := readHead(c.nc)
 	c.r.HTTPResponse = string(head)
 	if err != nil {
-		return nil, err
+		return nil, nil, fmt.Errorf("no answer: %w", err)
 	}
-	resp, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(head)), nil)
-	if err != nil {
-		return nil, err
+	if resp, err = http.ReadResponse(bufio.NewReader(bytes.NewReader(head)), nil); err != nil {
+		return nil, nil, err
 	}
 	resp.Body.Close()
 	if c.r.Agent == "" {
-		if c.r.Agent = resp.Header.Get("Server"); c.r.Agent == "" {
-			c.r.Agent = unknownServer
-		}
+		c.r.Agent = resp.Header.Get("Server")
 	}
-	c.nc.SetDeadline(time.Time{})
+	return resp, early, nil
+}
+
+// opened judges the answer that opens a connection, and sets up what it agrees to.
+func (c *conn) opened(resp *http.Response, key string) error {
 	if err := checkResponse(resp, key, c.r.HTTPRequest); err != nil {
-		return nil, err
+		return err
 	}
-	return early, c.agreed(resp.Header)
+	return c.agreed(resp.Header)
 }
 
 // checkResponse judges the answer of a server to a request, RFC 6455 §4.1.
@@ -250,6 +260,8 @@ func checkRequest(req *http.Request) error {
 	switch {
 	case req.Method != http.MethodGet || !req.ProtoAtLeast(1, 1):
 		return errors.New("a request other than GET with HTTP/1.1")
+	case req.Host == "":
+		return errors.New("a request without Host (RFC 6455 §4.2.1)")
 	case !hasToken(req.Header, "Upgrade", "websocket") || !hasToken(req.Header, "Connection", "upgrade"):
 		return errors.New("a request that is no opening handshake")
 	case req.Header.Get("Sec-WebSocket-Version") != "13":
@@ -268,32 +280,4 @@ func answer(req *http.Request, extra ...string) string {
 	lines := []string{"HTTP/1.1 101 Switching Protocols", "Server: hawser-conform", "Upgrade: websocket",
 		"Connection: Upgrade", "Sec-WebSocket-Accept: " + acceptKey(req.Header.Get("Sec-WebSocket-Key"))}
 	return strings.Join(append(lines, extra...), "\r\n") + "\r\n\r\n"
-}
-
-// openServer answers a client that wants the case.
-func (c *conn) openServer(req *http.Request) error {
-	var extra []string
-	if d := c.c.Deflate; d != nil {
-		offers := parseExtensions(strings.Join(req.Header.Values("Sec-WebSocket-Extensions"), ","))
-		if p, ok := d.accept(offers); ok {
-			c.compress(p)
-			extra = append(extra, "Sec-WebSocket-Extensions: "+p.String())
-		}
-	}
-	if p := req.Header.Get("Sec-WebSocket-Protocol"); p != "" {
-		first, _, _ := strings.Cut(p, ",") // the kit speaks all of them
-		extra = append(extra, "Sec-WebSocket-Protocol: "+strings.TrimSpace(first))
-	}
-	c.r.HTTPResponse = answer(req, extra...)
-	first := []byte(c.r.HTTPResponse)
-	if c.c.eager {
-		for c.played < len(c.c.Steps) && c.c.Steps[c.played].Op != Kill {
-			c.step(c.c.Steps[c.played])
-			c.played++
-		}
-		first = append(first, c.pending...)
-		c.pending = nil
-	}
-	_, err := c.nc.Write(first)
-	return err
 }

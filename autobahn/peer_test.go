@@ -443,7 +443,7 @@ func (p *peer) close(payload []byte) {
 		p.held = append([]byte{}, payload...)
 		return
 	}
-	code, _, why := parseClose(payload)
+	code, _, bad, why := parseClose(payload)
 	switch {
 	case p.has("answers no Close"):
 		p.closed = true
@@ -460,7 +460,7 @@ func (p *peer) close(payload []byte) {
 	case p.has("refuses codes of applications") && code != nil && *code >= 3000,
 		p.has("refuses the codes of errors") && code != nil && *code > 1001 && *code < 1012,
 		p.has("refuses a Close without a code") && code == nil:
-		why = "refused"
+		bad, why = 1002, "refused"
 	case p.has("answers 1001"):
 		p.sendClose(1001)
 		p.ends()
@@ -476,10 +476,8 @@ func (p *peer) close(payload []byte) {
 		return
 	}
 	switch {
-	case why != "" && strings.Contains(why, "UTF-8"):
-		p.fail(1007)
 	case why != "":
-		p.fail(1002)
+		p.fail(bad)
 	case code == nil:
 		p.sendClose(noCode)
 		p.ends()
@@ -565,7 +563,7 @@ func (p *peer) serve() {
 		p.nc.Close()
 		return
 	}
-	if err := checkRequest(req); (err != nil || req.Host == "") && !p.has("upgrades whatever is asked") {
+	if err := checkRequest(req); err != nil && !p.has("upgrades whatever is asked") {
 		refuse(p.nc, "400 Bad Request\r\nSec-WebSocket-Version: 13", "no opening handshake")
 		return
 	}
@@ -574,6 +572,12 @@ func (p *peer) serve() {
 	if d, ok := (&Deflate{Asks: []Ask{{}}}).accept(offers); ok && !p.has("declines permessage-deflate") {
 		if p.has("ignores a window that is asked for") {
 			d.serverBits = 0
+		}
+		if p.has("answers with the largest window") {
+			d.serverBits = 15
+		}
+		if p.has("ignores that no takeover is asked for") {
+			d.serverNoTakeover = false
 		}
 		p.compress(d)
 		extra = append(extra, "Sec-WebSocket-Extensions: "+d.String())
@@ -634,6 +638,8 @@ func (p *peer) dial(path string) {
 		text = strings.Replace(text, "Key: ", "Key: AAAA", 1)
 	case "posts":
 		text = strings.Replace(text, "GET", "POST", 1)
+	case "sends no Host":
+		text = strings.Replace(text, "Host: kit\r\n", "", 1)
 	}
 	p.nc.Write([]byte(text))
 	head, early, err := readHead(p.nc)
@@ -653,6 +659,9 @@ func (p *peer) dial(path string) {
 				p.compress(d)
 			}
 		}
+	}
+	if p.has("loses what comes with the answer") {
+		early = nil
 	}
 	p.run(early)
 }

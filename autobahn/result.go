@@ -68,7 +68,7 @@ type Result struct {
 	TxOctets               map[int]int    `json:"txOctetStats"`
 	RxFrames               map[string]int `json:"rxFrameStats"` // opcode → how many frames
 	TxFrames               map[string]int `json:"txFrameStats"`
-	Traffic                *Traffic       `json:"trafficStats"` // nil outside 12 and 13
+	Traffic                *Traffic       `json:"trafficStats"` // nil without permessage-deflate
 
 	Wirelog []WireEntry `json:"wirelog"`
 
@@ -125,7 +125,7 @@ type WireEntry struct {
 	Masked  bool    `json:"masked,omitempty"`
 	Key     string  `json:"key,omitempty"`  // hex
 	Data    string  `json:"data,omitempty"` // hex, at most 64 bytes
-	Text    string  `json:"text,omitempty"` // of WLM
+	Text    string  `json:"text,omitempty"` // of WLM; of CT and CTE the tag; of the original's frames the payload
 	Delay   float64 `json:"delay,omitempty"`
 	Payload int     `json:"length,omitempty"` // bytes of payload
 }

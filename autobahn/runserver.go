@@ -59,7 +59,7 @@ func (c *conn) notOpened(err error) *Result {
 // ErrGone is in the error of a run whose server took connections, and then did not any more.
 var ErrGone = errors.New("is gone")
 
-// A client-side runner tests a server.
+// A serverRun tests a server.
 type serverRun struct {
 	opt    Options
 	addr   *address
@@ -268,17 +268,26 @@ func (s *serverRun) play(ctx context.Context, k *conn) *Result {
 	k.nc = nc
 	opened := context.AfterFunc(ctx, func() { nc.Close() })
 	defer opened()
-	if k.c.handshake != nil {
-		return s.shakeServer(ctx, k, opened)
-	}
-	early, err := k.openClient(s.addr)
-	if err != nil {
+	early, done, err := k.ask(s.addr)
+	switch {
+	case err != nil:
 		return k.notOpened(err)
-	}
-	if !opened() {
+	case done:
+		return k.result()
+	case !opened():
 		return k.notOpened(ctx.Err())
 	}
+	nc.SetDeadline(time.Time{})
 	k.run(ctx, early, &s.linger)
 	k.judge()
 	return k.result()
+}
+
+// ask does the opening handshake. done tells that there is nothing to play after it.
+func (c *conn) ask(a *address) (early []byte, done bool, err error) {
+	if c.c.handshake != nil {
+		return c.shakeServer(a)
+	}
+	early, err = c.openClient(a)
+	return early, false, err
 }

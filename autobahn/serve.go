@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// stopped is why Serve ends when a client asks for it.
+// errStopped is why Serve ends when a client asks for it.
 var errStopped = errors.New("stopped by a client")
 
 func (s *Server) serve(ctx context.Context, ln net.Listener) error {
@@ -30,9 +30,7 @@ func (s *Server) serve(ctx context.Context, ln net.Listener) error {
 		}
 		conns.Go(func() { s.client(ctx, cancel, nc, &conns) })
 	}
-	if ctx.Err() == nil {
-		cancel(err)
-	}
+	cancel(err)
 	ln.Close()
 	conns.Wait()
 	if cause := context.Cause(ctx); cause != errStopped {
@@ -52,31 +50,25 @@ func (s *Server) client(ctx context.Context, stop context.CancelCauseFunc, nc ne
 	}
 	query := req.URL.Query()
 	agent := s.agent(query.Get("agent"))
-	var do func() string
+	var c *Case
 	switch req.URL.Path {
-	case "/runCase":
-		c, err := s.pick(query.Get("case"), query.Get("casetuple"))
-		if err != nil {
+	case "/runCase", "/getCaseInfo", "/getCaseStatus":
+		if c, err = s.pick(query.Get("case"), query.Get("casetuple")); err != nil {
 			refuse(nc, "400 Bad Request", err.Error())
 			return
 		}
+	}
+	var do func() string
+	ends := false
+	switch req.URL.Path {
+	case "/runCase":
 		s.runCase(ctx, nc, req, head, early, c, agent, conns)
 		return
 	case "/getCaseCount":
 		do = func() string { return strconv.Itoa(len(s.cases(false))) }
 	case "/getCaseInfo":
-		c, err := s.pick(query.Get("case"), query.Get("casetuple"))
-		if err != nil {
-			refuse(nc, "400 Bad Request", err.Error())
-			return
-		}
 		do = func() string { return toJSON(map[string]string{"id": c.ID, "description": c.Description}) }
 	case "/getCaseStatus":
-		c, err := s.pick(query.Get("case"), query.Get("casetuple"))
-		if err != nil {
-			refuse(nc, "400 Bad Request", err.Error())
-			return
-		}
 		do = func() string { return s.status(agent, c) }
 	case "/updateReports":
 		do = func() string {
@@ -87,18 +79,23 @@ func (s *Server) client(ctx context.Context, stop context.CancelCauseFunc, nc ne
 			}
 			return ""
 		}
-		if query.Get("shutdownOnComplete") == "true" {
-			defer stop(errStopped)
-		}
+		ends = query.Get("shutdownOnComplete") == "true"
 	case "/stopServer":
 		do = func() string { return "" }
-		defer stop(errStopped)
+		ends = true
 	default:
 		refuse(nc, "404 Not Found", "the paths are /getCaseCount, /runCase, /getCaseInfo, /getCaseStatus, "+
 			"/updateReports and /stopServer")
 		return
 	}
-	s.tell(ctx, nc, req, early, do, conns)
+	if err := checkRequest(req); err != nil {
+		refuse(nc, "400 Bad Request", err.Error())
+		return
+	}
+	s.tell(ctx, nc, req, early, do(), conns)
+	if ends {
+		stop(errStopped)
+	}
 }
 
 func toJSON(v any) string {
@@ -177,6 +174,34 @@ func (c *conn) answer(req *http.Request, early []byte) (done bool, err error) {
 	return false, c.openServer(req)
 }
 
+// openServer answers a client that wants the case.
+func (c *conn) openServer(req *http.Request) error {
+	var extra []string
+	if d := c.c.Deflate; d != nil {
+		offers := parseExtensions(strings.Join(req.Header.Values("Sec-WebSocket-Extensions"), ","))
+		if p, ok := d.accept(offers); ok {
+			c.compress(p)
+			extra = append(extra, "Sec-WebSocket-Extensions: "+p.String())
+		}
+	}
+	if p := req.Header.Get("Sec-WebSocket-Protocol"); p != "" {
+		first, _, _ := strings.Cut(p, ",") // the kit speaks all of them
+		extra = append(extra, "Sec-WebSocket-Protocol: "+strings.TrimSpace(first))
+	}
+	c.r.HTTPResponse = answer(req, extra...)
+	first := []byte(c.r.HTTPResponse)
+	if c.c.eager {
+		for c.played < len(c.c.Steps) && c.c.Steps[c.played].Op != Kill {
+			c.step(c.c.Steps[c.played])
+			c.played++
+		}
+		first = append(first, c.pending...)
+		c.pending = nil
+	}
+	_, err := c.nc.Write(first)
+	return err
+}
+
 // keep takes a result down.
 func (s *Server) keep(agent string, r *Result) {
 	s.record(agent, r)
@@ -201,13 +226,8 @@ func (s *Server) record(agent string, r *Result) {
 }
 
 // tell sends a client the answer to its question, in a text message, and closes.
-func (s *Server) tell(ctx context.Context, nc net.Conn, req *http.Request, early []byte, do func() string,
+func (s *Server) tell(ctx context.Context, nc net.Conn, req *http.Request, early []byte, text string,
 	conns *sync.WaitGroup) {
-	if err := checkRequest(req); err != nil {
-		refuse(nc, "400 Bad Request", err.Error())
-		return
-	}
-	text := do()
 	c := &Case{Close: closedNormally, Steps: []Step{{Op: Shut, Payload: closePayload(1000, "")}}}
 	if text != "" {
 		c.Steps = append([]Step{{Op: SendMessage, Opcode: opText, Payload: []byte(text)}}, c.Steps...)
