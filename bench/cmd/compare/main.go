@@ -22,6 +22,7 @@ type options struct {
 	span               load.Span
 	serverCPU, loadCPU int
 	json, svg, from    string
+	markdown           bool
 }
 
 func main() {
@@ -46,6 +47,7 @@ func parse(args []string) (o options, err error) {
 	f.IntVar(&o.loadCPU, "load-cpu", -1, "core of the load generator (default the last)")
 	f.StringVar(&o.json, "json", "", "write the result as JSON to this `file`")
 	f.StringVar(&o.svg, "svg", "", "write a chart to this `file`")
+	f.BoolVar(&o.markdown, "markdown", false, "write a table for a page behind the rest: this library, floors, the best other")
 	f.StringVar(&o.from, "from", "", "run nothing, read the result from this `file` that -json wrote")
 	if err := f.Parse(args); err != nil {
 		return o, err
@@ -143,6 +145,10 @@ func list(scs []scenario, svs []server) {
 }
 
 func (o options) output(r *result) error {
+	if o.markdown {
+		fmt.Println()
+		r.markdown(os.Stdout, o.wantsScenario)
+	}
 	if o.json != "" {
 		if err := r.write(o.json); err != nil {
 			return err

@@ -82,26 +82,30 @@ func makeLine(name string, figures []figure, i int) line {
 
 // compare computes the ratios.
 func (m *measure) compare() {
-	floor, ours := m.best(floorNames), m.best(ourNames)
+	floor, ours := m.bestOf(floorNames), m.bestOf(ourNames)
 	for i := range m.Servers {
 		l := &m.Servers[i]
-		l.ToFloor, l.ToOurs = ratio(l, floor), ratio(l, ours)
+		l.ToFloor, l.ToOurs = l.ratio(floor), l.ratio(ours)
 	}
 }
 
-// best returns the rounds of the server with the lowest median among names; nil if none of them ran.
-func (m *measure) best(names []string) (rounds []float64) {
-	lowest := 0.0
-	for _, l := range m.Servers {
-		if slices.Contains(names, l.Name) && len(l.Rounds) > 0 && (rounds == nil || l.Summary.Median < lowest) {
-			rounds, lowest = l.Rounds, l.Summary.Median
+// bestOf returns the line with the lowest median among names; nil if none of them ran.
+func (m *measure) bestOf(names []string) (best *line) {
+	for i := range m.Servers {
+		l := &m.Servers[i]
+		if slices.Contains(names, l.Name) && (best == nil || l.Summary.Median < best.Summary.Median) {
+			best = l
 		}
 	}
-	return rounds
+	return best
 }
 
-func ratio(l *line, against []float64) *stats.Summary {
-	ratios := stats.Ratios(l.Rounds, against)
+// ratio summarizes the ratios of l to another line, round by round; nil if one of them did not run.
+func (l *line) ratio(to *line) *stats.Summary {
+	if l == nil || to == nil {
+		return nil
+	}
+	ratios := stats.Ratios(l.Rounds, to.Rounds)
 	if len(ratios) == 0 {
 		return nil
 	}

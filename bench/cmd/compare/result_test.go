@@ -54,6 +54,22 @@ func TestMeasure(t *testing.T) {
 	}
 }
 
+func TestMarkdown(t *testing.T) {
+	r := result{Measures: []measure{sampleMeasure()}}
+	var out bytes.Buffer
+	r.markdown(&out, func(string) bool { return true })
+	rows := strings.Split(strings.TrimSpace(out.String()), "\n")
+	want := "| an echo | µs of server CPU | – | 10.0 | 10.0 | 12.0 | 2.00 (1.00–2.00) | gorilla 20.0 | 0.50 (0.33–2.00) |"
+	if len(rows) != 3 || rows[2] != want {
+		t.Errorf("%q\nwant %q", rows, want)
+	}
+	out.Reset()
+	r.markdown(&out, func(string) bool { return false })
+	if n := strings.Count(out.String(), "\n"); n != 2 {
+		t.Errorf("%d lines without a measure", n)
+	}
+}
+
 func TestMeasureWithoutReference(t *testing.T) {
 	m := makeMeasures(scenario{kind: idle}, servers, map[string][]figure{"gws": {{values: []float64{1, 2, 3}}}})
 	if len(m) != 3 {
