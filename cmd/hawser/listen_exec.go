@@ -179,7 +179,7 @@ func (k *command) feed(p []byte) {
 		p = k.line
 	}
 	for len(p) > 0 {
-		k.in.SetWriteDeadline(time.Now().Add(unreadLimit))
+		k.in.SetWriteDeadline(time.Now().Add(k.l.unread))
 		if k.l.life.Err() != nil { // then that deadline was a mistake
 			return
 		}
@@ -188,7 +188,7 @@ func (k *command) feed(p []byte) {
 		switch {
 		case err == nil:
 		case errors.Is(err, os.ErrDeadlineExceeded) && k.l.life.Err() == nil:
-			k.v.c.CloseWith(websocket.CloseInternalError, fmt.Sprintf("the command has left its input unread for %v", unreadLimit))
+			k.v.c.CloseWith(websocket.CloseInternalError, fmt.Sprintf("the command has left its input unread for %v", k.l.unread))
 			return
 		default:
 			return

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"hawser.example/websocket"
 )
@@ -55,6 +56,7 @@ type listener struct {
 	came   chan struct{}           // closed when the first client is there
 	slots  chan struct{}           // holds one for each process that runs
 	wait   sync.WaitGroup          // for those processes
+	unread time.Duration           // how long one may leave its input unread
 	failed atomic.Bool             // something was not sent
 
 	mu    sync.Mutex // guards these
@@ -77,6 +79,7 @@ func (l *listener) run(addr string) int {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	l.life, l.end = context.WithCancelCause(stop)
 	defer l.end(nil)
+	l.unread = unreadLimit
 	l.escape, l.talk = isTerminal(l.std.out), l.verbose || isTerminal(l.std.err)
 	l.conns, l.came, l.slots = make(map[*visitor]struct{}), make(chan struct{}), make(chan struct{}, l.maxCommands)
 
