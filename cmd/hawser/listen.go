@@ -35,10 +35,13 @@ SIGTERM, and after 2 more SIGKILL, with all of its process group. A CMD that lea
 loses its connection. Its environment has REMOTE_ADDR, REMOTE_PORT, PATH_INFO, QUERY_STRING, HTTP_HOST, HTTP_ORIGIN,
 HTTP_USER_AGENT and SEC_WEBSOCKET_PROTOCOL (what was agreed on): clients choose what is in there.
 
-With --json standard output has an object for each event, in a line: {"event":"open","conn":1,"remote":"HOST:PORT",
-"path":"/…"} with "subprotocol" and "extension" if there is one, {"event":"message","conn":1,"type":"text","data":"…"}
-with "base64" in place of "data" for type binary, {"event":"close","conn":1,"code":1000,"reason":"…"} with "error" in
-place of both if the client did not close it.
+With --json every line of standard output is an object, in every mode. "time" (RFC 3339), "event" and "conn", the number
+of the connection, are in each; the others by event:
+
+  open      remote (HOST:PORT), path (with its query), subprotocol, extension (left out if nothing was agreed on)
+  message   type ("text" or "binary"), text or base64, size, compressed (bytes; left out if it was not)
+  close     by ("client" or "server"), code and reason if it was the client
+  error     error, why it ended without a Close
 
 SIGTERM and Ctrl-C end it, and tell clients so with code 1001; after -n messages it ends by itself, with code 1000.
 

@@ -227,7 +227,8 @@ func TestListenJSON(t *testing.T) {
 			d := websocket.Dialer{Subprotocols: []string{"other", "chat"}, Compression: new(websocket.Compression)}
 			c := dialWith(t, &d, url+"a?b=<c>", nil)
 			remote, extension := c.LocalAddr().String(), c.Extension()
-			c.send(websocket.TextMessage, "a <b>")
+			repeated := strings.Repeat("a <b> ", 166) + "end."
+			c.send(websocket.TextMessage, repeated)
 			c.send(websocket.BinaryMessage, "\xff\x00")
 			prints(t, p, `base64.*\n$`)
 			c.CloseWith(4000, "enough\n")
@@ -235,20 +236,21 @@ func TestListenJSON(t *testing.T) {
 			dial(t, url, nil).send(websocket.TextMessage, "")
 			p.wait()
 			want := []string{
-				fmt.Sprintf(`{"event":"open","conn":1,"remote":%q,"path":"/a?b=<c>","subprotocol":"chat","extension":%q}`, remote, extension),
-				`{"event":"message","conn":1,"type":"text","data":"a <b>"}`,
-				`{"event":"message","conn":1,"type":"binary","base64":"/wA="}`,
-				`{"event":"close","conn":1,"code":4000,"reason":"enough\n"}`,
-				``, // open, with an address that is not known
-				`{"event":"message","conn":2,"type":"text","data":""}`,
-				`{"event":"close","conn":2,"error":"websocket: we closed the connection with code 1000 (normal closure)"}`,
+				fmt.Sprintf(`"event":"open","conn":1,"remote":%q,"path":"/a?b=<c>","subprotocol":"chat","extension":%q}`, remote, extension),
+				fmt.Sprintf(`"event":"message","conn":1,"type":"text","text":%q,"size":1000,"compressed":\d+}`, repeated),
+				`"event":"message","conn":1,"type":"binary","base64":"/wA=","size":2}`,
+				`"event":"close","conn":1,"by":"client","code":4000,"reason":"enough\\n"}`,
+				`"event":"open","conn":2,"remote":"127.0.0.1:\d+","path":"/"}`,
+				`"event":"message","conn":2,"type":"text","text":"","size":0}`,
+				`"event":"close","conn":2,"by":"server"}`,
 			}
 			got := strings.Split(strings.TrimSuffix(p.out.String(), "\n"), "\n")
 			if len(got) != len(want) {
 				t.Fatalf("printed %q", got)
 			}
 			for i, line := range got {
-				if want[i] != "" && line != want[i] {
+				pattern := strings.NewReplacer(`?`, `\?`, `[`, `\[`).Replace(want[i])
+				if !regexp.MustCompile(`^{"time":"20\d\d-[^"]*",` + pattern + `$`).MatchString(line) {
 					t.Errorf("line %d is %s; want %s", i, line, want[i])
 				}
 				if !json.Valid([]byte(line)) {
@@ -256,6 +258,24 @@ func TestListenJSON(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestASCIIJSON: what comes out means the same, and is ASCII.
+func TestASCIIJSON(t *testing.T) {
+	for _, text := range []string{"", "plain <&>", "grüße 漢字 🎉", "\u009b31m\u202e\x7f", "\x1b\r\n", `\u0041`, "\ufeff\U000e0041"} {
+		line, err := json.Marshal(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ascii := asciiJSON(line)
+		var back string
+		if err := json.Unmarshal(ascii, &back); err != nil || back != text {
+			t.Errorf("%q comes back as %q, %v", text, back, err)
+		}
+		if i := bytes.IndexFunc(ascii, func(r rune) bool { return r < ' ' || r > '~' }); i >= 0 {
+			t.Errorf("%q is %q", text, ascii)
+		}
 	}
 }
 

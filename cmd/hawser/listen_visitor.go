@@ -6,7 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
+	"time"
+	"unicode/utf16"
 
 	"hawser.example/websocket"
 )
@@ -20,18 +23,22 @@ type visitor struct {
 	in  int64    // compressed bytes that have come; the reader's
 }
 
-// A listenEvent is what --json prints in a line.
+// A listenEvent is what --json prints in a line. "hawser help listen" explains the fields.
 type listenEvent struct {
-	Event       string  `json:"event"` // open, message or close
+	Time        string  `json:"time"`
+	Event       string  `json:"event"`
 	Conn        int     `json:"conn"`
 	Remote      string  `json:"remote,omitempty"`
-	Path        string  `json:"path,omitempty"` // with its query
+	Path        string  `json:"path,omitempty"`
 	Subprotocol string  `json:"subprotocol,omitempty"`
 	Extension   string  `json:"extension,omitempty"`
 	Type        string  `json:"type,omitempty"`
-	Data        *string `json:"data,omitempty"`
+	Text        *string `json:"text,omitempty"`
 	Base64      *string `json:"base64,omitempty"`
-	Code        int     `json:"code,omitempty"`
+	Size        *int    `json:"size,omitempty"`
+	Compressed  int64   `json:"compressed,omitempty"`
+	By          string  `json:"by,omitempty"`
+	Code        uint16  `json:"code,omitempty"`
 	Reason      *string `json:"reason,omitempty"`
 	Error       string  `json:"error,omitempty"`
 }
@@ -53,8 +60,9 @@ func (v *visitor) opened(r *http.Request) {
 // Message does with a message what the mode says, and counts it.
 func (v *visitor) Message(c *websocket.Conn, t websocket.MessageType, p []byte) {
 	all := c.Stats().CompressedBytesIn
-	v.sayMessage("<", t, len(p), all-v.in)
+	wire := all - v.in
 	v.in = all
+	v.sayMessage("<", t, len(p), wire)
 	switch v.l.mode {
 	case modeEcho:
 		if c.WriteMessage(t, p) == nil { // else the connection has ended, which Closed is told
@@ -67,7 +75,7 @@ func (v *visitor) Message(c *websocket.Conn, t websocket.MessageType, p []byte) 
 			v.cmd.feed(p)
 		}
 	}
-	v.l.message(v.n, t, p)
+	v.l.message(v.n, t, p, wire)
 }
 
 // Closed ends what belongs to the connection.
@@ -78,10 +86,13 @@ func (v *visitor) Closed(_ *websocket.Conn, err error) {
 	}
 	e := listenEvent{Event: "close", Conn: v.n}
 	var closed *websocket.CloseError
-	if errors.As(err, &closed) {
-		e.Code, e.Reason = int(closed.Code), &closed.Reason
-	} else {
-		e.Error = err.Error()
+	switch {
+	case errors.As(err, &closed):
+		e.By, e.Code, e.Reason = "client", uint16(closed.Code), &closed.Reason
+	case errors.Is(err, net.ErrClosed):
+		e.By = "server"
+	default:
+		e.Event, e.Error = "error", err.Error()
 	}
 	v.l.print(e)
 	v.say("%v", err)
@@ -107,7 +118,7 @@ func (v *visitor) sayMessage(direction string, t websocket.MessageType, size int
 }
 
 // message prints a message of connection n and counts it. Those that come after enough have come are dropped.
-func (l *listener) message(n int, t websocket.MessageType, p []byte) {
+func (l *listener) message(n int, t websocket.MessageType, p []byte, wire int64) {
 	l.show.Lock()
 	defer l.show.Unlock()
 	if l.enough {
@@ -115,7 +126,9 @@ func (l *listener) message(n int, t websocket.MessageType, p []byte) {
 	}
 	switch {
 	case l.json:
-		l.printLocked(messageEvent(n, t, p))
+		e := messageEvent(t, p)
+		e.Conn, e.Compressed = n, wire
+		l.printLocked(e)
 	case l.mode == modePrint:
 		l.writeLocked(l.format(n, t, p))
 	}
@@ -148,11 +161,12 @@ func (l *listener) format(n int, t websocket.MessageType, p []byte) []byte {
 }
 
 // messageEvent is the event of a message.
-func messageEvent(n int, t websocket.MessageType, p []byte) listenEvent {
-	e := listenEvent{Event: "message", Conn: n, Type: t.String()}
+func messageEvent(t websocket.MessageType, p []byte) listenEvent {
+	size := len(p)
+	e := listenEvent{Event: "message", Type: t.String(), Size: &size}
 	if t == websocket.TextMessage {
 		text := string(p)
-		e.Data = &text
+		e.Text = &text
 	} else {
 		text := base64.StdEncoding.EncodeToString(p)
 		e.Base64 = &text
@@ -170,13 +184,36 @@ func (l *listener) print(e listenEvent) {
 }
 
 func (l *listener) printLocked(e listenEvent) {
+	e.Time = time.Now().Format(time.RFC3339Nano)
 	var line bytes.Buffer
 	encoder := json.NewEncoder(&line)
 	encoder.SetEscapeHTML(false) // a terminal is no page
 	if err := encoder.Encode(e); err != nil {
 		panic(err) // e is one of our own structs
 	}
+	if l.escape {
+		l.writeLocked(asciiJSON(line.Bytes()))
+		return
+	}
 	l.writeLocked(line.Bytes())
+}
+
+// asciiJSON returns JSON that means the same in ASCII: so nothing in it can change a terminal. Beyond ASCII, and as DEL,
+// characters stand in strings only; other controls have been escaped already.
+func asciiJSON(p []byte) []byte {
+	text := make([]byte, 0, len(p))
+	for _, r := range string(p) {
+		switch {
+		case r < 0x7f:
+			text = append(text, byte(r))
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			text = fmt.Appendf(text, `\u%04x\u%04x`, high, low)
+		default:
+			text = fmt.Appendf(text, `\u%04x`, r)
+		}
+	}
+	return text
 }
 
 // writeLocked writes to standard output. When that cannot be written it ends the run.

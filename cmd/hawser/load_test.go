@@ -351,8 +351,6 @@ func TestLoadInterrupted(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		return // there is no signal to send
 	}
-	wait := make(chan struct{})
-	t.Cleanup(func() { close(wait) })
 	for name, row := range map[string]struct {
 		server *faultyServer
 		args   []string
@@ -360,7 +358,7 @@ func TestLoadInterrupted(t *testing.T) {
 		prints string
 	}{
 		"while it connects": {
-			&faultyServer{upgrader: websocket.Upgrader{CheckOrigin: func(*http.Request) bool { <-wait; return false }}},
+			&faultyServer{upgrader: websocket.Upgrader{CheckOrigin: func(r *http.Request) bool { <-r.Context().Done(); return false }}},
 			[]string{"--rate", "1"},
 			func(*faultyServer) bool { return true },
 			`(?s)connections +0 of 3.*\nmessages +0 of.*\nerrors +none\nincomplete`,
