@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -100,8 +101,14 @@ func (l *listener) run(addr string) int {
 	}
 	<-l.life.Done()
 	l.goodbye(server)
-	return l.verdict(context.Cause(l.life))
+	if cause := context.Cause(l.life); !endedBy(stop, cause) {
+		return l.verdict(cause)
+	}
+	return l.verdict(nil)
 }
+
+// endedBy reports whether cause is the end of stop, so a signal.
+func endedBy(stop context.Context, cause error) bool { return stop.Err() != nil && cause == context.Cause(stop) }
 
 // handler upgrades requests, as long as there is room for another process.
 func (l *listener) handler() http.Handler {
@@ -111,7 +118,7 @@ func (l *listener) handler() http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
-		case bytes.IndexByte([]byte(r.URL.Path), 0) >= 0:
+		case strings.IndexByte(r.URL.Path, 0) >= 0:
 			http.Error(w, "a path with a zero byte in it cannot be in a command's environment", http.StatusBadRequest)
 		case len(l.slots) == cap(l.slots):
 			http.Error(w, fullHouse, http.StatusServiceUnavailable)
@@ -222,9 +229,14 @@ func (l *listener) goodbye(server *http.Server) {
 		server.Close()
 		fmt.Fprintf(l.std.err, "hawser listen: cut off what had not ended after %v\n", drainTime)
 	}
-	l.mu.Lock() // so that a process either has begun, or finds that the run has ended
-	l.mu.Unlock()
+	l.settle()
 	l.wait.Wait()
+}
+
+// settle waits until every process either has begun, or finds that the run has ended.
+func (l *listener) settle() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 }
 
 // closeAll closes the connections there are, with code 1000.
@@ -236,12 +248,12 @@ func (l *listener) closeAll() {
 	closing.Wait()
 }
 
-// verdict says what the run ended for, if that is worth it, and returns the exit code.
+// verdict says why the run ended, if that is worth it, and returns the exit code. cause is nil for a signal.
 func (l *listener) verdict(cause error) int {
 	l.show.Lock()
 	defer l.show.Unlock()
 	switch {
-	case errors.Is(cause, errEnough), errors.Is(cause, context.Canceled): // a signal
+	case cause == nil, cause == errEnough:
 	case errors.Is(cause, syscall.EPIPE): // whoever read our output has seen enough
 	default:
 		fmt.Fprintln(l.std.err, "hawser listen:", cause)

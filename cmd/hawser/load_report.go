@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -140,14 +139,9 @@ func (r *loadReport) judgeGenerator(w *loadWatch) {
 	g.Limit = len(g.Why) > 0
 }
 
-// finish prints the result and returns the exit code. cause is why the run has ended early, nil if it has not.
-func (l *loadRun) finish(cause error) int {
-	interrupted := errors.Is(cause, context.Canceled)
-	var final error
-	if !interrupted {
-		final = cause
-	}
-	if final != nil && l.stats.connect.count() == 0 && len(l.stats.errors) == 0 {
+// finish prints the result and returns the exit code. final is why the run was given up, nil if it was not.
+func (l *loadRun) finish(final error, interrupted bool) int {
+	if final != nil && l.stats.connect.count() == 0 && l.stats.failures() == 0 {
 		return usageError(l.std, "load", "%v", final) // before there was anything to connect to
 	}
 	r := l.report(interrupted)

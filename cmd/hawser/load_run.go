@@ -25,6 +25,8 @@ const (
 	senders = 64
 	// answerTime bounds one answer of the server: to a Ping, to a message that is published.
 	answerTime = 10 * time.Second
+	// interruptWait is how long a run that was interrupted waits for what is under way.
+	interruptWait = 500 * time.Millisecond
 	// spareFiles is how many descriptors are needed beside those of the connections.
 	spareFiles = senders + 32
 )
@@ -107,7 +109,10 @@ func (l *loadRun) run() int {
 	endWatch()
 	l.close()
 	endLive()
-	return l.finish(context.Cause(life))
+	if cause := context.Cause(life); !endedBy(stop, cause) {
+		return l.finish(cause, false)
+	}
+	return l.finish(nil, true)
 }
 
 // connect opens the connections, as fast as the ramp says.
@@ -197,9 +202,14 @@ func (l *loadRun) subscribed(ctx context.Context, c *websocket.Conn) bool {
 	return true
 }
 
-// await waits until all messages have come, and not for ever.
+// await waits until all messages have come, and not for ever. If the run was interrupted before, what is under way gets a
+// moment.
 func (l *loadRun) await(ctx context.Context) {
-	end := time.NewTimer(l.wait)
+	wait, interrupt := l.wait, ctx.Done()
+	if ctx.Err() != nil {
+		wait, interrupt = min(wait, interruptWait), nil
+	}
+	end := time.NewTimer(wait)
 	defer end.Stop()
 	look := time.NewTicker(2 * time.Millisecond)
 	defer look.Stop()
@@ -208,7 +218,7 @@ func (l *loadRun) await(ctx context.Context) {
 		case <-look.C:
 		case <-end.C:
 			return
-		case <-ctx.Done():
+		case <-interrupt:
 			return
 		}
 	}

@@ -109,6 +109,7 @@ type faultyServer struct {
 	// opened is told of connection n, counted from 1; nil: nobody.
 	opened func(c *websocket.Conn, n int64)
 	conns  atomic.Int64
+	asked  atomic.Int64 // for a connection
 }
 
 func (s *faultyServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -119,6 +120,7 @@ func (s *faultyServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		return
 	}
+	s.asked.Add(1)
 	c, err := s.upgrader.Upgrade(w, r, nil)
 	if err != nil {
 		return
@@ -360,7 +362,7 @@ func TestLoadInterrupted(t *testing.T) {
 		"while it connects": {
 			&faultyServer{upgrader: websocket.Upgrader{CheckOrigin: func(r *http.Request) bool { <-r.Context().Done(); return false }}},
 			[]string{"--rate", "1"},
-			func(*faultyServer) bool { return true },
+			func(s *faultyServer) bool { return s.asked.Load() == 3 },
 			`(?s)connections +0 of 3.*\nmessages +0 of.*\nerrors +none\nincomplete`,
 		},
 		"while it waits for the next connection": {
