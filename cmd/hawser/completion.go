@@ -167,9 +167,11 @@ func completeZsh(w io.Writer) {
 	for _, v := range verbs {
 		fmt.Fprintf(w, "      %s\n", shellQuote(zshColon(v.name)+":"+v.summary))
 	}
-	fmt.Fprint(w, "    )\n    _describe -t verbs verb verbs\n    return\n  fi\n  case \"${(j: :)words[2,CURRENT-1]} \" in\n")
+	fmt.Fprint(w, "    )\n    _describe -t verbs verb verbs\n    return\n  fi\n"+
+		"  case \"${(j: :)words[2,CURRENT-1]} \" in\n")
 	eachVerb(func(v verb) { zshCase(w, v) })
-	fmt.Fprint(w, "  esac\n}\nif [[ $funcstack[1] == _hawser ]]; then\n  _hawser \"$@\"\nelse\n  compdef _hawser hawser\nfi\n")
+	fmt.Fprint(w, "  esac\n}\n"+
+		"if [[ $funcstack[1] == _hawser ]]; then\n  _hawser \"$@\"\nelse\n  compdef _hawser hawser\nfi\n")
 }
 
 // zshCase prints what there is to complete behind v. _arguments gets the words from the verb on.

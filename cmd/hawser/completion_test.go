@@ -19,7 +19,8 @@ func TestCompletionHasEverything(t *testing.T) {
 			part := script
 			switch shell {
 			case "fish":
-				part = strings.Join(regexp.MustCompile(`(?m)^complete .*'__hawser_(at|behind) `+v.name+`' .*$`).FindAllString(script, -1), "\n")
+				line := regexp.MustCompile(`(?m)^complete .*'__hawser_(at|behind) ` + v.name + `' .*$`)
+				part = strings.Join(line.FindAllString(script, -1), "\n")
 			default:
 				_, part, _ = strings.Cut(script, "  '"+v.name+"'' '*)\n")
 				part, _, _ = strings.Cut(part, "\n    ;;")

@@ -45,8 +45,8 @@ of the connection, are in each; the others by event:
 
 SIGTERM and Ctrl-C end it, and tell clients so with code 1001; after -n messages it ends by itself, with code 1000.
 
-Exit code: 0 when it was told to stop, when -n messages have come, or when nobody reads its output any more, 1 if it could
-not listen, read or write, 2 for a wrong command line, 4 if it was stopped before -n messages came.
+Exit code: 0 when it was told to stop, when -n messages have come, or when nobody reads its output any more, 1 if it
+could not listen, read or write, 2 for a wrong command line, 4 if it was stopped before -n messages came.
 
 Examples:
   hawser listen 127.0.0.1:9000
@@ -142,8 +142,6 @@ func chooseMode(echo, broadcast, exec bool) listenMode {
 // isTokenText reports whether s is a token, as subprotocols have to be. RFC 6455, section 4.1, item 10, and RFC 9110,
 // section 5.6.2.
 func isTokenText(s string) bool {
-	isNot := func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("!#$%&'*+-.^_`|~", r)
-	}
-	return s != "" && !strings.ContainsFunc(s, isNot)
+	const all = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-.^_`|~"
+	return s != "" && strings.Trim(s, all) == ""
 }

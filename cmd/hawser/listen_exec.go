@@ -188,7 +188,8 @@ func (k *command) feed(p []byte) {
 		switch {
 		case err == nil:
 		case errors.Is(err, os.ErrDeadlineExceeded) && k.l.life.Err() == nil:
-			k.v.c.CloseWith(websocket.CloseInternalError, fmt.Sprintf("the command has left its input unread for %v", k.l.unread))
+			k.v.c.CloseWith(websocket.CloseInternalError,
+				fmt.Sprintf("the command has left its input unread for %v", k.l.unread))
 			return
 		default:
 			return

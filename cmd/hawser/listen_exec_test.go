@@ -150,13 +150,18 @@ func TestListenExecEndsWithItsConnection(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			pids := tempFile(t, "pids")
-			_, url := startListen(t, "--exec", fmt.Sprintf(`trap '' TERM; sleep 1000 & echo $! $$ >'%s'; echo started; wait; wait`, pids))
+			_, url := startListen(t, "--exec", stubborn(pids))
 			c := dial(t, url, nil)
 			c.wantMessage(websocket.TextMessage, "started")
 			leave(c.Conn)
 			wantGone(t, pids)
 		})
 	}
+}
+
+// stubborn is a command that only SIGKILL ends, with another one; it writes down who they are.
+func stubborn(pids string) string {
+	return fmt.Sprintf(`trap '' TERM; sleep 1000 & echo $! $$ >'%s'; echo started; wait; wait`, pids)
 }
 
 // TestListenExecGetsTheEndOfItsInput: and the time to make something of it.
@@ -177,7 +182,7 @@ func TestListenExecGetsTheEndOfItsInput(t *testing.T) {
 // TestListenExecStops: a signal ends the processes, and with them what they have started.
 func TestListenExecStops(t *testing.T) {
 	pids := tempFile(t, "pids")
-	p, url := startListen(t, "--exec", fmt.Sprintf(`trap '' TERM; sleep 1000 & echo $! $$ >'%s'; echo started; wait; wait`, pids))
+	p, url := startListen(t, "--exec", stubborn(pids))
 	c := dial(t, url, nil)
 	c.wantMessage(websocket.TextMessage, "started")
 	p.signal(os.Interrupt)

@@ -108,7 +108,9 @@ func (l *listener) run(addr string) int {
 }
 
 // endedBy reports whether cause is the end of stop, so a signal.
-func endedBy(stop context.Context, cause error) bool { return stop.Err() != nil && cause == context.Cause(stop) }
+func endedBy(stop context.Context, cause error) bool {
+	return stop.Err() != nil && cause == context.Cause(stop)
+}
 
 // handler upgrades requests, as long as there is room for another process.
 func (l *listener) handler() http.Handler {

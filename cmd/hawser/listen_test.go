@@ -82,8 +82,9 @@ func TestListenPrintsPayloadAndNewlineOnly(t *testing.T) {
 	p.signal(os.Interrupt)
 	other.wantClose(websocket.CloseGoingAway)
 	wantEnd(t, p, exitOK, "one\x1b[31m\nline\n\xff\x00\n\n"+long+"\n")
-	if said := p.err.String(); !regexp.MustCompile(`^hawser listen: listening on \S+\nhawser listen: stopping\n$`).MatchString(said) {
-		t.Errorf("said %q", said)
+	said := regexp.MustCompile(`^hawser listen: listening on \S+\nhawser listen: stopping\n$`)
+	if !said.MatchString(p.err.String()) {
+		t.Errorf("said %q", p.err)
 	}
 }
 
@@ -236,7 +237,8 @@ func TestListenJSON(t *testing.T) {
 			dial(t, url, nil).send(websocket.TextMessage, "")
 			p.wait()
 			want := []string{
-				fmt.Sprintf(`"event":"open","conn":1,"remote":%q,"path":"/a?b=<c>","subprotocol":"chat","extension":%q}`, remote, extension),
+				fmt.Sprintf(`"event":"open","conn":1,"remote":%q,"path":"/a?b=<c>","subprotocol":"chat","extension":%q}`,
+					remote, extension),
 				fmt.Sprintf(`"event":"message","conn":1,"type":"text","text":%q,"size":1000,"compressed":\d+}`, repeated),
 				`"event":"message","conn":1,"type":"binary","base64":"/wA=","size":2}`,
 				`"event":"close","conn":1,"by":"client","code":4000,"reason":"enough\\n"}`,
@@ -263,7 +265,9 @@ func TestListenJSON(t *testing.T) {
 
 // TestASCIIJSON: what comes out means the same, and is ASCII.
 func TestASCIIJSON(t *testing.T) {
-	for _, text := range []string{"", "plain <&>", "grüße 漢字 🎉", "\u009b31m\u202e\x7f", "\x1b\r\n", `\u0041`, "\ufeff\U000e0041"} {
+	for _, text := range []string{
+		"", "plain <&>", "grüße 漢字 🎉", "\u009b31m\u202e\x7f", "\x1b\r\n", `\u0041`, "\ufeff\U000e0041",
+	} {
 		line, err := json.Marshal(text)
 		if err != nil {
 			t.Fatal(err)
@@ -311,7 +315,8 @@ func TestListenNoDeflate(t *testing.T) {
 func TestListenOrigin(t *testing.T) {
 	_, url := startListen(t, "--origin", "https://app.example.com", "--origin", "https://*.example.org")
 	wantRefused(t, url, http.Header{"Origin": {"https://evil.example"}}, http.StatusForbidden)
-	for _, origin := range []string{"https://app.example.com", "https://a.example.org", "http" + strings.TrimSuffix(url[2:], "/")} {
+	own := "http" + strings.TrimSuffix(strings.TrimPrefix(url, "ws"), "/")
+	for _, origin := range []string{"https://app.example.com", "https://a.example.org", own} {
 		dial(t, url, http.Header{"Origin": {origin}})
 	}
 }
@@ -428,7 +433,8 @@ func TestListenEndsWhenNobodyReadsItsOutput(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if code, stderr := listenInto(t, full); code != exitFailed || !strings.Contains(stderr, "hawser listen: standard output: ") {
+	code, stderr := listenInto(t, full)
+	if code != exitFailed || !strings.Contains(stderr, "hawser listen: standard output: ") {
 		t.Errorf("exit code %d, said %q; want 1, what is wrong", code, stderr)
 	}
 }

@@ -198,8 +198,8 @@ func (l *listener) printLocked(e listenEvent) {
 	l.writeLocked(line.Bytes())
 }
 
-// asciiJSON returns JSON that means the same in ASCII: so nothing in it can change a terminal. Beyond ASCII, and as DEL,
-// characters stand in strings only; other controls have been escaped already.
+// asciiJSON returns JSON that means the same in ASCII: so nothing in it can change a terminal. DEL and what is beyond
+// ASCII stand in strings only; other controls have been escaped already.
 func asciiJSON(p []byte) []byte {
 	text := make([]byte, 0, len(p))
 	for _, r := range string(p) {

@@ -44,8 +44,9 @@ as happens when a server on the same machine takes all of it.
 
 It talks to this machine only, unless --remote says that it may talk to another.
 
-Exit code: 0 when all connections were opened and kept and each message came to each once, 1 if it could not go on or was
-interrupted, 2 for a wrong command line, 3 if there was no connection at all, 4 if anything was lost, doubled or failed.
+Exit code: 0 when all connections were opened and kept and each message came to each once, 1 if it could not go on or
+was interrupted, 2 for a wrong command line, 3 if there was no connection at all, 4 if anything was lost, doubled or
+failed.
 
 Examples:
   hawser load ws://127.0.0.1:8080
@@ -58,7 +59,8 @@ Examples:
 		fs.Var(&c.ramp, "ramp", "open so many connections a second, such as 500, or all within a time, such as 10s: `RAMP`\n"+
 			"(default as fast as the server answers)")
 		topic := fs.String("topic", "", "publish to the topic `NAME`")
-		fs.StringVar(&c.key, "key", "", "publish with `KEY` as a bearer token\n(default the environment variable HAWSER_PUBLISH_KEY)")
+		fs.StringVar(&c.key, "key", "",
+			"publish with `KEY` as a bearer token\n(default the environment variable HAWSER_PUBLISH_KEY)")
 		fs.Float64Var(&c.rate, "rate", 10, "send `N` messages a second")
 		fs.IntVar(&c.size, "size", 128, "of `N` bytes each")
 		fs.DurationVar(&c.duration, "duration", 10*time.Second, "for `DUR`, such as 30s or 5m")
@@ -142,7 +144,8 @@ func (c *loadConfig) target(raw, topic string, remote bool) error {
 		return fmt.Errorf("the URL has the scheme %.20q; it has to be ws or wss", u.Scheme)
 	}
 	if !remote && !notify.IsLoopback(u.Host) {
-		return fmt.Errorf("%.80q is not this machine. A server that is not yours must not be loaded; --remote says that it is yours", u.Host)
+		return fmt.Errorf("%.80q is not this machine. Nobody may load a server that is not theirs; --remote says that it is yours",
+			u.Host)
 	}
 	c.url = u
 	if c.echo {

@@ -32,7 +32,8 @@ func TestLoadLive(t *testing.T) {
 func TestLoadRaisesTheLimitOfFiles(t *testing.T) {
 	_, addr := startEcho(t)
 	cmd := command(t, "load", "--echo", "--connections", "100", "--rate", "200", "--duration", "500ms", "ws://"+addr)
-	limited := exec.CommandContext(t.Context(), "/bin/sh", append([]string{"-c", `ulimit -Sn 64; exec "$0" "$@"`}, cmd.Args...)...)
+	args := append([]string{"-c", `ulimit -Sn 64; exec "$0" "$@"`}, cmd.Args...)
+	limited := exec.CommandContext(t.Context(), "/bin/sh", args...)
 	limited.Env = cmd.Env
 	p := startCommand(t, limited)
 	wantEndMatching(t, p, exitOK, "connections    100 of 100")

@@ -134,7 +134,8 @@ func (r *loadReport) judgeGenerator(w *loadWatch) {
 	late := w.late.quantile(0.99)
 	g.TimerLateMS = milliseconds(late)
 	if late > lateLimit {
-		g.Why = append(g.Why, fmt.Sprintf("its timers were %s late (p99), more than %v", short(milliseconds(late)), lateLimit))
+		g.Why = append(g.Why,
+			fmt.Sprintf("its timers were %s late (p99), more than %v", short(milliseconds(late)), lateLimit))
 	}
 	g.Limit = len(g.Why) > 0
 }

@@ -202,8 +202,8 @@ func (l *loadRun) subscribed(ctx context.Context, c *websocket.Conn) bool {
 	return true
 }
 
-// await waits until all messages have come, and not for ever. If the run was interrupted before, what is under way gets a
-// moment.
+// await waits until all messages have come, and not for ever. If the run was interrupted before, what is under way gets
+// a moment.
 func (l *loadRun) await(ctx context.Context) {
 	wait, interrupt := l.wait, ctx.Done()
 	if ctx.Err() != nil {

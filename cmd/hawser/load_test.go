@@ -49,7 +49,9 @@ func TestLoadAgreesWithServe(t *testing.T) {
 	if c := r.Connections; c.Asked != 20 || c.Opened != 20 || c.Seconds <= 0 || c.PerSecond <= 0 {
 		t.Errorf("connections: %+v", c)
 	}
-	for name, s := range map[string]spread{"connect": r.ConnectMS, "delivery": r.DelayMS, "last receiver": *r.LastReceiverMS} {
+	for name, s := range map[string]spread{
+		"connect": r.ConnectMS, "delivery": r.DelayMS, "last receiver": *r.LastReceiverMS,
+	} {
 		if s.P50 <= 0 || s.P99 < s.P50 || s.Max < s.P99 {
 			t.Errorf("%s: %+v", name, s)
 		}
@@ -77,7 +79,8 @@ func TestLoadTakesTheKeyFromTheEnvironment(t *testing.T) {
 	if code := p.wait(); code != exitOK {
 		t.Errorf("exit code %d", code)
 	}
-	prints(t, p, `(?s)^ +p50 +p99 +max\nconnect .*\nmessages +2 of 128 bytes .*\ndeliveries +2 of 2, 0 lost, 0 twice\nerrors +none\n`)
+	prints(t, p, `(?s)^ +p50 +p99 +max\nconnect .*\nmessages +2 of 128 bytes .*\n`+
+		`deliveries +2 of 2, 0 lost, 0 twice\nerrors +none\n`)
 }
 
 func TestLoadEcho(t *testing.T) {
@@ -184,7 +187,7 @@ func TestLoadCountsExactly(t *testing.T) {
 	if fmt.Sprint(r.Errors) != fmt.Sprint(want) {
 		t.Errorf("errors: %v; want %v", r.Errors, want)
 	}
-	if !strings.Contains(stderr, "hawser load: publish: status 500: the first was: publishing was answered with status 500: ") {
+	if !strings.Contains(stderr, "hawser load: publish: status 500: the first was: publishing was answered with status 500") {
 		t.Errorf("said %q", stderr)
 	}
 }
@@ -340,7 +343,8 @@ func TestLoadTarget(t *testing.T) {
 		}
 	}
 	var c, other loadConfig
-	if err := c.target("ws://192.0.2.1", "", true); err != nil || !regexp.MustCompile(`/topics/load-[0-9a-f]{8}$`).MatchString(c.publish) {
+	named := regexp.MustCompile(`/topics/load-[0-9a-f]{8}$`)
+	if err := c.target("ws://192.0.2.1", "", true); err != nil || !named.MatchString(c.publish) {
 		t.Errorf("with --remote: %v, %s", err, c.publish)
 	}
 	if other.target("ws://192.0.2.1", "", true); other.publish == c.publish {
@@ -360,7 +364,7 @@ func TestLoadInterrupted(t *testing.T) {
 		prints string
 	}{
 		"while it connects": {
-			&faultyServer{upgrader: websocket.Upgrader{CheckOrigin: func(r *http.Request) bool { <-r.Context().Done(); return false }}},
+			&faultyServer{upgrader: websocket.Upgrader{CheckOrigin: untilGone}},
 			[]string{"--rate", "1"},
 			func(s *faultyServer) bool { return s.asked.Load() == 3 },
 			`(?s)connections +0 of 3.*\nmessages +0 of.*\nerrors +none\nincomplete`,
@@ -397,6 +401,12 @@ func TestLoadInterrupted(t *testing.T) {
 			}
 		})
 	}
+}
+
+// untilGone leaves a request without an answer.
+func untilGone(r *http.Request) bool {
+	<-r.Context().Done()
+	return false
 }
 
 // TestLoadSecondSignalEndsAtOnce: a server that does not answer the Close holds up the first signal, not the second.

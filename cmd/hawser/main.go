@@ -1,6 +1,6 @@
-// Hawser is WebSocket in one binary: a notification server, a client and a server for the terminal, a load generator, an
-// echo server, a conformance kit and the client under test for it. "hawser help" lists the verbs; each has a file of its
-// own here.
+// Hawser is WebSocket in one binary: a notification server, a client and a server for the terminal, a load generator,
+// an echo server, a conformance kit and the client under test for it. "hawser help" lists the verbs; each has a file of
+// its own here.
 package main
 
 import (
