@@ -173,7 +173,7 @@ func (l *loadRun) dial(ctx context.Context, begun time.Time) {
 		}
 		return
 	}
-	took := time.Since(start)
+	took, at := time.Since(start), time.Since(begun)
 	conn := &loadConn{l: l, c: c}
 	l.stats.open.Add(1)
 	l.serving.Go(func() { c.Serve(conn) })
@@ -181,7 +181,7 @@ func (l *loadRun) dial(ctx context.Context, begun time.Time) {
 		return
 	}
 	l.stats.connect.add(took)
-	raise(&l.stats.connectTime, int64(time.Since(begun)))
+	raise(&l.stats.connectTime, int64(at))
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.conns = append(l.conns, conn)
