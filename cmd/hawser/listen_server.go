@@ -43,6 +43,7 @@ type listener struct {
 	command     string // of --exec
 	maxCommands int
 	binary      bool
+	count       int // messages to come; 0: any number
 	verbose     bool
 	json        bool
 	tls         *tls.Config // nil: no TLS
@@ -64,10 +65,9 @@ type listener struct {
 	conns map[*visitor]struct{}
 	last  int // the number of the latest connection
 
-	show   sync.Mutex // guards these, and standard output
-	count  int        // messages to come; 0: any number
-	enough bool       // they have come
-	line   []byte     // scratch
+	show  sync.Mutex   // guards writing to these, and standard output; whoever holds it may wait for a reader of that
+	shown atomic.Int64 // messages that have come
+	line  []byte       // scratch
 }
 
 // run listens until the end. It returns the exit code.
@@ -252,8 +252,6 @@ func (l *listener) closeAll() {
 
 // verdict says why the run ended, if that is worth it, and returns the exit code. cause is nil for a signal.
 func (l *listener) verdict(cause error) int {
-	l.show.Lock()
-	defer l.show.Unlock()
 	switch {
 	case cause == nil, cause == errEnough:
 	case errors.Is(cause, syscall.EPIPE): // whoever read our output has seen enough
@@ -264,8 +262,8 @@ func (l *listener) verdict(cause error) int {
 	switch {
 	case l.failed.Load():
 		return exitFailed
-	case l.count > 0:
-		fmt.Fprintf(l.std.err, "hawser listen: %d of the messages that -n asks for did not come\n", l.count)
+	case l.shown.Load() < int64(l.count):
+		fmt.Fprintf(l.std.err, "hawser listen: %d of the messages that -n asks for did not come\n", int64(l.count)-l.shown.Load())
 		return exitUnmet
 	}
 	return exitOK

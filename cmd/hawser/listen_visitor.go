@@ -121,7 +121,7 @@ func (v *visitor) sayMessage(direction string, t websocket.MessageType, size int
 func (l *listener) message(n int, t websocket.MessageType, p []byte, wire int64) {
 	l.show.Lock()
 	defer l.show.Unlock()
-	if l.enough {
+	if l.count > 0 && l.shown.Load() == int64(l.count) {
 		return
 	}
 	switch {
@@ -132,11 +132,7 @@ func (l *listener) message(n int, t websocket.MessageType, p []byte, wire int64)
 	case l.mode == modePrint:
 		l.writeLocked(l.format(n, t, p))
 	}
-	if l.count == 0 {
-		return
-	}
-	if l.count--; l.count == 0 {
-		l.enough = true
+	if l.shown.Add(1) == int64(l.count) {
 		l.end(errEnough)
 	}
 }

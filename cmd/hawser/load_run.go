@@ -101,10 +101,8 @@ func (l *loadRun) run() int {
 	endLive := l.showLive()
 	l.watch.phase(&l.watch.connecting, func() { l.connect(life) })
 	if len(l.conns) > 0 {
-		l.watch.phase(&l.watch.sending, func() {
-			l.send(life)
-			l.await(life)
-		})
+		l.watch.phase(&l.watch.sending, func() { l.send(life) })
+		l.await(life)
 	}
 	endWatch()
 	l.close()
