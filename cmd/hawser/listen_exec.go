@@ -25,8 +25,8 @@ const (
 	fullHouse = "as many commands run as --max allows; try again later"
 )
 
-// A command is the process of a connection. Two goroutines belong to it: run sees to its end, relay sends its output.
-type command struct {
+// An execution is the process of a connection. Two goroutines belong to it: run sees to its end, relay sends its output.
+type execution struct {
 	l       *listener
 	v       *visitor
 	proc    *exec.Cmd
@@ -75,7 +75,7 @@ func (l *listener) release() {
 }
 
 // newCommand starts the process.
-func newCommand(v *visitor, r *http.Request) (*command, error) {
+func newCommand(v *visitor, r *http.Request) (*execution, error) {
 	stdin, in, err := os.Pipe()
 	if err != nil {
 		return nil, err
@@ -95,7 +95,7 @@ func newCommand(v *visitor, r *http.Request) (*command, error) {
 		out.Close()
 		return nil, err
 	}
-	return &command{l: v.l, v: v, proc: proc, in: in, out: out, gone: make(chan struct{})}, nil
+	return &execution{l: v.l, v: v, proc: proc, in: in, out: out, gone: make(chan struct{})}, nil
 }
 
 // commandEnv is the environment of a process. The names are those of CGI, RFC 3875, section 4.1.
@@ -109,7 +109,7 @@ func commandEnv(c *websocket.Conn, r *http.Request) []string {
 }
 
 // run waits for the end of the process or of the connection, ends the other, and leaves nothing behind.
-func (k *command) run() {
+func (k *execution) run() {
 	defer k.l.release()
 	relayed := make(chan struct{})
 	go func() {
@@ -136,7 +136,7 @@ func (k *command) run() {
 }
 
 // stop ends the process: with the end of its input, if there is time for that, then in earnest.
-func (k *command) stop(exited <-chan error) {
+func (k *execution) stop(exited <-chan error) {
 	k.in.Close()
 	select {
 	case <-exited:
@@ -170,7 +170,7 @@ func commandVerdict(s *os.ProcessState) (code websocket.CloseCode, reason string
 
 // feed writes a message to the process's input. What it does not take any more is dropped: it will end, or it has
 // chosen to listen no longer.
-func (k *command) feed(p []byte) {
+func (k *execution) feed(p []byte) {
 	if !k.l.binary {
 		if cap(k.line) > maxScratch {
 			k.line = nil
@@ -198,7 +198,7 @@ func (k *command) feed(p []byte) {
 }
 
 // relay sends the process's output until its end, or until it cannot be sent.
-func (k *command) relay() {
+func (k *execution) relay() {
 	defer k.out.Close() // so that whoever writes on is told
 	var err error
 	if k.l.binary {
@@ -217,7 +217,7 @@ func (k *command) relay() {
 }
 
 // send sends a message of the process.
-func (k *command) send(t websocket.MessageType, p []byte) error {
+func (k *execution) send(t websocket.MessageType, p []byte) error {
 	err := k.v.c.WriteMessage(t, p)
 	if err == nil {
 		k.v.sayMessage(">", t, len(p), 0)

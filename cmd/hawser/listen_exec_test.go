@@ -252,7 +252,7 @@ func TestListenExecInputUnread(t *testing.T) {
 	_ = r // nobody reads
 	server, client := websocket.Pipe(nil)
 	l := &listener{unread: 20 * time.Millisecond, life: t.Context()}
-	k := &command{l: l, v: &visitor{l: l, c: server}, in: w}
+	k := &execution{l: l, v: &visitor{l: l, c: server}, in: w}
 	served := make(chan error, 1)
 	go func() {
 		served <- server.Serve(websocket.HandlerFuncs{

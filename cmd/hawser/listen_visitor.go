@@ -19,7 +19,7 @@ type visitor struct {
 	l   *listener
 	c   *websocket.Conn
 	n   int      // its number: 1, 2, 3, …
-	cmd *command // its process, if there is one
+	cmd *execution // its process, if there is one
 	in  int64    // compressed bytes that have come; the reader's
 }
 
