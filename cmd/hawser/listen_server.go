@@ -74,7 +74,6 @@ type listener struct {
 func (l *listener) run(addr string) int {
 	stop, restore := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer restore()
-	context.AfterFunc(stop, restore) // a second signal ends the process at once, whatever it waits for
 	// A reader of our output that goes away shall be an error of the write, so that we say goodbye to the clients. To
 	// ignore the signal would do too, but then the commands that we run would ignore it as well.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
@@ -100,6 +99,7 @@ func (l *listener) run(addr string) int {
 		go l.sendInput()
 	}
 	<-l.life.Done()
+	restore() // a second signal ends the process at once, whatever it waits for
 	l.goodbye(server)
 	if cause := context.Cause(l.life); !endedBy(stop, cause) {
 		return l.verdict(cause)

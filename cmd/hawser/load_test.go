@@ -313,7 +313,7 @@ func TestLoadUsage(t *testing.T) {
 		"no duration":          {[]string{"--duration", "0s", here}, `--duration 0s`},
 		"negative wait":        {[]string{"--wait", "-1s", here}, `--wait -1s`},
 		"too many messages":    {[]string{"--rate", "1e6", "--duration", "1h", here}, `more than 1048576 messages`},
-		"a ramp that is none":  {[]string{"--ramp", "fast", here}, `"fast" for --ramp: it has to be connections a second`},
+		"a ramp that is none":  {[]string{"--ramp", "fast", here}, `"fast" for flag --ramp: it has to be connections a second`},
 		"topics differ":        {[]string{"--topic", "a", here + "/topics/b"}, `the topic "b", and --topic "a"`},
 		"topic with echo":      {[]string{"--topic", "a", "--echo", here}, `--topic and --echo`},
 		"key with echo":        {[]string{"--key", "a", "--echo", here}, `with --echo nothing is published`},
@@ -422,8 +422,9 @@ func TestLoadSecondSignalEndsAtOnce(t *testing.T) {
 			t.Error(err)
 			return
 		}
+		c.ReadMessage() // now it sends
 		close(opened)
-		<-over // and nobody reads from it
+		<-over // and nobody reads from it any more
 		c.CloseNow()
 	})
 	t.Cleanup(func() { close(over) })
