@@ -231,6 +231,8 @@ func (l *listener) goodbye(server *http.Server) {
 		server.Close()
 		fmt.Fprintf(l.std.err, "hawser listen: cut off what had not ended after %v\n", drainTime)
 	}
+	for len(l.all()) > 0 && waitUntil(ctx, time.Now().Add(time.Millisecond)) { // until all have been told of their end
+	}
 	l.settle()
 	l.wait.Wait()
 }

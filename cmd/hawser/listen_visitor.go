@@ -80,7 +80,7 @@ func (v *visitor) Message(c *websocket.Conn, t websocket.MessageType, p []byte) 
 
 // Closed ends what belongs to the connection.
 func (v *visitor) Closed(_ *websocket.Conn, err error) {
-	v.l.leave(v)
+	defer v.l.leave(v)
 	if v.cmd != nil {
 		close(v.cmd.gone)
 	}

@@ -38,9 +38,9 @@ the server takes publishers so slowly that they wait for each other, that is par
 up to --wait for what is missing. "last receiver" is the time until all have got a message. Nothing is compressed, no
 proxy is used, no redirect followed.
 
-At the end it says whether the load generator itself was the limit, so that the figures say little about the server: if
-it used more than 80 % of its cores, or if a timer of 5 ms that it watches all the while was more than 5 ms late (p99),
-as happens when a server on the same machine takes all of it.
+At the end it says whether the load generator itself was the limit, so that its figures say little about the server: if
+it used more than 80 % of its cores, or if a timer of 5 ms that it watches meanwhile was more than 5 ms late (p99), as
+happens when a server on the same machine takes all of it. It says so of connecting and of sending, each by itself.
 
 It talks to this machine only, unless --remote says that it may talk to another.
 

@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -46,13 +47,18 @@ type loadReport struct {
 	OtherSubscribers int64            `json:"other_subscribers"`
 
 	Generator struct {
-		Limit         bool     `json:"limit"`
-		Why           []string `json:"why"`
-		CPUConnecting *float64 `json:"cpu_connecting,omitempty"` // of all its cores
-		CPUSending    *float64 `json:"cpu_sending,omitempty"`
-		Cores         int      `json:"cores"`
-		TimerLateMS   float64  `json:"timer_late_ms"` // p99
+		Limit      bool      `json:"limit"` // in one of the phases
+		Cores      int       `json:"cores"`
+		Connecting phaseLoad `json:"connecting"`
+		Sending    phaseLoad `json:"sending"`
 	} `json:"generator"`
+}
+
+// A phaseLoad is what is known of the load generator in a phase.
+type phaseLoad struct {
+	CPU         *float64 `json:"cpu,omitempty"` // its part of all its cores, if the system tells
+	TimerLateMS float64  `json:"timer_late_ms"` // p99
+	Why         []string `json:"why"`           // it was the limit; empty if it was not
 }
 
 // A spread is how long things took, in milliseconds.
@@ -115,29 +121,24 @@ func perSecond(n int64, seconds float64) float64 {
 // judgeGenerator says whether the load generator was the limit, and why.
 func (r *loadReport) judgeGenerator(w *loadWatch) {
 	g := &r.Generator
-	g.Cores, g.Why = runtime.GOMAXPROCS(0), []string{}
-	for _, phase := range []struct {
-		name string
-		use  phaseUse
-		to   **float64
-	}{{"connecting", w.connecting, &g.CPUConnecting}, {"sending", w.sending, &g.CPUSending}} {
-		if !phase.use.known || phase.use.wall == 0 {
-			continue
-		}
-		share := phase.use.share()
-		*phase.to = &share
+	g.Cores, g.Connecting, g.Sending = runtime.GOMAXPROCS(0), w.connecting.judge(), w.sending.judge()
+	g.Limit = len(g.Connecting.Why)+len(g.Sending.Why) > 0
+}
+
+// judge says whether the load generator was the limit in a phase.
+func (u *phaseUse) judge() phaseLoad {
+	late := u.late.quantile(0.99)
+	l := phaseLoad{TimerLateMS: milliseconds(late), Why: []string{}}
+	if share := u.share(); u.known {
+		l.CPU = &share
 		if share > busyShare {
-			g.Why = append(g.Why, fmt.Sprintf("it used %.0f %% of its cores while %s, more than %.0f %%",
-				100*share, phase.name, 100*busyShare))
+			l.Why = append(l.Why, fmt.Sprintf("it used %.0f %% of its cores, more than %.0f %%", 100*share, 100*busyShare))
 		}
 	}
-	late := w.late.quantile(0.99)
-	g.TimerLateMS = milliseconds(late)
 	if late > lateLimit {
-		g.Why = append(g.Why,
-			fmt.Sprintf("its timers were %s late (p99), more than %v", short(milliseconds(late)), lateLimit))
+		l.Why = append(l.Why, fmt.Sprintf("its timers were %s late (p99), more than %v", short(l.TimerLateMS), lateLimit))
 	}
-	g.Limit = len(g.Why) > 0
+	return l
 }
 
 // finish prints the result and returns the exit code. final is why the run was given up, nil if it was not.
@@ -236,23 +237,21 @@ func (r *loadReport) printErrors(t *table) {
 // printGenerator prints what is known of the load generator.
 func (r *loadReport) printGenerator(t *table) {
 	g := r.Generator
-	if g.Limit {
-		t.line("%-15sWAS THE LIMIT: the figures say little about the server", "load generator")
-	} else {
-		t.line("%-15swas not the limit", "load generator")
+	g.Connecting.print(t, "load generator", "while connecting", "the connect times say little about the server", g.Cores)
+	g.Sending.print(t, "", "while sending", "the delays say little about the server", g.Cores)
+}
+
+// print prints what is known of the load generator in a phase, and what to make of it if it was the limit.
+func (l *phaseLoad) print(t *table, title, phase, consequence string, cores int) {
+	switch {
+	case len(l.Why) > 0:
+		t.line("%-15sWAS THE LIMIT %s: %s; %s", title, phase, strings.Join(l.Why, ", "), consequence)
+	case l.CPU == nil:
+		t.line("%-15swas not the limit %s: timers %s late (p99)", title, phase, short(l.TimerLateMS))
+	default:
+		t.line("%-15swas not the limit %s: %.0f %% of %d cores, timers %s late (p99)", title, phase, 100**l.CPU, cores,
+			short(l.TimerLateMS))
 	}
-	for _, why := range g.Why {
-		t.line("%-15s%s", "", why)
-	}
-	if g.Limit {
-		return
-	}
-	cpu := ""
-	if g.CPUConnecting != nil && g.CPUSending != nil {
-		cpu = fmt.Sprintf("it used %.0f %% of its %d cores while connecting, %.0f %% while sending; ",
-			100**g.CPUConnecting, g.Cores, 100**g.CPUSending)
-	}
-	t.line("%-15s%sits timers were %s late (p99)", "", cpu, short(g.TimerLateMS))
 }
 
 // A table prints lines until one cannot be printed.

@@ -97,14 +97,12 @@ func (l *loadRun) run() int {
 	defer abort(nil)
 	l.abort = abort
 
-	endWatch := l.watch.begin()
 	endLive := l.showLive()
-	l.watch.phase(&l.watch.connecting, func() { l.connect(life) })
+	l.watch.connecting.during(func() { l.connect(life) })
 	if len(l.conns) > 0 {
-		l.watch.phase(&l.watch.sending, func() { l.send(life) })
+		l.watch.sending.during(func() { l.send(life) })
 		l.await(life)
 	}
-	endWatch()
 	l.close()
 	endLive()
 	if cause := context.Cause(life); !endedBy(stop, cause) {

@@ -48,20 +48,17 @@ func (s *loadStats) fail(kind string, err error) {
 }
 
 // A loadWatch looks at the load generator itself.
-type loadWatch struct {
-	late       histogram // how much later than asked for a timer came
-	connecting phaseUse
-	sending    phaseUse
-}
+type loadWatch struct{ connecting, sending phaseUse }
 
-// A phaseUse is how much processor time a phase took.
+// A phaseUse is what a phase took of the load generator.
 type phaseUse struct {
-	cpu, wall time.Duration
-	known     bool // this system tells
+	late      histogram     // how much later than asked for a timer came
+	cpu, wall time.Duration // processor time, and time
+	known     bool          // this system tells the processor time
 }
 
 // share returns which part of its cores the process has used.
-func (u phaseUse) share() float64 {
+func (u *phaseUse) share() float64 {
 	if u.wall <= 0 {
 		return 0
 	}
@@ -76,32 +73,31 @@ const (
 	lateLimit = 5 * time.Millisecond
 )
 
-// begin watches a timer until end is called.
-func (w *loadWatch) begin() (end func()) {
+// during runs do, a phase, and notes what it took.
+func (u *phaseUse) during(do func()) {
 	stop, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
-		for {
-			due := time.Now().Add(watchGap)
-			select {
-			case <-time.After(watchGap):
-				w.late.add(time.Since(due))
-			case <-stop:
-				return
-			}
-		}
+		u.watchTimer(stop)
 	}()
-	return func() {
-		close(stop)
-		<-done
-	}
-}
-
-// phase runs do and notes in u what it took.
-func (w *loadWatch) phase(u *phaseUse, do func()) {
 	start := time.Now()
 	before, _ := processorTime()
 	do()
 	after, known := processorTime()
-	*u = phaseUse{after - before, time.Since(start), known}
+	u.cpu, u.wall, u.known = after-before, time.Since(start), known
+	close(stop)
+	<-done
+}
+
+// watchTimer notes how late a timer is, again and again until stop.
+func (u *phaseUse) watchTimer(stop <-chan struct{}) {
+	for {
+		due := time.Now().Add(watchGap)
+		select {
+		case <-time.After(watchGap):
+			u.late.add(time.Since(due))
+		case <-stop:
+			return
+		}
+	}
 }

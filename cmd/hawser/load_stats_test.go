@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -202,44 +203,58 @@ func TestShort(t *testing.T) {
 
 // TestJudgeGenerator: it is the limit when its processor or its timers say so, and it says how it knows.
 func TestJudgeGenerator(t *testing.T) {
-	cores := cpuOf(1) // one second of all cores
+	all := float64(time.Second) * float64(runtime.GOMAXPROCS(0)) // processor time that there is in a second
 	for _, row := range []struct {
-		name                string
-		connecting, sending float64 // seconds of all cores, in a second
-		late                time.Duration
-		why                 string
+		name  string
+		share float64
+		late  time.Duration
+		why   string
 	}{
-		{"idle", 0.1, 0.1, 100 * time.Microsecond, ""},
-		{"just below", 0.8, 0.79, 5 * time.Millisecond, ""},
-		{"connecting", 0.9, 0.1, 0, "90 % of its cores while connecting, more than 80 %"},
-		{"sending", 0.1, 0.95, 0, "95 % of its cores while sending, more than 80 %"},
-		{"late", 0.1, 0.1, 9 * time.Millisecond, "timers were 9.00 ms late (p99), more than 5ms"},
+		{"idle", 0.1, 100 * time.Microsecond, ""},
+		{"just below", 0.79, 5 * time.Millisecond, ""},
+		{"busy", 0.9, 0, "it used 90 % of its cores, more than 80 %"},
+		{"late", 0.1, 9 * time.Millisecond, "its timers were 9.00 ms late (p99), more than 5ms"},
+		{"both", 1, time.Second, "it used 100 % of its cores, more than 80 %; its timers were 1.00 s late (p99), more than 5ms"},
 	} {
-		var w loadWatch
-		use := func(share float64) phaseUse {
-			return phaseUse{cpu: time.Duration(share * float64(cores)), wall: time.Second, known: true}
-		}
-		w.connecting, w.sending = use(row.connecting), use(row.sending)
-		for range 100 {
-			w.late.add(row.late)
-		}
-		var r loadReport
-		r.judgeGenerator(&w)
-		if got := strings.Join(r.Generator.Why, "; "); r.Generator.Limit != (row.why != "") || !strings.Contains(got, row.why) {
-			t.Errorf("%s: limit %v, %q; want %q", row.name, r.Generator.Limit, got, row.why)
+		for _, sending := range []bool{false, true} {
+			var w loadWatch
+			use, got := &w.connecting, func(r *loadReport) phaseLoad { return r.Generator.Connecting }
+			if sending {
+				use, got = &w.sending, func(r *loadReport) phaseLoad { return r.Generator.Sending }
+			}
+			use.cpu, use.wall, use.known = time.Duration(row.share*all), time.Second, true
+			for range 100 {
+				use.late.add(row.late)
+			}
+			var r loadReport
+			r.judgeGenerator(&w)
+			if why := strings.Join(got(&r).Why, "; "); r.Generator.Limit != (row.why != "") || why != row.why {
+				t.Errorf("%s: limit %v, %q; want %q", row.name, r.Generator.Limit, why, row.why)
+			}
 		}
 	}
 	var r loadReport
-	r.judgeGenerator(&loadWatch{})
-	if r.Generator.Limit || r.Generator.CPUSending != nil {
+	r.judgeGenerator(new(loadWatch))
+	if r.Generator.Limit || r.Generator.Sending.CPU != nil {
 		t.Errorf("of nothing: %+v", r.Generator)
 	}
 }
 
-// cpuOf returns the processor time of all cores in so many seconds.
-func cpuOf(seconds int) time.Duration {
-	one := phaseUse{cpu: time.Second, wall: time.Second}
-	return time.Duration(float64(seconds) * float64(time.Second) / one.share())
+// TestPhaseUse: a phase that works uses its share, one that sleeps does not.
+func TestPhaseUse(t *testing.T) {
+	if _, known := processorTime(); !known {
+		return // this system does not tell
+	}
+	var busy, idle phaseUse
+	busy.during(func() {
+		for start := time.Now(); time.Since(start) < 100*time.Millisecond; {
+		}
+	})
+	idle.during(func() { time.Sleep(100 * time.Millisecond) })
+	if busy.cpu <= idle.cpu || busy.wall < 100*time.Millisecond || busy.late.count() == 0 || idle.late.count() == 0 {
+		t.Errorf("busy: %v of %v, %d timers; idle: %v of %v, %d timers",
+			busy.cpu, busy.wall, busy.late.count(), idle.cpu, idle.wall, idle.late.count())
+	}
 }
 
 // TestLoadTable: what a report looks like.
@@ -254,7 +269,8 @@ func TestLoadTable(t *testing.T) {
 		"last_receiver_ms": {"p50": 1.1, "p99": 2.3, "max": 4.1},
 		"errors": {"connect: status 503": 2, "publish: status 429": 7, "connection: closed with code 1013": 2},
 		"other_subscribers": 1, "interrupted": true,
-		"generator": {"limit": true, "why": ["it used 90 % of its cores while sending, more than 80 %"]}}`), &r)
+		"generator": {"limit": true, "cores": 2, "connecting": {"cpu": 0.5, "timer_late_ms": 0.12},
+			"sending": {"cpu": 0.9, "timer_late_ms": 9, "why": ["it used 90 %", "its timers were late"]}}}`), &r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -272,12 +288,12 @@ errors         7 publish: status 429
                2 connection: closed with code 1013
 others         1 subscribe to this topic too: the numbers of deliveries are not exact
 incomplete     it was interrupted
-load generator WAS THE LIMIT: the figures say little about the server
-               it used 90 % of its cores while sending, more than 80 %
+load generator was not the limit while connecting: 50 % of 2 cores, timers 120 µs late (p99)
+               WAS THE LIMIT while sending: it used 90 %, its timers were late; the delays say little about the server
 `)
-	share := 0.12
 	r = loadReport{Echo: true}
-	r.Generator.CPUConnecting, r.Generator.CPUSending, r.Generator.Cores, r.Generator.TimerLateMS = &share, &share, 2, 0.12
+	r.Generator.Connecting.Why = []string{"its timers were late"}
+	r.Generator.Sending.TimerLateMS = 1
 	wantTable(t, &r, `
                       p50       p99       max
 connect           0.00 µs   0.00 µs   0.00 µs
@@ -287,8 +303,8 @@ connections    0 of 0 in 0.00 µs, 0 a second
 messages       0 of 0 bytes in 0.00 µs, 0 a second
 deliveries     0 of 0, 0 lost, 0 twice
 errors         none
-load generator was not the limit
-               it used 12 % of its 2 cores while connecting, 12 % while sending; its timers were 120 µs late (p99)
+load generator WAS THE LIMIT while connecting: its timers were late; the connect times say little about the server
+               was not the limit while sending: timers 1.00 ms late (p99)
 `)
 }
 
