@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -138,6 +139,8 @@ func wantCompletions(t *testing.T, cmd *exec.Cmd, line, want string) {
 	}
 }
 
+var noDate = regexp.MustCompile(`mandoc: \S+: WARNING: missing date, using "": TH\n`)
+
 // TestManualPage: the programs that show it find nothing to warn of.
 func TestManualPage(t *testing.T) {
 	page := writeOutput(t, "hawser.1", "man")
@@ -159,6 +162,11 @@ func TestManualPage(t *testing.T) {
 				}
 			}
 			text = ""
+		}
+		// It has no date, so that the same source makes the same page.
+		text = noDate.ReplaceAllString(text, "")
+		if command[0] == "mandoc" && text == "" {
+			err = nil
 		}
 		if err != nil || stderr.String()+text != "" {
 			t.Errorf("%s: %v\n%s%s", command[0], err, stderr.String(), text)

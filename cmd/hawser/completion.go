@@ -184,8 +184,8 @@ func zshCase(w io.Writer, v verb) {
 	switch words, texts := v.words(); {
 	case len(words) > 0:
 		specs = append(specs, shellQuote("1:argument:(("+zshChoices(words, texts)+"))"))
-	case v.maxArgs > 0:
-		specs = append(specs, shellQuote("1:"+zshColon(strings.Trim(v.args, "[]"))+": "))
+	case v.maxArgs > 0: // a text for what is expected would keep zsh from completing flags there
+		specs = append(specs, shellQuote("1:"+zshColon(strings.Trim(v.args, "[]"))+":( )"))
 	}
 	fmt.Fprintf(w, "  %s' '*)\n    shift %d words; ((CURRENT -= %[2]d))\n    _arguments -S \\\n      %s\n    ;;\n",
 		shellQuote(v.name), depth, strings.Join(specs, " \\\n      "))

@@ -18,9 +18,9 @@ import (
 type visitor struct {
 	l   *listener
 	c   *websocket.Conn
-	n   int      // its number: 1, 2, 3, …
+	n   int        // its number: 1, 2, 3, …
 	cmd *execution // its process, if there is one
-	in  int64    // compressed bytes that have come; the reader's
+	in  int64      // compressed bytes that have come; the reader's
 }
 
 // A listenEvent is what --json prints in a line. "hawser help listen" explains the fields.
