@@ -227,11 +227,12 @@ func (l *listener) goodbye(server *http.Server) {
 	}
 	drained := make(chan error, 1)
 	go func() { drained <- l.upgrader.Shutdown(ctx) }()
-	if err := errors.Join(server.Shutdown(ctx), <-drained); err != nil {
+	err := errors.Join(server.Shutdown(ctx), <-drained)
+	for len(l.all()) > 0 && waitUntil(ctx, time.Now().Add(time.Millisecond)) { // until all have been told of their end
+	}
+	if err != nil || len(l.all()) > 0 {
 		server.Close()
 		fmt.Fprintf(l.std.err, "hawser listen: cut off what had not ended after %v\n", drainTime)
-	}
-	for len(l.all()) > 0 && waitUntil(ctx, time.Now().Add(time.Millisecond)) { // until all have been told of their end
 	}
 	l.settle()
 	l.wait.Wait()

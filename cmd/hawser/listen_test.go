@@ -407,16 +407,22 @@ func listenInto(t *testing.T, out *os.File) (code int, stderr string) {
 		t.Fatal(err)
 	}
 	out.Close()
+	c := dial(t, awaitListening(t, said), nil)
+	c.send(websocket.TextMessage, "nobody sees this")
+	c.wantClose(websocket.CloseGoingAway)
+	return waitCommand(t, cmd), said.String()
+}
+
+// awaitListening waits until a listener says where it listens.
+func awaitListening(t *testing.T, said *output) (url string) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	at, err := said.await(ctx, regexp.MustCompile(`listening on (ws://\S+)\n`), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := dial(t, at[1], nil)
-	c.send(websocket.TextMessage, "nobody sees this")
-	c.wantClose(websocket.CloseGoingAway)
-	return waitCommand(t, cmd), said.String()
+	return at[1]
 }
 
 // TestListenEndsWhenNobodyReadsItsOutput: whoever read has seen enough, which is no failure; a full disk is one.

@@ -33,10 +33,10 @@ one. With --echo it sends the messages over the connections instead, in turn, to
 and measures round trips. --rate is for all connections together.
 
 Each message carries its number and the time when it was sent, and the server's answer to a publisher says how many
-it went to, so what is lost or comes twice is counted exactly. The time begins when a message is due to leave: if
-the server takes publishers so slowly that they wait for each other, that is part of it. After the last message it waits
-up to --wait for what is missing. "last receiver" is the time until all have got a message. Nothing is compressed, no
-proxy is used, no redirect followed.
+it went to, so what is lost or comes twice is counted exactly. The time begins when it is the message's turn, not when a
+sender is free for it: if the server answers publishers so slowly that they wait, that is part of it. After the last
+message it waits up to --wait for what is missing. "last receiver" is the time until all have got a message. Nothing is
+compressed, no proxy is used, no redirect followed.
 
 At the end it says whether the load generator itself was the limit, so that its figures say little about the server: if
 it used more than 80 % of its cores, or if a timer of 5 ms that it watches meanwhile was more than 5 ms late (p99), as
@@ -56,7 +56,7 @@ Examples:
 	setup: func(fs *flag.FlagSet) func([]string, streams) int {
 		var c loadConfig
 		fs.IntVar(&c.connections, "connections", 100, "open `N` connections")
-		fs.Var(&c.ramp, "ramp", "open so many connections a second, such as 500, or all within a time, such as 10s: `RAMP`\n"+
+		fs.Var(&c.ramp, "ramp", "open connections at this `RAMP`: so many a second, such as 500, or all within a time, such as 10s\n"+
 			"(default as fast as the server answers)")
 		topic := fs.String("topic", "", "publish to the topic `NAME`")
 		fs.StringVar(&c.key, "key", "",
