@@ -237,15 +237,16 @@ func (r *loadReport) printErrors(t *table) {
 // printGenerator prints what is known of the load generator.
 func (r *loadReport) printGenerator(t *table) {
 	g := r.Generator
-	g.Connecting.print(t, "load generator", "while connecting", "the connect times say little about the server", g.Cores)
-	g.Sending.print(t, "", "while sending", "the delays say little about the server", g.Cores)
+	g.Connecting.print(t, "load generator", "while connecting", "connect times", g.Cores)
+	g.Sending.print(t, "", "while sending", "delays", g.Cores)
 }
 
-// print prints what is known of the load generator in a phase, and what to make of it if it was the limit.
-func (l *phaseLoad) print(t *table, title, phase, consequence string, cores int) {
+// print prints what is known of the load generator in a phase, and what that spoils if it was the limit.
+func (l *phaseLoad) print(t *table, title, phase, spoiled string, cores int) {
 	switch {
 	case len(l.Why) > 0:
-		t.line("%-15sWAS THE LIMIT %s: %s; %s", title, phase, strings.Join(l.Why, ", "), consequence)
+		t.line("%-15sWAS THE LIMIT %s, so the %s say little about the server:", title, phase, spoiled)
+		t.line("%-15s%s", "", strings.Join(l.Why, ", "))
 	case l.CPU == nil:
 		t.line("%-15swas not the limit %s: timers %s late (p99)", title, phase, short(l.TimerLateMS))
 	default:

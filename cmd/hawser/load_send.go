@@ -18,6 +18,8 @@ import (
 // maxAnswer is how much of an answer to a publisher is read.
 const maxAnswer = 64 << 10
 
+var errAllEnded = errors.New("all connections have ended")
+
 // A loadJob is a message that is due.
 type loadJob struct {
 	n    int
@@ -35,6 +37,10 @@ func (l *loadRun) send(ctx context.Context) {
 	start, oldest := time.Now(), 0
 	for n := range l.messages {
 		if !waitUntil(ctx, start.Add(seconds(float64(n)/l.rate))) {
+			break
+		}
+		if l.stats.open.Load() == 0 {
+			l.abort(errAllEnded)
 			break
 		}
 		for oldest < n && l.messages[oldest].answered.Load() {

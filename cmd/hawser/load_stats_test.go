@@ -289,7 +289,8 @@ errors         7 publish: status 429
 others         1 subscribe to this topic too: the numbers of deliveries are not exact
 incomplete     it was interrupted
 load generator was not the limit while connecting: 50 % of 2 cores, timers 120 µs late (p99)
-               WAS THE LIMIT while sending: it used 90 %, its timers were late; the delays say little about the server
+               WAS THE LIMIT while sending, so the delays say little about the server:
+               it used 90 %, its timers were late
 `)
 	r = loadReport{Echo: true}
 	r.Generator.Connecting.Why = []string{"its timers were late"}
@@ -303,7 +304,8 @@ connections    0 of 0 in 0.00 µs, 0 a second
 messages       0 of 0 bytes in 0.00 µs, 0 a second
 deliveries     0 of 0, 0 lost, 0 twice
 errors         none
-load generator WAS THE LIMIT while connecting: its timers were late; the connect times say little about the server
+load generator WAS THE LIMIT while connecting, so the connect times say little about the server:
+               its timers were late
                was not the limit while sending: timers 1.00 ms late (p99)
 `)
 }

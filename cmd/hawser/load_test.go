@@ -218,6 +218,21 @@ func TestLoadCountsErrorsByKind(t *testing.T) {
 	}
 }
 
+// TestLoadGivesUp: when there is nobody left to receive anything.
+func TestLoadGivesUp(t *testing.T) {
+	var s faultyServer
+	s.opened = func(c *websocket.Conn, _ int64) {
+		go func() { time.Sleep(50 * time.Millisecond); c.CloseWith(websocket.CloseServiceRestart, "") }()
+	}
+	code, r, stderr := runLoad(t, "--connections", "2", "--rate", "100", "--duration", "1h", startFaulty(t, &s))
+	if code != exitFailed || r.Errors["connection: closed with code 1012"] != 2 || r.Messages.Sent == 0 {
+		t.Errorf("exit code %d, %+v", code, r)
+	}
+	if !strings.Contains(stderr, "hawser load: given up: all connections have ended\n") {
+		t.Errorf("said %q", stderr)
+	}
+}
+
 // TestLoadSeesOthers: other subscribers of the topic make its numbers wrong, which it says.
 func TestLoadSeesOthers(t *testing.T) {
 	_, addr := startServe(t)
