@@ -33,7 +33,8 @@ standard error is ours. When CMD ends the connection is closed with code 1000, w
 not 0, and with 1011 if a signal ended it. When the connection ends CMD gets the end of its input, after 2 seconds
 SIGTERM, and after 2 more SIGKILL, with all of its process group. A CMD that leaves what it is sent unread for a minute
 loses its connection. Its environment has REMOTE_ADDR, REMOTE_PORT, PATH_INFO, QUERY_STRING, HTTP_HOST, HTTP_ORIGIN,
-HTTP_USER_AGENT and SEC_WEBSOCKET_PROTOCOL (what was agreed on): clients choose what is in there.
+HTTP_USER_AGENT and SEC_WEBSOCKET_PROTOCOL (what was agreed on): clients choose what is in there. Many programs hold
+their output back when it is a pipe: give them sed's -u, grep's --line-buffered, or run them with stdbuf -oL.
 
 With --json every line of standard output is an object, in every mode. "time" (RFC 3339), "event" and "conn", the number
 of the connection, are in each; the others by event:
@@ -52,7 +53,7 @@ Examples:
   hawser listen 127.0.0.1:9000
   hawser listen --echo -v 127.0.0.1:9000
   hawser listen --broadcast :9000
-  hawser listen --exec 'tr a-z A-Z' 127.0.0.1:9000
+  hawser listen --exec 'sed -u "s/^/you said /"' 127.0.0.1:9000
   hawser listen -n 1 127.0.0.1:9000 > message
   vmstat 1 | hawser listen 127.0.0.1:9000`,
 	setup: func(fs *flag.FlagSet) func([]string, streams) int {
