@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what the end-to-end tests need on a Debian machine: Chromium, Node.js with ws, Python's websockets, nginx,
-# HAProxy, Caddy, the forward proxies tinyproxy and Dante, iproute2 and nftables for networks that fail, curl. Run as
-# root. It starts no service and does nothing where everything is there already.
+# HAProxy, Caddy, the forward proxies tinyproxy and Dante, iproute2 and nftables for networks that fail, curl, the shells
+# zsh and fish, and what shows manual pages. Run as root. It starts no service and does nothing where everything is there
+# already.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -24,6 +25,10 @@ need 'command -v danted || test -x /usr/sbin/danted' dante-server
 need 'command -v ip || test -x /usr/sbin/ip' iproute2
 need 'command -v nft || test -x /usr/sbin/nft' nftables
 need 'command -v curl' curl ca-certificates
+need 'command -v zsh' zsh
+need 'command -v fish' fish
+need 'command -v man && command -v groff' man-db groff
+need 'command -v mandoc' mandoc
 
 if ((${#packages[@]})); then
   if ! command -v apt-get >/dev/null; then
@@ -55,3 +60,6 @@ danted -v
 ip -V
 nft --version
 curl --version | sed -n 1p
+zsh --version
+fish --version
+man --version

@@ -192,14 +192,12 @@ func wantGone(t *testing.T, file string) {
 			t.Fatal(err)
 		}
 		deadline := time.Now().Add(patience)
-		for !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
-			if time.Now().After(deadline) || isZombie(pid) {
+		for !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) && !isZombie(pid) {
+			if time.Now().After(deadline) {
+				t.Errorf("process %d is left", pid)
 				break
 			}
 			time.Sleep(10 * time.Millisecond)
-		}
-		if err := syscall.Kill(pid, 0); !errors.Is(err, syscall.ESRCH) && !isZombie(pid) {
-			t.Errorf("process %d is left", pid)
 		}
 	}
 }

@@ -67,7 +67,7 @@ func help(args []string, std streams) int {
 func printOverview(w io.Writer) {
 	fmt.Fprint(w, "hawser: WebSocket (RFC 6455) in one binary\n\nUsage: hawser VERB [flags] [arguments]\n\n")
 	for _, v := range verbs {
-		fmt.Fprintf(w, "  %-9s %s\n", v.name, v.summary)
+		fmt.Fprintf(w, "  %-10s %s\n", v.name, v.summary)
 	}
 	fmt.Fprint(w, `
 First try, in two terminals:
@@ -79,42 +79,66 @@ First try, in two terminals:
 `)
 }
 
-// print shows the verb with its flags and examples.
-func (v verb) print(w io.Writer) {
-	fs := v.flagSet()
-	v.setup(fs)
+// usage is the verb's command line.
+func (v verb) usage() string {
 	usage := "hawser " + v.name
-	hasFlags := false
-	fs.VisitAll(func(*flag.Flag) { hasFlags = true })
-	if hasFlags {
+	if len(v.flags()) > 0 {
 		usage += " [flags]"
 	}
 	if v.args != "" {
 		usage += " " + v.args
 	}
-	fmt.Fprintf(w, "%s: %s\n\nUsage: %s\n", v.name, v.summary, usage)
+	return usage
+}
+
+// A flagInfo is a flag as users see it: in the help, on the manual page and in completions.
+type flagInfo struct {
+	name string // with its dashes
+	kind string // what its value is called; "" if it takes none
+	text string // what it is for, maybe in several lines
+	def  string // its default, if that is worth a word
+}
+
+// flags returns the verb's flags in the order of their names.
+func (v verb) flags() (all []flagInfo) {
+	fs := v.flagSet()
+	v.setup(fs)
+	fs.VisitAll(func(f *flag.Flag) {
+		info := flagInfo{name: "--" + f.Name}
+		if len(f.Name) == 1 {
+			info.name = "-" + f.Name
+		}
+		info.kind, info.text = flag.UnquoteUsage(f)
+		switch f.DefValue {
+		case "", "false", "0", "0s":
+		default:
+			info.def = f.DefValue
+		}
+		all = append(all, info)
+	})
+	return all
+}
+
+// print shows the verb with its flags and examples.
+func (v verb) print(w io.Writer) {
+	fmt.Fprintf(w, "%s: %s\n\nUsage: %s\n", v.name, v.summary, v.usage())
 	if len(v.subs) > 0 {
 		fmt.Fprintln(w)
 	}
 	for _, sub := range v.subs {
 		fmt.Fprintf(w, "  %-15s %s\n", sub.name, sub.summary)
 	}
-	if hasFlags {
+	flags := v.flags()
+	if len(flags) > 0 {
 		fmt.Fprint(w, "\nFlags:\n")
 	}
-	fs.VisitAll(func(f *flag.Flag) {
-		kind, text := flag.UnquoteUsage(f)
-		dashes := "--"
-		if len(f.Name) == 1 {
-			dashes = "-"
-		}
-		text = strings.ReplaceAll(text, "\n", "\n      ")
-		fmt.Fprintf(w, "  %s\n      %s", strings.TrimSpace(dashes+f.Name+" "+kind), text)
-		if f.DefValue != "" && f.DefValue != "false" && f.DefValue != "0" && f.DefValue != "0s" {
-			fmt.Fprintf(w, " (default %s)", f.DefValue)
+	for _, f := range flags {
+		fmt.Fprintf(w, "  %s\n      %s", strings.TrimSpace(f.name+" "+f.kind), strings.ReplaceAll(f.text, "\n", "\n      "))
+		if f.def != "" {
+			fmt.Fprintf(w, " (default %s)", f.def)
 		}
 		fmt.Fprintln(w)
-	})
+	}
 	if v.help != "" {
 		fmt.Fprintf(w, "\n%s\n", strings.TrimSpace(v.help))
 	}

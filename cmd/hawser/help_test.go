@@ -103,7 +103,7 @@ func TestHelpFitsTheScreen(t *testing.T) {
 
 // TestExamplesParse: what the help shows as an example is a command line that hawser takes.
 func TestExamplesParse(t *testing.T) {
-	example := regexp.MustCompile(`(?m)^  (?:[^\n]*\| )?hawser ([^|#\n]*)`)
+	example := regexp.MustCompile(`(?m)^  (?:[^\n]*\| )?hawser ([^|#>\n]*)`)
 	for _, v := range allVerbs() {
 		found := false
 		for _, m := range example.FindAllStringSubmatch(v.help, -1) {

@@ -1,5 +1,6 @@
-// Hawser is WebSocket in one binary: a notification server, an echo server, a client for the terminal, a conformance
-// kit and the client under test for it. "hawser help" lists the verbs; each has a file of its own here.
+// Hawser is WebSocket in one binary: a notification server, a client and a server for the terminal, a load generator,
+// an echo server, a conformance kit and the client under test for it. "hawser help" lists the verbs; each has a file of
+// its own here.
 package main
 
 import (
@@ -34,8 +35,9 @@ type verb struct {
 	args    string // what follows the flags, in the usage line
 	maxArgs int    // how many of them there may be
 	summary string
-	help    string // the rest of "hawser help VERB", with examples
-	subs    []verb // what it consists of, if its first argument is a verb again; their names begin with its name
+	help    string   // the rest of "hawser help VERB", with examples
+	subs    []verb   // what it consists of, if its first argument is a verb again; their names begin with its name
+	choices []string // what its first argument may be, if those are few
 	// setup declares the flags and returns what runs when they are parsed.
 	setup func(fs *flag.FlagSet) func(args []string, std streams) int
 }
@@ -44,7 +46,8 @@ type verb struct {
 var verbs []verb
 
 func init() {
-	verbs = []verb{serveVerb, echoVerb, connectVerb, testeeVerb, conformVerb, helpVerb, versionVerb}
+	verbs = []verb{serveVerb, connectVerb, listenVerb, loadVerb, echoVerb, testeeVerb, conformVerb, helpVerb, manVerb,
+		completionVerb, versionVerb}
 }
 
 func main() {

@@ -1,0 +1,490 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"regexp"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"hawser.example/websocket"
+	"hawser.example/websocket/internal/wstest"
+)
+
+// runLoad runs "hawser load --json ARGS" to its end and returns what it reports.
+func runLoad(t *testing.T, args ...string) (code int, r loadReport, stderr string) {
+	t.Helper()
+	code, stdout, stderr := hawser(t, append([]string{"load", "--json"}, args...)...)
+	d := json.NewDecoder(strings.NewReader(stdout))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&r); err != nil {
+		t.Fatalf("exit code %d, %v, printed %q, said %q", code, err, stdout, stderr)
+	}
+	return code, r, stderr
+}
+
+// TestLoadAgreesWithServe: its figures are those of the server, whose numbers say how many messages it has taken.
+func TestLoadAgreesWithServe(t *testing.T) {
+	wstest.NoLeaks(t)
+	p, addr := startServe(t)
+	code, r, stderr := runLoad(t, "--connections", "20", "--rate", "200", "--duration", "250ms", "--key", "secret",
+		"--topic", "news", "--ramp", "2000", "http://"+addr)
+	if code != exitOK || stderr != "" {
+		t.Errorf("exit code %d, said %q", code, stderr)
+	}
+	m := r.Messages
+	if m.Sent != 50 || m.Expected != 1000 || m.Received != 1000 || m.Lost+m.Twice+m.Surplus != 0 || m.Size != 128 {
+		t.Errorf("messages: %+v; want 50 to 20 connections each", m)
+	}
+	if c := r.Connections; c.Asked != 20 || c.Opened != 20 || c.Seconds <= 0 || c.PerSecond <= 0 {
+		t.Errorf("connections: %+v", c)
+	}
+	for name, s := range map[string]spread{
+		"connect": r.ConnectMS, "delivery": r.DelayMS, "last receiver": *r.LastReceiverMS,
+	} {
+		if s.P50 <= 0 || s.P99 < s.P50 || s.Max < s.P99 {
+			t.Errorf("%s: %+v", name, s)
+		}
+	}
+	if r.LastReceiverMS.Max != r.DelayMS.Max || r.LastReceiverMS.P50 < r.DelayMS.P50 {
+		t.Errorf("last receiver %+v, delivery %+v", *r.LastReceiverMS, r.DelayMS)
+	}
+	if len(r.Errors) != 0 || r.Interrupted || r.Echo || r.URL != "ws://"+addr+"/topics/news" || r.Generator.Cores < 1 {
+		t.Errorf("%+v", r)
+	}
+	status, answer := request(t, http.MethodPost, "http://"+addr+"/topics/news", "x", withKey())
+	if status != http.StatusOK || !strings.Contains(answer, `-51","subscribers":0}`) {
+		t.Errorf("the next message is %d %s; want number 51, to nobody", status, answer)
+	}
+	p.signal(os.Interrupt)
+	p.wait()
+}
+
+// TestLoadTakesTheKeyFromTheEnvironment, where others do not see it.
+func TestLoadTakesTheKeyFromTheEnvironment(t *testing.T) {
+	_, addr := startServe(t)
+	cmd := command(t, "load", "--connections", "1", "--rate", "100", "--duration", "20ms", "ws://"+addr+"/topics/a.b")
+	cmd.Env = append(cmd.Env, "HAWSER_PUBLISH_KEY=secret")
+	p := startCommand(t, cmd)
+	if code := p.wait(); code != exitOK {
+		t.Errorf("exit code %d", code)
+	}
+	prints(t, p, `(?s)^ +p50 +p99 +max\nconnect .*\nmessages +2 of 128 bytes .*\n`+
+		`deliveries +2 of 2, 0 lost, 0 twice\nerrors +none\n`)
+}
+
+func TestLoadEcho(t *testing.T) {
+	wstest.NoLeaks(t)
+	p, addr := startEcho(t)
+	code, r, stderr := runLoad(t, "--echo", "--connections", "3", "--rate", "500", "--duration", "100ms", "--size", "1000",
+		"ws://"+addr+"/any?path")
+	if code != exitOK || stderr != "" {
+		t.Errorf("exit code %d, said %q", code, stderr)
+	}
+	m := r.Messages
+	if m.Sent != 50 || m.Expected != 50 || m.Received != 50 || m.Lost+m.Twice+m.Surplus != 0 || m.Size != 1000 {
+		t.Errorf("messages: %+v", m)
+	}
+	if !r.Echo || r.LastReceiverMS != nil || r.DelayMS.P50 <= 0 || r.URL != "ws://"+addr+"/any?path" {
+		t.Errorf("%+v", r)
+	}
+	p.signal(os.Interrupt)
+	p.wait()
+}
+
+// A faultyServer is a notification server that does with its messages what a test asks for.
+type faultyServer struct {
+	hub      websocket.Hub
+	upgrader websocket.Upgrader
+	posts    atomic.Int64
+	// publish sends message n, counted from 1, and says to how many; nil: as it should be.
+	publish func(s *faultyServer, w http.ResponseWriter, n int64, p []byte) (subscribers int)
+	// opened is told of connection n, counted from 1; nil: nobody.
+	opened func(c *websocket.Conn, n int64)
+	conns  atomic.Int64
+	asked  atomic.Int64 // for a connection
+}
+
+func (s *faultyServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodPost {
+		body, _ := io.ReadAll(r.Body)
+		if n := s.publish(s, w, s.posts.Add(1), body); n >= 0 {
+			fmt.Fprintf(w, `{"id":"x-1","subscribers":%d}`, n)
+		}
+		return
+	}
+	s.asked.Add(1)
+	c, err := s.upgrader.Upgrade(w, r, nil)
+	if err != nil {
+		return
+	}
+	go s.hub.Serve(c, "all")
+	if s.opened != nil {
+		s.opened(c, s.conns.Add(1))
+	}
+}
+
+// send is the server as it should be.
+func (s *faultyServer) send(p []byte) int {
+	receipt, _ := s.hub.Publish("all", websocket.TextMessage, p)
+	return receipt.Subscribers
+}
+
+// startFaulty starts a faultyServer and returns its URL.
+func startFaulty(t *testing.T, s *faultyServer) string {
+	t.Helper()
+	if s.publish == nil {
+		s.publish = func(s *faultyServer, _ http.ResponseWriter, _ int64, p []byte) int { return s.send(p) }
+	}
+	web := httptest.NewServer(s)
+	t.Cleanup(func() {
+		web.Close()
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		s.upgrader.Shutdown(ctx)
+	})
+	return "ws" + strings.TrimPrefix(web.URL, "http")
+}
+
+// TestLoadCountsExactly: what is lost, doubled, changed or not its own.
+func TestLoadCountsExactly(t *testing.T) {
+	url := startFaulty(t, &faultyServer{publish: func(s *faultyServer, w http.ResponseWriter, n int64, p []byte) int {
+		switch n {
+		case 3: // lost for all
+			return 5
+		case 5: // doubled for all
+			s.send(p)
+		case 7: // changed
+			p[0] ^= 1
+		case 8: // refused, though it was sent
+			s.send(p)
+			w.WriteHeader(http.StatusInternalServerError)
+			return -1
+		case 9: // something else
+			s.send([]byte("hello"))
+		}
+		return s.send(p)
+	}})
+	code, r, stderr := runLoad(t, "--connections", "5", "--rate", "100", "--duration", "100ms", "--wait", "200ms", url)
+	if code != exitUnmet {
+		t.Errorf("exit code %d; want 4", code)
+	}
+	m := r.Messages
+	if m.Sent != 9 || m.Expected != 45 || m.Lost != 10 || m.Twice != 5 || m.Surplus != 5 || m.Received != 40 {
+		t.Errorf("messages: %+v", m)
+	}
+	want := map[string]int64{"received: a message that is not ours, or was changed": 10, "publish: status 500": 1}
+	if fmt.Sprint(r.Errors) != fmt.Sprint(want) {
+		t.Errorf("errors: %v; want %v", r.Errors, want)
+	}
+	if !strings.Contains(stderr, "hawser load: publish: status 500: the first was: publishing was answered with status 500") {
+		t.Errorf("said %q", stderr)
+	}
+}
+
+// TestLoadCountsErrorsByKind: of connections that are refused and that end.
+func TestLoadCountsErrorsByKind(t *testing.T) {
+	var s faultyServer
+	var refused atomic.Int64
+	s.upgrader.CheckOrigin = func(*http.Request) bool { return refused.Add(1) > 2 }
+	s.opened = func(c *websocket.Conn, n int64) {
+		switch n {
+		case 1:
+			go func() { time.Sleep(50 * time.Millisecond); c.CloseWith(websocket.CloseTryAgainLater, "slow\x1b") }()
+		case 2:
+			go func() { time.Sleep(50 * time.Millisecond); c.CloseNow() }()
+		}
+	}
+	url := startFaulty(t, &s)
+	code, r, stderr := runLoad(t, "--connections", "8", "--rate", "20", "--duration", "500ms", "--wait", "100ms", url)
+	if code != exitUnmet || r.Connections.Opened > 6 || r.Connections.Opened < 4 {
+		t.Errorf("exit code %d, connections %+v; want 4, about 6 opened", code, r.Connections)
+	}
+	if r.Errors["connect: status 403"] != 2 || r.Errors["connection: closed with code 1013"] != 1 {
+		t.Errorf("errors: %v", r.Errors)
+	}
+	if strings.Contains(stderr, "\x1b") || !strings.Contains(stderr, "closed with code 1013: the first was: ") {
+		t.Errorf("said %q", stderr)
+	}
+}
+
+// TestLoadGivesUp: when there is nobody left to receive anything.
+func TestLoadGivesUp(t *testing.T) {
+	var s faultyServer
+	s.opened = func(c *websocket.Conn, _ int64) {
+		go func() { time.Sleep(50 * time.Millisecond); c.CloseWith(websocket.CloseServiceRestart, "") }()
+	}
+	code, r, stderr := runLoad(t, "--connections", "2", "--rate", "100", "--duration", "1h", startFaulty(t, &s))
+	if code != exitFailed || r.Errors["connection: closed with code 1012"] != 2 || r.Messages.Sent == 0 {
+		t.Errorf("exit code %d, %+v", code, r)
+	}
+	if !strings.Contains(stderr, "hawser load: given up: all connections have ended\n") {
+		t.Errorf("said %q", stderr)
+	}
+}
+
+// TestLoadSeesOthers: other subscribers of the topic make its numbers wrong, which it says.
+func TestLoadSeesOthers(t *testing.T) {
+	_, addr := startServe(t)
+	dial(t, "ws://"+addr+"/topics/news", nil)
+	code, r, _ := runLoad(t, "--connections", "2", "--rate", "50", "--duration", "100ms", "--key", "secret",
+		"ws://"+addr+"/topics/news")
+	if code != exitOK || r.OtherSubscribers != 1 || r.Messages.Expected != 10 || r.Messages.Received != 10 {
+		t.Errorf("exit code %d, %+v", code, r)
+	}
+}
+
+// TestLoadLeavesOutWhatWouldWait: a server that does not answer publishers is not flooded, and what was left out is
+// counted.
+func TestLoadLeavesOutWhatWouldWait(t *testing.T) {
+	var mu sync.Mutex
+	url := startFaulty(t, &faultyServer{publish: func(s *faultyServer, _ http.ResponseWriter, _ int64, p []byte) int {
+		mu.Lock()
+		defer mu.Unlock()
+		time.Sleep(2 * time.Millisecond)
+		return s.send(p)
+	}})
+	code, r, _ := runLoad(t, "--connections", "1", "--rate", "20000", "--duration", "100ms", url)
+	out := r.Errors["send: left out, since the server had not answered for earlier ones"]
+	if code != exitUnmet || out == 0 || r.Messages.Sent+out != 2000 || r.Messages.Received != r.Messages.Sent {
+		t.Errorf("exit code %d, %+v, errors %v", code, r.Messages, r.Errors)
+	}
+	// Waiting for a sender is part of the delay: most waited for hundreds of others.
+	if r.DelayMS.P50 < 100 {
+		t.Errorf("half of the messages took less than %v ms", r.DelayMS.P50)
+	}
+}
+
+// TestLoadExitCodes: what keeps it from going on.
+func TestLoadExitCodes(t *testing.T) {
+	_, addr := startServe(t)
+	_, echo := startEcho(t)
+	nobody := occupiedAndLeft(t)
+	quick := []string{"--connections", "3", "--rate", "100", "--duration", "50ms", "--wait", "50ms"}
+	for name, row := range map[string]struct {
+		args []string
+		code int
+		says string
+	}{
+		"nobody listens":       {[]string{"ws://" + nobody}, exitConnect, `connect: connection refused: the first was: `},
+		"no topic":             {[]string{"--topic", "a b", "--key", "secret", "ws://" + addr}, exitConnect, `connect: status 400: the first was: .*topic has to be`},
+		"the key is wrong":     {[]string{"--key", "wrong", "ws://" + addr}, exitFailed, `given up: publishing was answered with status 401: "the key is wrong"`},
+		"no key":               {[]string{"ws://" + addr}, exitFailed, `given up: .*401: "publishing needs the key`},
+		"not a hawser serve":   {[]string{"ws://" + echo}, exitFailed, `given up: publishing was answered with status 405`},
+		"no TLS":               {[]string{"--echo", "-k", "wss://" + echo}, exitConnect, `connect: tls failed`},
+		"a URL with a # in it": {[]string{"--echo", "ws://" + echo + "/#a"}, exitUsage, `fragment`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			code, _, stderr := hawser(t, append(append([]string{"load"}, quick...), row.args...)...)
+			if code != row.code || !regexp.MustCompile(`(?m)^hawser load: .*`+row.says).MatchString(stderr) {
+				t.Errorf("exit code %d, said %q; want %d, %q", code, stderr, row.code, row.says)
+			}
+		})
+	}
+}
+
+// occupiedAndLeft returns an address on which nobody listens.
+func occupiedAndLeft(t *testing.T) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	return ln.Addr().String()
+}
+
+// TestLoadUsage: what makes no sense is refused before anything is opened.
+func TestLoadUsage(t *testing.T) {
+	here := "ws://127.0.0.1:1"
+	for name, row := range map[string]struct {
+		args []string
+		says string
+	}{
+		"no URL":               {nil, `the URL is missing`},
+		"two URLs":             {[]string{here, here}, `unexpected argument`},
+		"no scheme":            {[]string{"127.0.0.1:8080"}, `the URL is not of the form`},
+		"another scheme":       {[]string{"ftp://127.0.0.1"}, `"ftp".*ws or wss`},
+		"another machine":      {[]string{"ws://192.0.2.1:8080"}, `"192\.0\.2\.1:8080" is not this machine.*--remote`},
+		"another name":         {[]string{"ws://localhost.example"}, `is not this machine`},
+		"all addresses":        {[]string{"ws://0.0.0.0:8080"}, `is not this machine`},
+		"no connection":        {[]string{"--connections", "0", here}, `--connections 0: it has to be 1 to`},
+		"too many connections": {[]string{"--connections", "2000000", here}, `--connections 2000000: it has to be 1 to`},
+		"small":                {[]string{"--size", "34", here}, `--size 34: it has to be 35`},
+		"large":                {[]string{"--size", "1048577", here}, `--size 1048577: .*to 1048576`},
+		"no rate":              {[]string{"--rate", "0", here}, `--rate 0`},
+		"rate without end":     {[]string{"--rate", "inf", here}, `--rate \+Inf`},
+		"rate that is none":    {[]string{"--rate", "nan", here}, `--rate NaN`},
+		"no duration":          {[]string{"--duration", "0s", here}, `--duration 0s`},
+		"negative wait":        {[]string{"--wait", "-1s", here}, `--wait -1s`},
+		"too many messages":    {[]string{"--rate", "1e6", "--duration", "1h", here}, `more than 1048576 messages`},
+		"a ramp that is none":  {[]string{"--ramp", "fast", here}, `"fast" for flag --ramp: it has to be connections a second`},
+		"topics differ":        {[]string{"--topic", "a", here + "/topics/b"}, `the topic "b", and --topic "a"`},
+		"topic with echo":      {[]string{"--topic", "a", "--echo", here}, `--topic and --echo`},
+		"key with echo":        {[]string{"--key", "a", "--echo", here}, `with --echo nothing is published`},
+		"a key in two lines":   {[]string{"--key", "a\nb", here}, `control character`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			code, stdout, stderr := hawser(t, append([]string{"load"}, row.args...)...)
+			if code != exitUsage || stdout != "" || !regexp.MustCompile(`^hawser load: .*`+row.says).MatchString(stderr) {
+				t.Errorf("exit code %d, printed %q, said %q; want 2, nothing, %q", code, stdout, stderr, row.says)
+			}
+		})
+	}
+}
+
+// TestLoadTarget: where connections and messages go.
+func TestLoadTarget(t *testing.T) {
+	for _, row := range []struct{ url, topic, dials, posts string }{
+		{"ws://localhost:1", "a", "ws://localhost:1/topics/a", "http://localhost:1/topics/a"},
+		{"https://[::1]/", "a", "wss://[::1]/topics/a", "https://[::1]/topics/a"},
+		{"ws://127.0.0.1:1/topics/a.b?token=x", "", "ws://127.0.0.1:1/topics/a.b?token=x", "http://127.0.0.1:1/topics/a.b"},
+		{"http://127.9.9.9/base/topics/a", "a", "ws://127.9.9.9/base/topics/a", "http://127.9.9.9/base/topics/a"},
+		{"ws://127.0.0.1:1/base/", "a", "ws://127.0.0.1:1/base/topics/a", "http://127.0.0.1:1/base/topics/a"},
+	} {
+		var c loadConfig
+		if err := c.target(row.url, row.topic, false); err != nil || c.url.String() != row.dials || c.publish != row.posts {
+			t.Errorf("%s, %s: %v, %v, %s; want %s, %s", row.url, row.topic, err, c.url, c.publish, row.dials, row.posts)
+		}
+	}
+	var c, other loadConfig
+	named := regexp.MustCompile(`/topics/load-[0-9a-f]{8}$`)
+	if err := c.target("ws://192.0.2.1", "", true); err != nil || !named.MatchString(c.publish) {
+		t.Errorf("with --remote: %v, %s", err, c.publish)
+	}
+	if other.target("ws://192.0.2.1", "", true); other.publish == c.publish {
+		t.Errorf("two runs have the topic of %s", c.publish)
+	}
+}
+
+// TestLoadInterrupted: Ctrl-C ends every phase, and what was measured until then is reported.
+func TestLoadInterrupted(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		return // there is no signal to send
+	}
+	for name, row := range map[string]struct {
+		server *faultyServer
+		args   []string
+		ready  func(s *faultyServer) bool
+		prints string
+	}{
+		"while it connects": {
+			&faultyServer{upgrader: websocket.Upgrader{CheckOrigin: untilGone}},
+			[]string{"--rate", "1"},
+			func(s *faultyServer) bool { return s.asked.Load() == 3 },
+			`(?s)connections +0 of 3.*\nmessages +0 of.*\nerrors +none\nincomplete`,
+		},
+		"while it waits for the next connection": {
+			&faultyServer{},
+			[]string{"--ramp", "0.01"},
+			func(s *faultyServer) bool { return s.hub.Stats().Subscribers == 1 },
+			`(?s)connections +1 of 3.*\nincomplete`,
+		},
+		"while it sends": {
+			&faultyServer{},
+			[]string{"--rate", "100", "--duration", "1h"},
+			func(s *faultyServer) bool { return s.posts.Load() > 2 },
+			`(?s)connections +3 of 3.*\ndeliveries +(\d+) of \d+, 0 lost, 0 twice\nerrors +none\nincomplete`,
+		},
+		"while it waits": {
+			&faultyServer{publish: func(*faultyServer, http.ResponseWriter, int64, []byte) int { return 3 }},
+			[]string{"--rate", "100", "--duration", "10ms", "--wait", "1h"},
+			func(s *faultyServer) bool { return s.posts.Load() == 1 },
+			`(?s)deliveries +0 of 3, 3 lost, 0 twice\nerrors +none\nincomplete`,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			args := append([]string{"load", "--connections", "3"}, row.args...)
+			p := start(t, append(args, startFaulty(t, row.server))...)
+			for deadline := time.Now().Add(patience); !row.ready(row.server) && time.Now().Before(deadline); {
+				time.Sleep(time.Millisecond)
+			}
+			time.Sleep(50 * time.Millisecond) // so that it has begun to wait, in most runs
+			p.signal(os.Interrupt)
+			if code := p.wait(); code != exitFailed || !regexp.MustCompile(row.prints).MatchString(p.out.String()) {
+				t.Errorf("exit code %d, printed %q; want 1, %q", code, p.out, row.prints)
+			}
+		})
+	}
+}
+
+// untilGone leaves a request without an answer.
+func untilGone(r *http.Request) bool {
+	<-r.Context().Done()
+	return false
+}
+
+// TestLoadSecondSignalEndsAtOnce: a server that does not answer the Close holds up the first signal, not the second.
+func TestLoadSecondSignalEndsAtOnce(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		return // there is no signal to send
+	}
+	opened := make(chan struct{})
+	over := make(chan struct{})
+	url := serveHandler(t, func(w http.ResponseWriter, r *http.Request) {
+		c, err := new(websocket.Upgrader).Upgrade(w, r, nil)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		c.ReadMessage() // now it sends
+		close(opened)
+		<-over // and nobody reads from it any more
+		c.CloseNow()
+	})
+	t.Cleanup(func() { close(over) })
+	p := start(t, "load", "--echo", "--connections", "1", url)
+	<-opened
+	for range 1000 { // when a signal has been taken nobody can see, but any number of them has to do
+		p.cmd.Process.Signal(os.Interrupt)
+		select {
+		case <-p.exited:
+		case <-time.After(5 * time.Millisecond):
+			continue
+		}
+		break
+	}
+	if code := p.wait(); code != -1 {
+		t.Errorf("exit code %d; want the signal to have ended it", code)
+	}
+}
+
+// TestLoadOutput: nobody who reads it is no failure, a full disk is one.
+func TestLoadOutput(t *testing.T) {
+	_, addr := startEcho(t)
+	run := func(out *os.File) (code int, stderr string) {
+		cmd := command(t, "load", "--echo", "--connections", "1", "--duration", "10ms", "ws://"+addr)
+		var said strings.Builder
+		cmd.Stdout, cmd.Stderr = out, &said
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		out.Close()
+		return waitCommand(t, cmd), said.String()
+	}
+	r, w := osPipe(t)
+	r.Close()
+	if code, stderr := run(w); code != exitOK || stderr != "" {
+		t.Errorf("exit code %d, said %q; want 0, nothing", code, stderr)
+	}
+	if runtime.GOOS != "linux" {
+		return // there is no /dev/full
+	}
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if code, stderr := run(full); code != exitFailed || !strings.Contains(stderr, "hawser load: standard output: ") {
+		t.Errorf("exit code %d, said %q; want 1, what is wrong", code, stderr)
+	}
+}
