@@ -1,0 +1,386 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"hawser.example/websocket"
+)
+
+// A client is one run of "hawser connect". Goroutines dial, receive, send and read what is typed; they tell the loop,
+// which is run, and it alone decides what that means. Its fields are the loop's, but for the fixed ones and those that
+// say so.
+type client struct {
+	*connectFlags // fixed
+	std           streams
+	messages      []outgoing
+	dial          websocket.Dialer
+	attended      bool // standard input is a terminal
+	escape        bool // standard output is a terminal
+	prompt        bool // both are, and lines are asked for
+
+	// For any goroutine.
+	screen screen
+	link   *link
+	pings  typedPings
+
+	// What goroutines tell the loop.
+	stop      context.Context  // ended by a signal
+	dialed    chan dialed      // a Dial is over
+	greeted   chan struct{}    // the messages of the command line were sent
+	arrivals  chan arrival     // of the present connection
+	sent      chan error       // the input is over
+	closed    chan error       // what /close came to
+	unwritten chan error       // an event could not be written
+	keys      chan []byte      // what was typed; closed at its end
+	terminal  terminalSignals  // if there is a prompt
+	idle      *time.Timer      // runs from the end of the input on, anew with every message
+	idleOver  <-chan time.Time // of idle
+	deadline  <-chan time.Time // --timeout
+	redial    <-chan time.Time // --reconnect
+	typed     chan outgoing    // from the prompt to who sends; nil if there is none, or its end has come
+
+	// What the loop knows.
+	conn    *websocket.Conn // nil: there is none
+	since   time.Time       // when conn was opened
+	begun   bool            // input is read
+	heard   bool            // a message has come
+	matched bool            // one has come that --expect waits for
+	failed  bool            // not all input could be sent, or not all output written
+	count   int             // messages to come; 0: any number
+	limit   time.Duration   // of idle; 0 or less: none
+	tries   int             // connections tried in a row in vain
+}
+
+// dialed is what a Dial came to.
+type dialed struct {
+	conn *websocket.Conn
+	err  error
+}
+
+// An arrival is a message, or the error that ended the connection.
+type arrival struct {
+	t    websocket.MessageType
+	p    []byte
+	wire int64 // its compressed size, 0 if it was not compressed
+	err  error
+}
+
+// newClient prepares a run.
+func newClient(f *connectFlags, std streams, messages []outgoing) (*client, error) {
+	c := &client{
+		connectFlags: f, std: std, messages: messages, screen: screen{std: std}, link: newLink(),
+		attended: isTerminal(std.in), escape: isTerminal(std.out) && !f.json, count: f.count, limit: f.wait,
+		dialed: make(chan dialed, 1), greeted: make(chan struct{}), sent: make(chan error, 1), closed: make(chan error, 1),
+		unwritten: make(chan error, 1), keys: make(chan []byte),
+	}
+	c.prompt = c.attended && isTerminal(std.out) && canEdit && (len(messages) == 0 || !f.endsByItself())
+	if c.limit == 0 && !c.attended && f.timeout == 0 {
+		c.limit = pipeIdle
+	}
+	var err error
+	if c.dial, err = f.dialer(); err != nil {
+		return nil, err
+	}
+	if c.prompt || c.verbose || c.json {
+		c.dial.WrapConn = func(nc net.Conn) net.Conn {
+			t := c.newTap()
+			t.Conn = nc
+			return t
+		}
+	}
+	return c, nil
+}
+
+// run connects, and sends and receives until the end. It returns the exit code.
+func (c *client) run() int {
+	defer c.screen.close() // whatever happens in this goroutine
+	defer c.watchSignals()()
+	// A reader of our output that goes away shall be an error of the write, so that we say goodbye to the server.
+	signal.Ignore(syscall.SIGPIPE)
+	if c.timeout > 0 {
+		c.deadline = time.After(c.timeout)
+	}
+	c.connect()
+	for {
+		if code, over := c.step(); over {
+			return code
+		}
+	}
+}
+
+// watchSignals has the first signal that asks us to stop end c.stop, and the second one the process, at once, whatever it
+// waits for. It returns what undoes that.
+func (c *client) watchSignals() (undo func()) {
+	stop, cancel := context.WithCancel(context.Background())
+	c.stop = stop
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) { // as under nohup
+		signal.Notify(signals, syscall.SIGHUP)
+	}
+	go func() {
+		<-signals
+		cancel()
+		s := <-signals
+		c.screen.restore()
+		dieOf(s)
+	}()
+	return func() { signal.Stop(signals); cancel() }
+}
+
+// goroutine runs f in one of its own. A panic there ends the process; the terminal is restored before.
+func (c *client) goroutine(f func()) {
+	go func() {
+		defer func() {
+			if p := recover(); p != nil {
+				c.screen.restore()
+				panic(p)
+			}
+		}()
+		f()
+	}()
+}
+
+// connect begins to dial.
+func (c *client) connect() {
+	ctx := c.dialTrace(c.stop)
+	c.goroutine(func() {
+		conn, _, err := c.dial.Dial(ctx, c.url, c.header)
+		c.dialed <- dialed{conn, err}
+	})
+}
+
+// step waits for the next thing that happens, and does what it asks for. It returns the exit code when the run is over.
+func (c *client) step() (code int, over bool) {
+	select {
+	case <-c.stop.Done():
+		return c.stopped()
+	case <-c.deadline:
+		return c.timedOut()
+	case d := <-c.dialed:
+		return c.opened(d)
+	case <-c.greeted:
+		c.beginInput()
+	case a := <-c.arrivals:
+		if a.err != nil {
+			return c.ended(a.err)
+		}
+		return c.arrived(a)
+	case err := <-c.sent:
+		c.inputOver(err)
+	case err := <-c.unwritten:
+		return c.outputFailed(err)
+	case <-c.idleOver:
+		return c.idled()
+	case <-c.redial:
+		c.redial = nil
+		c.connect()
+	case p, ok := <-c.keys:
+		c.pressed(p, ok)
+	case <-c.terminal.resized:
+		c.screen.resize()
+	case <-c.terminal.suspended:
+		c.screen.suspend()
+		c.terminal.suspend()
+		c.screen.resume()
+	case <-c.terminal.continued:
+		c.screen.resume()
+	}
+	return 0, false
+}
+
+// opened is told what a Dial came to.
+func (c *client) opened(d dialed) (code int, over bool) {
+	var refused *websocket.HandshakeError
+	switch {
+	case errors.As(d.err, &refused):
+		c.emit(event{Event: "error", Error: d.err.Error()})
+		if c.reconnect && isWorthRetrying(refused) && c.stop.Err() == nil {
+			c.retry(d.err)
+			return 0, false
+		}
+		c.screen.close()
+		c.complain("%v", d.err)
+		return exitConnect, true
+	case d.err != nil: // before there was anything to connect to
+		return usageError(c.std, "connect", "%v", d.err), true
+	}
+	conn, arrivals := d.conn, make(chan arrival)
+	c.conn, c.arrivals, c.since = conn, arrivals, time.Now()
+	c.showOpen(conn)
+	c.goroutine(func() { receive(conn, arrivals) })
+	c.goroutine(func() { c.greet(conn) })
+	if c.pingInterval > 0 {
+		c.goroutine(func() { c.pingAgain(conn) })
+	}
+	return 0, false
+}
+
+// receive hands on what arrives, until the connection ends.
+func receive(conn *websocket.Conn, arrivals chan<- arrival) {
+	var before int64
+	for {
+		t, p, err := conn.ReadMessage()
+		after := conn.Stats().CompressedBytesIn
+		arrivals <- arrival{t, p, after - before, err}
+		if err != nil {
+			return
+		}
+		before = after
+	}
+}
+
+// beginInput begins to read what is to be sent, unless that is done or it is all on the command line.
+func (c *client) beginInput() {
+	if c.begun {
+		return
+	}
+	c.begun = true
+	next := lines(c.std.in, c.opcode())
+	switch {
+	case c.prompt && c.openPrompt():
+		next = received(c.typed)
+	case len(c.messages) > 0:
+		c.inputOver(nil)
+		return
+	case c.binary && !c.attended:
+		next = chunks(c.std.in)
+	}
+	c.goroutine(func() { c.sent <- c.pump(next) })
+}
+
+// openPrompt begins to ask for lines. It reports whether the terminal can do that.
+func (c *client) openPrompt() bool {
+	c.terminal.listen()
+	if err := c.screen.open(); err != nil {
+		c.terminal.unlisten()
+		c.note("no line editing on this terminal: %v", err)
+		return false
+	}
+	c.typed = make(chan outgoing, maxTyped)
+	c.goroutine(func() {
+		defer close(c.keys)
+		for {
+			buf := make([]byte, 4096)
+			n, err := c.std.in.Read(buf)
+			if n > 0 {
+				c.keys <- buf[:n]
+			}
+			if err != nil {
+				return
+			}
+		}
+	})
+	return true
+}
+
+// pressed takes what was typed. It ends with the terminal or with Ctrl-D.
+func (c *client) pressed(p []byte, ok bool) {
+	if !ok {
+		c.keys = nil
+		c.endTyping()
+		return
+	}
+	lines, over := c.screen.typed(p)
+	for _, line := range lines {
+		c.enter(line)
+	}
+	if over {
+		c.say("the input has ended; Ctrl-C ends the connection")
+		c.endTyping()
+	}
+}
+
+// enter does what a line asks for.
+func (c *client) enter(line string) {
+	o, err := parseLine(line, c.opcode())
+	switch {
+	case err == errHelp:
+		c.screen.write(c.std.err, []byte(commandHelp))
+		return
+	case err != nil:
+		c.say("%v", err)
+		return
+	}
+	select {
+	case c.typed <- o:
+	default:
+		c.say("this was not sent: %d lines wait already for the server to take them", maxTyped)
+	}
+}
+
+// endTyping tells who sends that there is no more.
+func (c *client) endTyping() {
+	if c.typed != nil {
+		close(c.typed)
+		c.typed = nil
+	}
+}
+
+// inputOver is told that there is nothing more to send, or why not all could be sent.
+func (c *client) inputOver(err error) {
+	if errors.Is(err, errInput) { // else the connection has ended, which is the receiver's to judge
+		c.complain("not all was sent: %v", err)
+		c.failed = true
+	}
+	if c.limit > 0 {
+		c.idle = time.NewTimer(c.limit)
+		c.idleOver = c.idle.C
+	}
+}
+
+// arrived takes a message.
+func (c *client) arrived(a arrival) (code int, over bool) {
+	c.heard = true
+	matches := c.expect != nil && c.expect.Match(a.p) // before it is shown, which may change it
+	if err := c.showMessage(a); err != nil {
+		return c.outputFailed(err)
+	}
+	if c.idle != nil {
+		c.idle.Reset(c.limit) // now: the time it took somebody to read our output does not count
+	}
+	c.matched = c.matched || matches
+	if c.count > 0 {
+		c.count--
+	}
+	if matches || c.count == 0 && c.connectFlags.count > 0 {
+		return c.goodbye()
+	}
+	return 0, false
+}
+
+// pingAgain sends a Ping every now and then and says how long its Pong took, until the connection ends.
+func (c *client) pingAgain(conn *websocket.Conn) {
+	patience := max(c.pingInterval, 10*time.Second)
+	tick := time.NewTicker(c.pingInterval)
+	defer tick.Stop()
+	for {
+		ctx, cancel := context.WithTimeout(c.stop, patience)
+		rtt, err := conn.Ping(ctx)
+		cancel()
+		switch {
+		case err == nil:
+			c.note("pong after %v", roundRTT(rtt))
+			c.emit(event{Event: "rtt", RTT: float64(rtt.Microseconds()) / 1000})
+		case errors.Is(err, context.DeadlineExceeded):
+			c.note("no pong within %v", patience)
+		default:
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-conn.Done():
+			return
+		}
+	}
+}
+
+// String is for messages about flags.
+func (o outgoing) String() string { return fmt.Sprintf("%v, %d bytes", o.op, len(o.p)) }
