@@ -116,7 +116,7 @@ func (c *client) dialTrace(ctx context.Context) context.Context {
 			c.note("connected to %s %s", network, addr)
 		},
 		TLSHandshakeDone: func(state tls.ConnectionState, err error) {
-			if err == nil {
+			if err == nil && len(state.PeerCertificates) > 0 {
 				c.note("%s, %s, certificate %s", tls.VersionName(state.Version), tls.CipherSuiteName(state.CipherSuite),
 					state.PeerCertificates[0].Subject)
 			}

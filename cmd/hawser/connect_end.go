@@ -97,13 +97,14 @@ func (c *client) ended(err error) (code int, over bool) {
 // closedByCommand is told that /close ended the connection. err says with which code.
 func (c *client) closedByCommand(err error) (code int, over bool) {
 	c.leaveTerminal()
-	if failed := <-c.closed; failed != nil {
-		c.complain("%v", failed)
-		c.emit(event{Event: "error", Error: failed.Error()})
+	closed := <-c.closed
+	if closed.err != nil {
+		c.complain("%v", closed.err)
+		c.emit(event{Event: "error", Error: closed.err.Error()})
 		return exitFailed, true
 	}
 	c.complain("%v", err)
-	c.emit(event{Event: "close", By: "client"})
+	c.emitClose("client", closed.o.code, string(closed.o.p))
 	return c.verdict(), true
 }
 

@@ -33,7 +33,7 @@ func isWorthRetrying(err *websocket.HandshakeError) bool {
 
 // retry says why there is no connection, and when the next one will be tried.
 func (c *client) retry(why error) {
-	if c.heard || !c.since.IsZero() && time.Since(c.since) > steady {
+	if !c.since.IsZero() && time.Since(c.since) > steady {
 		c.tries = 0
 	}
 	c.since = time.Time{}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"os"
 	"os/signal"
@@ -31,20 +30,20 @@ type client struct {
 	pings  typedPings
 
 	// What goroutines tell the loop.
-	stop      context.Context  // ended by a signal
-	dialed    chan dialed      // a Dial is over
-	greeted   chan struct{}    // the messages of the command line were sent
-	arrivals  chan arrival     // of the present connection
-	sent      chan error       // the input is over
-	closed    chan error       // what /close came to
-	unwritten chan error       // an event could not be written
-	keys      chan []byte      // what was typed; closed at its end
-	terminal  terminalSignals  // if there is a prompt
-	idle      *time.Timer      // runs from the end of the input on, anew with every message
-	idleOver  <-chan time.Time // of idle
-	deadline  <-chan time.Time // --timeout
-	redial    <-chan time.Time // --reconnect
-	typed     chan outgoing    // from the prompt to who sends; nil if there is none, or its end has come
+	stop      context.Context      // ended by a signal
+	dialed    chan dialed          // a Dial is over
+	greeted   chan *websocket.Conn // the messages of the command line were sent over it
+	arrivals  chan arrival         // of the present connection
+	sent      chan error           // the input is over
+	closed    chan closing         // what /close came to
+	unwritten chan error           // an event could not be written
+	keys      chan []byte          // what was typed; closed at its end
+	terminal  terminalSignals      // if there is a prompt
+	idle      *time.Timer          // runs from the end of the input on, anew with every message
+	idleOver  <-chan time.Time     // of idle
+	deadline  <-chan time.Time     // --timeout
+	redial    <-chan time.Time     // --reconnect
+	typed     chan outgoing        // from the prompt to who sends; nil if there is none, or its end has come
 
 	// What the loop knows.
 	conn    *websocket.Conn // nil: there is none
@@ -77,7 +76,7 @@ func newClient(f *connectFlags, std streams, messages []outgoing) (*client, erro
 	c := &client{
 		connectFlags: f, std: std, messages: messages, screen: screen{std: std}, link: newLink(),
 		attended: isTerminal(std.in), escape: isTerminal(std.out) && !f.json, count: f.count, limit: f.wait,
-		dialed: make(chan dialed, 1), greeted: make(chan struct{}), sent: make(chan error, 1), closed: make(chan error, 1),
+		dialed: make(chan dialed, 1), greeted: make(chan *websocket.Conn), sent: make(chan error, 1), closed: make(chan closing, 1),
 		unwritten: make(chan error, 1), keys: make(chan []byte),
 	}
 	c.prompt = c.attended && isTerminal(std.out) && canEdit && (len(messages) == 0 || !f.endsByItself())
@@ -116,21 +115,23 @@ func (c *client) run() int {
 }
 
 // watchSignals has the first signal that asks us to stop end c.stop, and the second one the process, at once, whatever it
-// waits for. It returns what undoes that.
+// waits for; Ctrl-\ does so at once. It returns what undoes that.
 func (c *client) watchSignals() (undo func()) {
 	stop, cancel := context.WithCancel(context.Background())
 	c.stop = stop
 	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	if !signal.Ignored(syscall.SIGHUP) { // as under nohup
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGQUIT)
+	if !signal.Ignored(syscall.SIGHUP) { // as it is under nohup
 		signal.Notify(signals, syscall.SIGHUP)
 	}
 	go func() {
-		<-signals
-		cancel()
-		s := <-signals
-		c.screen.restore()
-		dieOf(s)
+		for s := range signals {
+			if s == syscall.SIGQUIT || stop.Err() != nil {
+				c.screen.restore()
+				dieOf(s)
+			}
+			cancel()
+		}
 	}()
 	return func() { signal.Stop(signals); cancel() }
 }
@@ -166,8 +167,11 @@ func (c *client) step() (code int, over bool) {
 		return c.timedOut()
 	case d := <-c.dialed:
 		return c.opened(d)
-	case <-c.greeted:
-		c.beginInput()
+	case conn := <-c.greeted:
+		if conn == c.conn {
+			c.link.set(conn)
+			c.beginInput()
+		}
 	case a := <-c.arrivals:
 		if a.err != nil {
 			return c.ended(a.err)
@@ -338,7 +342,7 @@ func (c *client) inputOver(err error) {
 
 // arrived takes a message.
 func (c *client) arrived(a arrival) (code int, over bool) {
-	c.heard = true
+	c.heard, c.tries = true, 0
 	matches := c.expect != nil && c.expect.Match(a.p) // before it is shown, which may change it
 	if err := c.showMessage(a); err != nil {
 		return c.outputFailed(err)
@@ -381,6 +385,3 @@ func (c *client) pingAgain(conn *websocket.Conn) {
 		}
 	}
 }
-
-// String is for messages about flags.
-func (o outgoing) String() string { return fmt.Sprintf("%v, %d bytes", o.op, len(o.p)) }

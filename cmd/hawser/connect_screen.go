@@ -166,6 +166,6 @@ func (s *screen) typed(p []byte) (lines []string, over bool) {
 // transcript returns what stays on the terminal of a line that was typed: all of it, though the row showed a part.
 func (s *screen) transcript(line string) []byte {
 	shown := append([]byte(lineedit.Erase), s.editor.Prompt...)
-	shown = append(shown, escapeLine(line)...)
+	shown = append(shown, lineedit.Shown(line)...)
 	return append(shown, '\n')
 }

@@ -30,6 +30,12 @@ type outgoing struct {
 	code websocket.CloseCode
 }
 
+// A closing is a Close that was sent, and what came of it.
+type closing struct {
+	o   outgoing
+	err error
+}
+
 // A source returns what is to be sent next; io.EOF if there is no more.
 type source func() (outgoing, error)
 
@@ -86,11 +92,15 @@ func lines(r io.Reader, op websocket.Opcode) source {
 func chunks(r io.Reader) source {
 	buf := make([]byte, inputChunk)
 	return func() (outgoing, error) {
-		n, err := r.Read(buf)
-		if n > 0 {
-			return outgoing{op: websocket.OpBinary, p: buf[:n]}, nil
+		for {
+			n, err := r.Read(buf)
+			if n > 0 {
+				return outgoing{op: websocket.OpBinary, p: buf[:n]}, nil // an error comes again
+			}
+			if err != nil {
+				return outgoing{}, err
+			}
 		}
-		return outgoing{}, err
 	}
 }
 
@@ -172,15 +182,14 @@ func (c *client) pump(next source) error {
 	}
 }
 
-// greet sends the messages of the command line over a new connection; then it is there for others.
+// greet sends the messages of the command line over a new connection, and then tells the loop.
 func (c *client) greet(conn *websocket.Conn) {
 	for _, o := range c.messages {
 		if c.send(conn, o) != nil {
 			break // the receiver says why
 		}
 	}
-	c.link.set(conn)
-	c.greeted <- struct{}{}
+	c.greeted <- conn
 }
 
 // send sends o. Only one goroutine sends messages over a connection, so what the connection counts meanwhile is of this
@@ -193,7 +202,7 @@ func (c *client) send(conn *websocket.Conn, o outgoing) error {
 	case websocket.OpPong:
 		return conn.WriteControl(o.op, o.p)
 	case websocket.OpClose:
-		c.closed <- conn.CloseWith(o.code, string(o.p))
+		c.closed <- closing{o, conn.CloseWith(o.code, string(o.p))}
 		return nil
 	}
 	var before int64

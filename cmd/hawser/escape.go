@@ -4,11 +4,11 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strconv"
-	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
 
 	"hawser.example/websocket"
+	"hawser.example/websocket/internal/lineedit"
 )
 
 // maxHex is how many bytes of a binary message a terminal shows.
@@ -35,7 +35,7 @@ func escapeText(p []byte) []byte {
 		switch {
 		case r == utf8.RuneError && size == 1: // no UTF-8, which a message never is
 			text = fmt.Appendf(text, `\x%02x`, p[0])
-		case r == '\n' || r == '\t' || isShown(r):
+		case r == '\n' || r == '\t' || lineedit.IsPlain(r):
 			text = append(text, p[:size]...)
 		default:
 			quoted := strconv.QuoteRuneToASCII(r)
@@ -53,7 +53,7 @@ func escapeJSON(p []byte) []byte {
 	for len(p) > 0 {
 		r, size := utf8.DecodeRune(p)
 		switch {
-		case isShown(r):
+		case lineedit.IsPlain(r):
 			text = append(text, p[:size]...)
 		case r > 0xFFFF:
 			high, low := utf16.EncodeRune(r)
@@ -64,9 +64,4 @@ func escapeJSON(p []byte) []byte {
 		p = p[size:]
 	}
 	return text
-}
-
-// isShown reports whether a terminal shows r and does nothing else.
-func isShown(r rune) bool {
-	return !unicode.IsControl(r) && !unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp)
 }

@@ -7,6 +7,9 @@ import (
 	"os"
 )
 
+// canEdit says that a terminal cannot be made to give every key: the system edits lines, and they come complete.
+const canEdit = false
+
 // isTerminal reports whether f is a character device, which on this system is taken for a terminal.
 func isTerminal(f *os.File) bool {
 	info, err := f.Stat()
@@ -16,12 +19,11 @@ func isTerminal(f *os.File) bool {
 // columnsOf returns how wide a terminal is, 0 if it does not say.
 func columnsOf(*os.File) int { return 0 }
 
-// A rawTerminal is a terminal that gives every key as it is pressed. On this system there is none: lines are edited by
-// the system, and come when they are complete.
+// A rawTerminal is a terminal that gives every key as it is pressed. There is none here.
 type rawTerminal struct{}
 
 func newRawTerminal(*os.File) (*rawTerminal, error) {
-	return nil, errors.New("lines are edited by the system here")
+	return nil, errors.ErrUnsupported
 }
 
 func (*rawTerminal) enter() error { return nil }

@@ -11,6 +11,9 @@ import (
 	"unsafe"
 )
 
+// canEdit says that a terminal can be made to give every key.
+const canEdit = true
+
 // ioctl calls ioctl(2) with the address of a value to read or write.
 func ioctl[T any](f *os.File, request uintptr, value *T) error {
 	_, _, errno := syscall.Syscall(syscall.SYS_IOCTL, f.Fd(), request, uintptr(unsafe.Pointer(value)))

@@ -136,7 +136,7 @@ func (e *Editor) widthOf(from, to int) (width int) {
 // invisible.
 func shown(line []rune, i int) string {
 	r := line[i]
-	if isPlain(r) && (i > 0 || !isMark(r)) {
+	if IsPlain(r) && (i > 0 || !isMark(r)) {
 		return string(r)
 	}
 	quoted := strconv.QuoteRuneToASCII(r)
@@ -146,13 +146,23 @@ func shown(line []rune, i int) string {
 // shownWidth returns how many columns shown takes.
 func shownWidth(line []rune, i int) int {
 	r := line[i]
-	if isPlain(r) && (i > 0 || !isMark(r)) {
+	if IsPlain(r) && (i > 0 || !isMark(r)) {
 		return Width(r)
 	}
 	return len(strconv.QuoteRuneToASCII(r)) - 2
 }
 
-// isPlain reports whether a terminal shows r and does nothing else.
-func isPlain(r rune) bool {
+// Shown returns what is seen of a line: of what a terminal acts on, or does not show, an escape in ASCII.
+func Shown(line string) string {
+	var b strings.Builder
+	runes := []rune(line)
+	for i := range runes {
+		b.WriteString(shown(runes, i))
+	}
+	return b.String()
+}
+
+// IsPlain reports whether a terminal shows r and does nothing else.
+func IsPlain(r rune) bool {
 	return !unicode.IsControl(r) && !unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp)
 }
