@@ -3,10 +3,8 @@
 package main
 
 import (
-	"bytes"
 	"io"
 	"net"
-	"os"
 	"os/exec"
 	"strings"
 	"syscall"
@@ -277,17 +275,6 @@ func TestConnectLeavesTheTerminalAsItWasInAPanic(t *testing.T) {
 	p.wantSettings()
 }
 
-// panicAtThePrompt opens a prompt and panics in another goroutine.
-func panicAtThePrompt() {
-	c := &client{std: streams{os.Stdin, os.Stdout, os.Stderr}}
-	c.screen.std = c.std
-	if err := c.screen.open(); err != nil {
-		os.Exit(exitFailed)
-	}
-	c.goroutine(func() { panic("on purpose") })
-	select {}
-}
-
 // TestConnectCanBeSuspended: Ctrl-Z leaves the terminal to the shell, and fg brings the line back.
 func TestConnectCanBeSuspended(t *testing.T) {
 	url := scripted(t, func(c *websocket.Conn) { echoAll(c) })
@@ -349,28 +336,4 @@ func TestConnectCtrlCBeforeThereIsAConnection(t *testing.T) {
 		p.types(ctrlC)
 		p.ends(cmd, exitConnect)
 	}
-}
-
-// TestConnectPromptWaitsForAServerThatTakesNothing: typing goes on, and what cannot wait is refused in words.
-func TestConnectPromptWaitsForAServerThatTakesNothing(t *testing.T) {
-	over := make(chan struct{})
-	url := scripted(t, func(c *websocket.Conn) { <-over })
-	p := openPTY(t)
-	cmd := p.run(asItIs, "--no-deflate", url)
-	p.row(">", 2)
-	// More than the sockets take; as one paste it takes the editor one row to show.
-	large := append([]byte("\x1b[200~"), bytes.Repeat([]byte("x"), 1<<20)...)
-	p.types(string(large) + "\x1b[201~")
-	p.until("the end of the paste", func() bool { return strings.HasPrefix(p.glass.Row(), "> <xxx") && p.glass.Column() == 79 })
-	for range 16 {
-		p.types("\r\x1b[A")
-	}
-	for range maxTyped + 1 {
-		p.types("\x15y\r")
-	}
-	p.sees(`this was not sent: 64 lines wait`)
-	p.types(ctrlC + ctrlC)
-	waitCommand(t, cmd)
-	p.wantSettings()
-	close(over)
 }
