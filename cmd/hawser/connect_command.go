@@ -55,8 +55,7 @@ func parseLine(line string, op websocket.Opcode) (outgoing, error) {
 	case "help":
 		return outgoing{}, errHelp
 	}
-	return outgoing{}, fmt.Errorf("there is no command /%s; /help lists them, and /%s is sent as it is if you type / before it",
-		name, line)
+	return outgoing{}, fmt.Errorf("there is no command /%s; /help lists them, and %q sends %q", name, "/"+line, line)
 }
 
 // parseControl makes a Ping or Pong.

@@ -61,7 +61,7 @@ func (c *client) goodbye() (code int, over bool) {
 	}
 	if err := c.conn.Close(); err != nil {
 		c.complain("%v", err)
-		c.emit(event{Event: "error", Error: err.Error()})
+		c.emit(connectEvent{Event: "error", Error: err.Error()})
 		return exitFailed, true
 	}
 	c.emitClose("client", websocket.CloseNormal, "")
@@ -79,7 +79,7 @@ func (c *client) ended(err error) (code int, over bool) {
 	if errors.As(err, &ce) {
 		c.emitClose("server", ce.Code, ce.Reason)
 	} else {
-		c.emit(event{Event: "error", Error: err.Error()})
+		c.emit(connectEvent{Event: "error", Error: err.Error()})
 	}
 	normal := ce != nil && (ce.Code == websocket.CloseNormal || ce.Code == websocket.CloseNoStatus)
 	if !normal && c.reconnect {
@@ -100,7 +100,7 @@ func (c *client) closedByCommand(err error) (code int, over bool) {
 	closed := <-c.closed
 	if closed.err != nil {
 		c.complain("%v", closed.err)
-		c.emit(event{Event: "error", Error: closed.err.Error()})
+		c.emit(connectEvent{Event: "error", Error: closed.err.Error()})
 		return exitFailed, true
 	}
 	c.complain("%v", err)
@@ -109,7 +109,7 @@ func (c *client) closedByCommand(err error) (code int, over bool) {
 }
 
 func (c *client) emitClose(by string, code websocket.CloseCode, reason string) {
-	c.emit(event{Event: "close", By: by, Code: uint16(code), Reason: &reason})
+	c.emit(connectEvent{Event: "close", By: by, Code: uint16(code), Reason: &reason})
 }
 
 // verdict returns the exit code of a connection that ended as it should, or of which is known that it did not.

@@ -141,8 +141,8 @@ func readFrame(t *testing.T, r io.Reader) (h websocket.Header, payload []byte) {
 	return h, payload
 }
 
-// frame returns a frame of a server.
-func frame(op websocket.Opcode, payload []byte) []byte {
+// serverFrame returns a frame of a server.
+func serverFrame(op websocket.Opcode, payload []byte) []byte {
 	h := websocket.Header{Fin: true, Opcode: op, Length: uint64(len(payload))}
 	return append(websocket.AppendHeader(nil, h), payload...)
 }
@@ -165,9 +165,9 @@ func TestConnectCommands(t *testing.T) {
 			}
 			switch h.Opcode {
 			case websocket.OpPing:
-				nc.Write(frame(websocket.OpPong, payload))
+				nc.Write(serverFrame(websocket.OpPong, payload))
 			case websocket.OpClose:
-				nc.Write(frame(websocket.OpClose, payload[:2]))
+				nc.Write(serverFrame(websocket.OpClose, payload[:2]))
 			}
 		}
 	})

@@ -205,7 +205,7 @@ func (c *client) opened(d dialed) (code int, over bool) {
 	var refused *websocket.HandshakeError
 	switch {
 	case errors.As(d.err, &refused):
-		c.emit(event{Event: "error", Error: d.err.Error()})
+		c.emit(connectEvent{Event: "error", Error: d.err.Error()})
 		if c.reconnect && isWorthRetrying(refused) && c.stop.Err() == nil {
 			c.retry(d.err)
 			return 0, false
@@ -247,15 +247,15 @@ func (c *client) beginInput() {
 		return
 	}
 	c.begun = true
-	next := lines(c.std.in, c.opcode())
+	next := lineSource(c.std.in, c.opcode())
 	switch {
 	case c.prompt && c.openPrompt():
-		next = received(c.typed)
+		next = channelSource(c.typed)
 	case len(c.messages) > 0:
 		c.inputOver(nil)
 		return
 	case c.binary && !c.attended:
-		next = chunks(c.std.in)
+		next = chunkSource(c.std.in)
 	}
 	c.goroutine(func() { c.sent <- c.pump(next) })
 }
@@ -372,7 +372,7 @@ func (c *client) pingAgain(conn *websocket.Conn) {
 		switch {
 		case err == nil:
 			c.note("pong after %v", roundRTT(rtt))
-			c.emit(event{Event: "rtt", RTT: float64(rtt.Microseconds()) / 1000})
+			c.emit(connectEvent{Event: "rtt", RTT: float64(rtt.Microseconds()) / 1000})
 		case errors.Is(err, context.DeadlineExceeded):
 			c.note("no pong within %v", patience)
 		default:

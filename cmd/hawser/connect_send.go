@@ -70,8 +70,8 @@ func (f *connectFlags) read(stdin *os.File) ([]outgoing, error) {
 	return all, nil
 }
 
-// lines returns the lines of r, without their ends.
-func lines(r io.Reader, op websocket.Opcode) source {
+// lineSource returns the lines of r, without their ends.
+func lineSource(r io.Reader, op websocket.Opcode) source {
 	in := bufio.NewReaderSize(r, 64<<10)
 	number := 0
 	return func() (outgoing, error) {
@@ -88,8 +88,8 @@ func lines(r io.Reader, op websocket.Opcode) source {
 	}
 }
 
-// chunks returns what r has, as it comes.
-func chunks(r io.Reader) source {
+// chunkSource returns what r has, as it comes.
+func chunkSource(r io.Reader) source {
 	buf := make([]byte, inputChunk)
 	return func() (outgoing, error) {
 		for {
@@ -104,8 +104,8 @@ func chunks(r io.Reader) source {
 	}
 }
 
-// received returns what comes through a channel, until it is closed.
-func received(from <-chan outgoing) source {
+// channelSource returns what comes through a channel, until it is closed.
+func channelSource(from <-chan outgoing) source {
 	return func() (outgoing, error) {
 		o, ok := <-from
 		if !ok {

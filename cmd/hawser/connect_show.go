@@ -13,8 +13,8 @@ import (
 	"hawser.example/websocket"
 )
 
-// An event is what --json writes. "hawser help connect" explains the fields.
-type event struct {
+// A connectEvent is what --json writes. "hawser help connect" explains the fields.
+type connectEvent struct {
 	Time        string  `json:"time"`
 	Event       string  `json:"event"`
 	URL         string  `json:"url,omitempty"`
@@ -39,7 +39,7 @@ type event struct {
 }
 
 // withPayload adds a payload.
-func (e event) withPayload(p []byte) event {
+func (e connectEvent) withPayload(p []byte) connectEvent {
 	size := len(p)
 	e.Size = &size
 	if e.Type != websocket.BinaryMessage.String() && utf8.Valid(p) {
@@ -53,7 +53,7 @@ func (e event) withPayload(p []byte) event {
 }
 
 // emit writes an event, with --json. Whoever cannot do anything about an error leaves it to the loop.
-func (c *client) emit(e event) error {
+func (c *client) emit(e connectEvent) error {
 	if !c.json {
 		return nil
 	}
@@ -107,7 +107,7 @@ func (c *client) showOpen(conn *websocket.Conn) {
 		}
 		c.note("extension: %s", extension)
 	}
-	c.emit(event{Event: "open", URL: redacted(c.url), Subprotocol: conn.Subprotocol(), Extension: conn.Extension()})
+	c.emit(connectEvent{Event: "open", URL: redacted(c.url), Subprotocol: conn.Subprotocol(), Extension: conn.Extension()})
 }
 
 // showMessage writes a message that came.
@@ -116,7 +116,7 @@ func (c *client) showMessage(a arrival) error {
 		c.sayMessage("<", a.t, len(a.p), a.wire)
 	}
 	if c.json {
-		e := event{Event: "message", Type: a.t.String(), Compressed: a.wire}
+		e := connectEvent{Event: "message", Type: a.t.String(), Compressed: a.wire}
 		return c.emit(e.withPayload(a.p))
 	}
 	p := a.p
@@ -150,7 +150,7 @@ func (c *client) saySent(o outgoing, wire int64) {
 		c.sayMessage(">", t, len(o.p), wire)
 	}
 	size := len(o.p)
-	c.emit(event{Event: "sent", Type: t.String(), Size: &size, Compressed: wire})
+	c.emit(connectEvent{Event: "sent", Type: t.String(), Size: &size, Compressed: wire})
 }
 
 // sayMessage says how a message was sent: < by the server, > by us. wire is its compressed size, 0 if it was not
@@ -168,7 +168,7 @@ func (c *client) sayMessage(direction string, t websocket.MessageType, size int,
 func (c *client) newTap() *tap {
 	return &tap{
 		sent: observer{
-			head:  func(head string) stage { c.sayHead(">", head); return frames },
+			head:  func(head string) stage { c.sayHead(">", head); return inFrames },
 			frame: func(h websocket.Header, p []byte) { c.sayFrame(">", "out", h, p) },
 		},
 		received: observer{
@@ -187,11 +187,11 @@ func afterAnswer(head string) stage {
 	_, status, _ := strings.Cut(head, " ")
 	switch {
 	case strings.HasPrefix(status, "101"):
-		return frames
+		return inFrames
 	case strings.HasPrefix(status, "1"):
-		return heads
+		return inHeads
 	}
-	return rest
+	return inRest
 }
 
 // sayHead says a head of HTTP, line by line.
@@ -211,13 +211,13 @@ func (c *client) sayFrame(sign, direction string, h websocket.Header, p []byte) 
 	}
 	c.say("%s frame %s", sign, describeFrame(h, p))
 	opcode := uint8(h.Opcode)
-	c.emit(event{Event: "frame", Direction: direction, Opcode: &opcode, Fin: &h.Fin, RSV: rsv(h), Mask: &h.Masked, Length: &h.Length})
+	c.emit(connectEvent{Event: "frame", Direction: direction, Opcode: &opcode, Fin: &h.Fin, RSV: rsv(h), Mask: &h.Masked, Length: &h.Length})
 }
 
 // describeFrame returns the fields of a header, by their names in RFC 6455, section 5.2, and what a control frame says.
 func describeFrame(h websocket.Header, p []byte) string {
 	s := fmt.Sprintf("FIN=%d RSV=%s opcode=%d (%v) MASK=%d length=%d",
-		digit(h.Fin), rsv(h), uint8(h.Opcode), h.Opcode, digit(h.Masked), h.Length)
+		bitDigit(h.Fin), rsv(h), uint8(h.Opcode), h.Opcode, bitDigit(h.Masked), h.Length)
 	switch {
 	case len(p) == 0:
 	case h.Opcode != websocket.OpClose:
@@ -233,10 +233,10 @@ func describeFrame(h websocket.Header, p []byte) string {
 
 // rsv returns the reserved bits.
 func rsv(h websocket.Header) string {
-	return fmt.Sprint(digit(h.RSV1)*100 + digit(h.RSV2)*10 + digit(h.RSV3) + 1000)[1:]
+	return fmt.Sprint(bitDigit(h.RSV1)*100 + bitDigit(h.RSV2)*10 + bitDigit(h.RSV3) + 1000)[1:]
 }
 
-func digit(on bool) int {
+func bitDigit(on bool) int {
 	if on {
 		return 1
 	}
@@ -247,9 +247,9 @@ func digit(on bool) int {
 func (c *client) gotControl(h websocket.Header, p []byte) {
 	switch h.Opcode {
 	case websocket.OpPing:
-		c.emit(event{Event: "ping"}.withPayload(p))
+		c.emit(connectEvent{Event: "ping"}.withPayload(p))
 	case websocket.OpPong:
-		c.emit(event{Event: "pong"}.withPayload(p))
+		c.emit(connectEvent{Event: "pong"}.withPayload(p))
 		if rtt, ok := c.pings.answered(p); ok {
 			c.note("pong %s after %v", strconv.Quote(string(p)), roundRTT(rtt))
 		}

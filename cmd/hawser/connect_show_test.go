@@ -15,8 +15,8 @@ import (
 
 // The tests of this file are about what is shown of what happens: --json, --pretty, -v.
 
-// events parses what --json printed. Every line has to be an object with a time and nothing that is not documented.
-func events(t *testing.T, stdout string) (all []map[string]any) {
+// parseEvents parses what --json printed. Every line has to be an object with a time and nothing that is not documented.
+func parseEvents(t *testing.T, stdout string) (all []map[string]any) {
 	t.Helper()
 	for line := range strings.Lines(stdout) {
 		var e map[string]any
@@ -84,7 +84,7 @@ func TestConnectJSON(t *testing.T) {
 	if code != exitFailed || strings.ContainsAny(stdout, "\x1b\u202e\U000e0041\u2028") || !strings.Contains(stderr, "4000") {
 		t.Errorf("exit code %d, printed %q, said %q; want 1", code, stdout, stderr)
 	}
-	got := events(t, stdout)
+	got := parseEvents(t, stdout)
 	if len(got) == 0 || got[0]["event"] != "open" || got[0]["url"] != url || got[0]["subprotocol"] != "chat" ||
 		!strings.HasPrefix(fmt.Sprint(got[0]["extension"]), "permessage-deflate") {
 		t.Errorf("the first event is %v", got[0])
@@ -106,17 +106,17 @@ func TestConnectJSON(t *testing.T) {
 func TestConnectJSONOfOtherEnds(t *testing.T) {
 	closed := serveHandler(t, nil)
 	code, stdout, _ := pipe(t, "", "--json", closed)
-	if got := events(t, stdout); code != exitConnect || len(got) != 1 || !strings.Contains(fmt.Sprint(got[0]["error"]), "refused") {
+	if got := parseEvents(t, stdout); code != exitConnect || len(got) != 1 || !strings.Contains(fmt.Sprint(got[0]["error"]), "refused") {
 		t.Errorf("exit code %d, printed %q", code, stdout)
 	}
 	lost := scripted(t, func(c *websocket.Conn) { c.CloseNow() })
 	code, stdout, _ = pipe(t, "", "--json", "-w", "-1s", lost)
-	if got := events(t, stdout); code != exitFailed || len(got) != 2 || !strings.Contains(fmt.Sprint(got[1]["error"]), "lost") {
+	if got := parseEvents(t, stdout); code != exitFailed || len(got) != 2 || !strings.Contains(fmt.Sprint(got[1]["error"]), "lost") {
 		t.Errorf("exit code %d, printed %q", code, stdout)
 	}
 	stays := scripted(t, func(c *websocket.Conn) { say(t, c, "x"); wantGoodbye(t, c) })
 	code, stdout, _ = pipe(t, "", "--json", "-v", "-i", "1h", "-w", "100ms", stays)
-	got := events(t, stdout)
+	got := parseEvents(t, stdout)
 	if code != exitOK {
 		t.Errorf("exit code %d, printed %q", code, stdout)
 	}

@@ -58,16 +58,16 @@ type observer struct {
 type stage uint8
 
 const (
-	heads  stage = iota // a head of HTTP comes next
-	frames              // frames come
-	rest                // something else comes, such as the body of a refusal
+	inHeads  stage = iota // a head of HTTP comes next
+	inFrames              // frames come
+	inRest                // something else comes, such as the body of a refusal
 )
 
 // look takes the next bytes.
 func (o *observer) look(p []byte) {
-	for len(p) > 0 && o.stage != rest {
+	for len(p) > 0 && o.stage != inRest {
 		switch {
-		case o.stage == heads:
+		case o.stage == inHeads:
 			p = o.lookAtHead(p)
 		case o.left > 0:
 			p = o.lookAtPayload(p)
@@ -91,7 +91,7 @@ func (o *observer) lookAtHead(p []byte) []byte {
 		o.begun = nil
 		return p[end-before:]
 	case len(o.begun) == maxHead:
-		o.stage = rest
+		o.stage = inRest
 	}
 	return nil
 }

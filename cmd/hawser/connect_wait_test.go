@@ -107,8 +107,8 @@ func TestConnectSendsPings(t *testing.T) {
 	}
 }
 
-// many serves any number of connections, each with what serve does with its number, from 1 on.
-func many(t *testing.T, serve func(number int, w http.ResponseWriter, r *http.Request)) (url string) {
+// serveMany serves any number of connections, each with what serve does with its number, from 1 on.
+func serveMany(t *testing.T, serve func(number int, w http.ResponseWriter, r *http.Request)) (url string) {
 	t.Helper()
 	var connections atomic.Int32
 	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -118,8 +118,8 @@ func many(t *testing.T, serve func(number int, w http.ResponseWriter, r *http.Re
 	return "ws" + strings.TrimPrefix(web.URL, "http") + "/"
 }
 
-// upgrade upgrades or fails the test.
-func upgrade(t *testing.T, w http.ResponseWriter, r *http.Request) *websocket.Conn {
+// mustUpgrade upgrades or fails the test.
+func mustUpgrade(t *testing.T, w http.ResponseWriter, r *http.Request) *websocket.Conn {
 	c, err := new(websocket.Upgrader).Upgrade(w, r, nil)
 	if err != nil {
 		t.Error(err)
@@ -135,12 +135,12 @@ func TestConnectReconnects(t *testing.T) {
 	t.Parallel()
 	t.Run("with messages", func(t *testing.T) {
 		t.Parallel()
-		url := many(t, func(number int, w http.ResponseWriter, r *http.Request) {
+		url := serveMany(t, func(number int, w http.ResponseWriter, r *http.Request) {
 			if number == 2 {
 				w.WriteHeader(http.StatusServiceUnavailable)
 				return
 			}
-			c := upgrade(t, w, r)
+			c := mustUpgrade(t, w, r)
 			defer c.CloseNow()
 			if _, p, err := c.ReadMessage(); string(p) != "subscribe" {
 				t.Errorf("connection %d: %q, %v; want subscribe", number, p, err)
@@ -166,8 +166,8 @@ func TestConnectReconnects(t *testing.T) {
 	})
 	t.Run("with lines", func(t *testing.T) {
 		t.Parallel()
-		url := many(t, func(number int, w http.ResponseWriter, r *http.Request) {
-			c := upgrade(t, w, r)
+		url := serveMany(t, func(number int, w http.ResponseWriter, r *http.Request) {
+			c := mustUpgrade(t, w, r)
 			defer c.CloseNow()
 			say(t, c, fmt.Sprint("connection ", number))
 			_, p, err := c.ReadMessage()
@@ -189,7 +189,7 @@ func TestConnectReconnects(t *testing.T) {
 	})
 	t.Run("not after a refusal", func(t *testing.T) {
 		t.Parallel()
-		url := many(t, func(number int, w http.ResponseWriter, r *http.Request) {
+		url := serveMany(t, func(number int, w http.ResponseWriter, r *http.Request) {
 			if number > 1 {
 				t.Error("it came again")
 			}
@@ -227,9 +227,9 @@ func TestRetryTime(t *testing.T) {
 	}
 }
 
-// through passes input through "hawser connect ARGS URL" to an echo, which closes when all of it has come back, and
+// passThrough passes input through "hawser connect ARGS URL" to an echo, which closes when all of it has come back, and
 // wants the same bytes back.
-func through(t *testing.T, size int64, input io.Reader, newline int64, args ...string) {
+func passThrough(t *testing.T, size int64, input io.Reader, newline int64, args ...string) {
 	t.Helper()
 	url := scripted(t, func(c *websocket.Conn) {
 		c.SetReadDeadline(time.Time{})
@@ -268,7 +268,7 @@ func TestConnectPasses100MB(t *testing.T) {
 	const size = 100 << 20
 	random := rand.NewChaCha8([32]byte{1})
 	t.Run("binary", func(t *testing.T) {
-		through(t, size, io.LimitReader(random, size), 0, "-b")
+		passThrough(t, size, io.LimitReader(random, size), 0, "-b")
 	})
 	t.Run("lines", func(t *testing.T) {
 		r, w := io.Pipe()
@@ -290,7 +290,7 @@ func TestConnectPasses100MB(t *testing.T) {
 			out.Flush()
 			w.Close()
 		}()
-		through(t, size, r, 1)
+		passThrough(t, size, r, 1)
 	})
 }
 

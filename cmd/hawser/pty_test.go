@@ -34,8 +34,8 @@ func openPTY(t *testing.T) *pty {
 		t.Fatal(err)
 	}
 	var unlock, number int32
-	control(t, user, syscall.TIOCSPTLCK, unsafe.Pointer(&unlock))
-	control(t, user, syscall.TIOCGPTN, unsafe.Pointer(&number))
+	ptyControl(t, user, syscall.TIOCSPTLCK, unsafe.Pointer(&unlock))
+	ptyControl(t, user, syscall.TIOCGPTN, unsafe.Pointer(&number))
 	end, err := os.OpenFile("/dev/pts/"+strconv.Itoa(int(number)), os.O_RDWR|syscall.O_NOCTTY, 0)
 	if err != nil {
 		user.Close()
@@ -56,8 +56,8 @@ func openPTY(t *testing.T) *pty {
 	return p
 }
 
-// control calls ioctl(2) with the address of a value.
-func control(t *testing.T, f *os.File, request uintptr, value unsafe.Pointer) {
+// ptyControl calls ioctl(2) with the address of a value.
+func ptyControl(t *testing.T, f *os.File, request uintptr, value unsafe.Pointer) {
 	t.Helper()
 	raw, err := f.SyscallConn()
 	if err != nil {
@@ -75,7 +75,7 @@ func control(t *testing.T, f *os.File, request uintptr, value unsafe.Pointer) {
 // settings returns what the terminal is set to.
 func (p *pty) settings() (s syscall.Termios) {
 	p.t.Helper()
-	control(p.t, p.end, syscall.TCGETS, unsafe.Pointer(&s))
+	ptyControl(p.t, p.end, syscall.TCGETS, unsafe.Pointer(&s))
 	return s
 }
 
@@ -92,7 +92,7 @@ func (p *pty) resize(columns int) {
 	p.t.Helper()
 	p.glass.Resize(columns)
 	size := [4]uint16{24, uint16(columns)}
-	control(p.t, p.user, syscall.TIOCSWINSZ, unsafe.Pointer(&size))
+	ptyControl(p.t, p.user, syscall.TIOCSWINSZ, unsafe.Pointer(&size))
 }
 
 // watch notes what is shown, until no program has the terminal any more, which is an error of the read.
