@@ -78,6 +78,7 @@ func TestConnectKeepsTheLineWhileMessagesCome(t *testing.T) {
 		wantGoodbye(t, c)
 	})
 	p := openPTY(t)
+	p.resize(80)
 	cmd := p.run(asItIs, url)
 	p.row(">", 2)
 	p.types("漢字 abc\x02\x02")

@@ -26,7 +26,7 @@ type pty struct {
 	hungUp chan struct{}
 }
 
-// openPTY opens a terminal of 80 columns that is closed with the test.
+// openPTY opens a terminal of 160 columns that is closed with the test.
 func openPTY(t *testing.T) *pty {
 	t.Helper()
 	user, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
@@ -41,9 +41,9 @@ func openPTY(t *testing.T) *pty {
 		user.Close()
 		t.Fatal(err)
 	}
-	p := &pty{t: t, user: user, end: end, screen: newOutput(), glass: vt.New(80), hungUp: make(chan struct{})}
+	p := &pty{t: t, user: user, end: end, screen: newOutput(), glass: vt.New(160), hungUp: make(chan struct{})}
 	p.before = p.settings()
-	p.resize(80)
+	p.resize(160)
 	go p.watch()
 	t.Cleanup(func() {
 		end.Close()
