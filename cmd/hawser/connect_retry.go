@@ -44,7 +44,7 @@ func (c *client) retry(why error) {
 }
 
 // retryTime returns how long to wait after that many connections in vain: twice as long each time, and by half at random,
-// so that the clients of a server that comes back do not all come at once.
+// so that the clients of a server that comes back do not all come at once. RFC 6455, section 7.2.3.
 func retryTime(tries int, random func(int64) int64) time.Duration {
 	wait := lastRetry
 	if tries < 6 { // 500 ms · 2^6 is more than lastRetry
