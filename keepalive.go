@@ -274,8 +274,8 @@ func (c *Conn) Ping(ctx context.Context) (rtt time.Duration, err error) {
 
 // WriteControl sends a Ping or a Pong, which op says, with p as its payload: at most 125 bytes. It does not wait; what
 // the peer does not take at once leaves as soon as it can, before the next message. RFC 6455, section 5.5.3, allows a
-// Pong that answers no Ping. The answer to a Ping sent this way is told to nobody; [Conn.Ping] waits for one and measures
-// it. A Close is sent with [Conn.CloseWith]. Any number of goroutines may call it.
+// Pong that answers no Ping. The answer to a Ping sent this way is told to nobody; [Conn.Ping] waits for one and
+// measures it. A Close is sent with [Conn.CloseWith]. Any number of goroutines may call it.
 func (c *Conn) WriteControl(op Opcode, p []byte) error {
 	switch {
 	case op != OpPing && op != OpPong:

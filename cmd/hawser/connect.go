@@ -17,10 +17,12 @@ import (
 //	connect_run.go     the loop: everything that happens, and what ends it
 //	connect_end.go     how it ends, and the exit code
 //	connect_retry.go   --reconnect: what is worth another try, and when
-//	connect_send.go    what is sent, from where, and over which connection
+//	connect_input.go   the input: from where, the prompt's lines, its end
+//	connect_send.go    what is sent, and over which connection
 //	connect_command.go the commands of the prompt
 //	connect_show.go    what is shown of what happens, as text or as JSON
-//	connect_tap.go     -v: the handshake and the frames, as bytes pass by
+//	connect_frames.go  -v: the handshake and the frames in words
+//	connect_tap.go     where these are seen, as bytes pass by
 //	connect_screen.go  the terminal: prompt, output above it, raw mode
 //
 // and escape.go, term_*.go beneath.
@@ -90,13 +92,13 @@ func (f *connectFlags) declareSending(fs *flag.FlagSet) {
 	fs.Func("m", "send `MSG` first; may be given several times, as may --file; in a pipe it is sent instead of standard\n"+
 		"input; on a terminal the prompt follows, unless -n, -w, --expect or --timeout says when to end", take("-m"))
 	fs.Func("file", "send the contents of `FILE` as one message, as -m does; - is standard input", take("--file"))
-	fs.BoolVar(&f.binary, "b", false, "send binary messages; in a pipe standard input is sent as it comes, not line by line,\n"+
-		"and messages are written without the newline")
+	fs.BoolVar(&f.binary, "b", false, "send binary messages; in a pipe standard input is sent as it comes, not line by\n"+
+		"line, and messages are written without the newline")
 	fs.IntVar(&f.count, "n", 0, "end after `N` messages have come")
 	fs.DurationVar(&f.wait, "w", 0, "after the end of the input, end when no message has come for `DUR`, "+
 		"such as 500ms or 1m\n(default 1s in a pipe, no limit on a terminal or with --timeout; -1s: no limit)")
-	fs.Func("expect", "end with exit code 0 as soon as a message comes that the regular expression `RE` matches, and with\n"+
-		"exit code 4 if none does", func(value string) (err error) {
+	fs.Func("expect", "end with exit code 0 as soon as a message comes that the regular expression `RE`\n"+
+		"matches, and with exit code 4 if none does", func(value string) (err error) {
 		f.expect, err = regexp.Compile(value)
 		return err
 	})
@@ -116,18 +118,18 @@ func (f *connectFlags) declareConnecting(fs *flag.FlagSet) {
 	fs.StringVar(&f.cacert, "cacert", "", "trust the certificate authorities in `FILE` (PEM), and no others")
 	fs.StringVar(&f.cert, "cert", "", "show the server the certificate in `FILE` (PEM)")
 	fs.StringVar(&f.key, "key", "", "the private key of --cert is in `FILE` (PEM); default: in the same file")
-	fs.BoolVar(&f.insecure, "k", false, "take any certificate of the server's: whoever is in between can read and change all")
-	fs.StringVar(&f.address, "connect", "", "connect to `HOST:PORT`, or to unix:/path/of/socket, whatever the URL says; Host and TLS\n"+
-		"go by the URL; no proxy is used then")
+	fs.BoolVar(&f.insecure, "k", false, "take any certificate: whoever is in between can read and change all")
+	fs.StringVar(&f.address, "connect", "", "connect to `HOST:PORT`, or to unix:/path/of/socket, whatever the URL\n"+
+		"says; Host and TLS go by the URL; no proxy is used then")
 	fs.BoolVar(&f.noDeflate, "no-deflate", false, "do not offer compression (permessage-deflate)")
-	fs.BoolVar(&f.reconnect, "reconnect", false, "connect again when there is no connection or it is lost, after a time that grows up to\n"+
-		"30s and is random by half; -m and --file are sent again; lines wait for the next connection")
+	fs.BoolVar(&f.reconnect, "reconnect", false, "connect again when there is no connection or it is lost, after a time\n"+
+		"that grows up to 30s and is random by half; -m and --file are sent again; lines wait for the next connection")
 }
 
 // declareShowing declares what says what is shown.
 func (f *connectFlags) declareShowing(fs *flag.FlagSet) {
-	fs.BoolVar(&f.verbose, "v", false, "say on standard error what is sent and received: the handshake, every frame (FIN, RSV, opcode,\n"+
-		"MASK, length), and of every message its size and, with permessage-deflate, its compressed size")
+	fs.BoolVar(&f.verbose, "v", false, "say on standard error what is sent and received: the handshake, every frame\n"+
+		"(FIN, RSV, opcode, MASK, length), and of every message its size and, with permessage-deflate, its compressed size")
 	fs.DurationVar(&f.pingInterval, "i", 0, "send a Ping every `DUR` and say on standard error how long the Pong took")
 	fs.BoolVar(&f.json, "json", false, "write one JSON object for each thing that happens; the fields are below")
 	fs.BoolVar(&f.pretty, "pretty", false, "indent text messages that are JSON")

@@ -76,7 +76,8 @@ func parseClose(rest string) (outgoing, error) {
 	code, err := strconv.ParseUint(number, 10, 16)
 	// RFC 6455, sections 7.4.1 and 7.4.2, and the registry.
 	if err != nil || !(code >= 1000 && code <= 1003 || code >= 1007 && code <= 1014 || code >= 3000 && code <= 4999) {
-		return outgoing{}, fmt.Errorf("/close: %q is no code that may be sent: 1000 to 1003, 1007 to 1014, 3000 to 4999", number)
+		return outgoing{}, fmt.Errorf("/close: %q is no code that may be sent: 1000 to 1003, 1007 to 1014, 3000 to 4999",
+			number)
 	}
 	if len(reason) > maxReason || !utf8.ValidString(reason) {
 		return outgoing{}, fmt.Errorf("/close: %d bytes of reason; a Close holds %d", len(reason), maxReason)
@@ -108,8 +109,8 @@ func (s *typedPings) sent(payload []byte) {
 	s.waiting = append(s.waiting, typedPing{string(payload), time.Now()})
 }
 
-// answered returns how long ago the Ping was sent that a Pong with this payload answers: the latest one. Earlier ones are
-// answered with it (RFC 6455, section 5.5.3).
+// answered returns how long ago the Ping was sent that a Pong with this payload answers: the latest one. Earlier ones
+// are answered with it (RFC 6455, section 5.5.3).
 func (s *typedPings) answered(payload []byte) (rtt time.Duration, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -37,8 +37,8 @@ func (c *client) idled() (code int, over bool) {
 	return c.goodbye()
 }
 
-// outputFailed is told that standard output takes nothing more. That nobody reads it any more is no failure: whoever did
-// has seen enough.
+// outputFailed is told that standard output takes nothing more. That nobody reads it any more is no failure: whoever
+// did has seen enough.
 func (c *client) outputFailed(err error) (code int, over bool) {
 	if !errors.Is(err, syscall.EPIPE) {
 		c.complain("standard output: %v", err)

@@ -56,7 +56,8 @@ func TestConnectEscapesOnATerminal(t *testing.T) {
 	p.row("> typed", 7)
 	close(goOn)
 	p.ends(cmd, exitFailed)
-	p.sees(`\n\\x1b\[31mred\\x1b\]0;title\\a\none\\rtwo\\b\n\\u009b2J\\u202e\ntwo\n        lines\nbinary, 4 bytes: 1b5b324a\n` +
+	p.sees(`\n\\x1b\[31mred\\x1b\]0;title\\a\none\\rtwo\\b\n\\u009b2J\\u202e\ntwo\n        lines\n` +
+		`binary, 4 bytes: 1b5b324a\n` +
 		`hawser connect: [^>]*4000[^>]*"\\x1b\[31m"$`)
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"time"
 
 	"hawser.example/websocket"
@@ -26,7 +27,7 @@ func isWorthRetrying(err *websocket.HandshakeError) bool {
 	case errors.As(err, &certificate):
 		return false
 	case err.Status == 0:
-		return err.Check == "connect" || err.Check == "proxy" || err.Check == "request" || err.Check == "response" || err.Check == "tls"
+		return slices.Contains([]string{"connect", "proxy", "tls", "request", "response"}, err.Check)
 	}
 	return err.Status >= 500 || err.Status == http.StatusTooManyRequests || err.Status == http.StatusRequestTimeout
 }
@@ -43,8 +44,8 @@ func (c *client) retry(why error) {
 	c.redial = time.After(wait)
 }
 
-// retryTime returns how long to wait after that many connections in vain: twice as long each time, and by half at random,
-// so that the clients of a server that comes back do not all come at once. RFC 6455, section 7.2.3.
+// retryTime returns how long to wait after that many connections in vain: twice as long each time, and by half at
+// random, so that the clients of a server that comes back do not all come at once. RFC 6455, section 7.2.3.
 func retryTime(tries int, random func(int64) int64) time.Duration {
 	wait := lastRetry
 	if tries < 6 { // 500 ms · 2^6 is more than lastRetry

@@ -102,7 +102,8 @@ func (s *screen) close() {
 	s.over = true
 }
 
-// restore leaves the terminal as it was found, when the process is about to end at once. It waits for nobody who writes.
+// restore leaves the terminal as it was found, when the process is about to end at once. It waits for nobody who
+// writes.
 func (s *screen) restore() {
 	raw := s.raw.Load()
 	if raw == nil {

@@ -15,7 +15,8 @@ import (
 
 // The tests of this file are about what is shown of what happens: --json, --pretty, -v.
 
-// parseEvents parses what --json printed. Every line has to be an object with a time and nothing that is not documented.
+// parseEvents parses what --json printed. Every line has to be an object with a time and nothing that is not
+// documented.
 func parseEvents(t *testing.T, stdout string) (all []map[string]any) {
 	t.Helper()
 	for line := range strings.Lines(stdout) {

@@ -22,8 +22,8 @@ import (
 	"hawser.example/websocket"
 )
 
-// The tests of this file are about what is waited for, and for how long: --expect, --timeout, -i, --reconnect; and about
-// much that passes through.
+// The tests of this file are about what is waited for, and for how long: --expect, --timeout, -i, --reconnect; and
+// about much that passes through.
 
 // TestConnectExpects: exit code 0 as soon as a message matches, 4 if none does.
 func TestConnectExpects(t *testing.T) {

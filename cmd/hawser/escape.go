@@ -26,8 +26,8 @@ func escapeMessage(t websocket.MessageType, p []byte) []byte {
 	return append(escapeText(p), '\n')
 }
 
-// escapeText returns text with line breaks and tabs as they are, and all else that a terminal acts on, or does not show,
-// escaped.
+// escapeText returns text with line breaks and tabs as they are, and all else that a terminal acts on, or does not
+// show, escaped.
 func escapeText(p []byte) []byte {
 	text := make([]byte, 0, len(p)+1)
 	for len(p) > 0 {

@@ -1,5 +1,5 @@
-// Package lineedit edits one line of text on a terminal. It does no I/O and knows no clock: bytes that were typed go in,
-// bytes that a terminal understands come out, and everything between is plain state that a test can look at.
+// Package lineedit edits one line of text on a terminal. It does no I/O and knows no clock: bytes that were typed go
+// in, bytes that a terminal understands come out, and everything between is plain state that a test can look at.
 //
 //	bytes ──► [Parser] ──► [Key] ──► [Editor] ──► AppendRow ──► bytes for the terminal
 //

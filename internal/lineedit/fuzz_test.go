@@ -149,8 +149,8 @@ func (m *model) do(k lineedit.Key) (line string, complete bool) {
 	return "", false
 }
 
-// FuzzEditor: any bytes, in any two pieces, on a terminal of any width: the keys do not depend on the pieces, the editor
-// agrees with the model, and what is seen is one row that holds the cursor.
+// FuzzEditor: any bytes, in any two pieces, on a terminal of any width: the keys do not depend on the pieces, the
+// editor agrees with the model, and what is seen is one row that holds the cursor.
 func FuzzEditor(f *testing.F) {
 	for _, seed := range []string{
 		"hello\r", "grüße 漢字 🎉\x1b[D\x1b[D\x7f", "one two\x17\x1bb\x1b[3~\x0b\x15", "a\rb\r\x1b[A\x1b[A\x1b[B",

@@ -14,7 +14,8 @@ type history struct {
 	draft string // the new line, while an older one is shown
 }
 
-// add appends a line, unless it is empty or the same as the last one, and forgets the oldest ones if there are too many.
+// add appends a line, unless it is empty or the same as the last one, and forgets the oldest ones if there are too
+// many.
 func (h *history) add(line string) {
 	h.back, h.draft = 0, ""
 	if line == "" || len(h.lines) > 0 && h.lines[len(h.lines)-1] == line {

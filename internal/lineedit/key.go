@@ -67,8 +67,8 @@ const (
 
 // A Parser makes keys of the bytes that a terminal sends. Its zero value is ready for use.
 //
-// Pasted text is characters, whatever they are: a line break in it completes no line, and an escape sequence in it is no
-// key. What is not UTF-8 becomes U+FFFD. Sequences that are not known do nothing.
+// Pasted text is characters, whatever they are: a line break in it completes no line, and an escape sequence in it is
+// no key. What is not UTF-8 becomes U+FFFD. Sequences that are not known do nothing.
 type Parser struct {
 	rest    []byte // the beginning of a key
 	pasting bool

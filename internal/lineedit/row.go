@@ -17,9 +17,9 @@ const (
 	moreLeft, moreRight = "\x1b[7m<\x1b[m", "\x1b[7m>\x1b[m"
 )
 
-// AppendRow appends what draws the line on a terminal of that many columns in place of what is in the cursor's row, with
-// the cursor where it belongs. The last column stays empty: behind a character there terminals disagree on where the
-// cursor is.
+// AppendRow appends what draws the line on a terminal of that many columns in place of what is in the cursor's row,
+// with the cursor where it belongs. The last column stays empty: behind a character there terminals disagree on where
+// the cursor is.
 func (e *Editor) AppendRow(dst []byte, columns int) []byte {
 	row, column, width := e.row(columns)
 	dst = append(dst, Erase...)
@@ -66,7 +66,8 @@ func (e *Editor) row(columns int) (row string, column, width int) {
 	return b.String(), column, width
 }
 
-// scroll moves what is seen of the line so that the cursor is in it: as far as needed, and back as far as there is room.
+// scroll moves what is seen of the line so that the cursor is in it: as far as needed, and back as far as there is
+// room.
 func (e *Editor) scroll(room int) {
 	e.first = min(e.first, e.cursor)
 	for e.first > 0 && isMark(e.line[e.first]) {

@@ -2,8 +2,8 @@ package lineedit
 
 import "unicode"
 
-// Width returns how many columns a terminal gives r: 0 for marks that combine with the character before them, 2 for wide
-// characters, 1 for others. It is meant for characters that a terminal shows.
+// Width returns how many columns a terminal gives r: 0 for marks that combine with the character before them, 2 for
+// wide characters, 1 for others. It is meant for characters that a terminal shows.
 func Width(r rune) int {
 	switch {
 	case r < 0x300:
