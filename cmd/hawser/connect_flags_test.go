@@ -26,8 +26,8 @@ import (
 
 // The tests of this file are about the flags that say what is sent, and how to connect.
 
-// echoHandler echoes, and keeps the request in asked, which has room for it.
-func echoHandler(asked chan<- *http.Request, subprotocols ...string) http.HandlerFunc {
+// echoAsked echoes, and keeps the request in asked, which has room for it.
+func echoAsked(asked chan<- *http.Request, subprotocols ...string) http.HandlerFunc {
 	upgrader := websocket.Upgrader{Subprotocols: subprotocols, CheckOrigin: func(*http.Request) bool { return true }}
 	return func(w http.ResponseWriter, r *http.Request) {
 		select {
@@ -44,7 +44,7 @@ func echoHandler(asked chan<- *http.Request, subprotocols ...string) http.Handle
 // TestConnectRequest: what the flags say stands in the request.
 func TestConnectRequest(t *testing.T) {
 	asked := make(chan *http.Request, 1)
-	url := serveHandler(t, echoHandler(asked, "second"))
+	url := serveHandler(t, echoAsked(asked, "second"))
 	filter(t, "", "hello\n", "-m", "hello", "-n", "1", "-H", "X-One: 1", "-H", "x-one:\ttwo words ", "-H", "Host: other.example",
 		"--origin", "https://page.example", "-s", "first", "-s", "second", "-u", "user:pass:word", url)
 	r := <-asked
@@ -99,7 +99,7 @@ func newCertificate(t *testing.T) (certificate *x509.Certificate, cert, key *pem
 // is shown --cert. --connect changes where to, not whom.
 func TestConnectTLS(t *testing.T) {
 	certificate, cert, key := newCertificate(t)
-	web := httptest.NewUnstartedServer(echoHandler(nil))
+	web := httptest.NewUnstartedServer(echoAsked(nil))
 	web.TLS = &tls.Config{ClientAuth: tls.VerifyClientCertIfGiven, ClientCAs: x509.NewCertPool()}
 	web.TLS.ClientCAs.AddCert(certificate)
 	var shown atomic.Int32
@@ -151,7 +151,7 @@ func TestConnectOverUnixSockets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	web := &httptest.Server{Listener: ln, Config: newHTTPServer(echoHandler(asked))}
+	web := &httptest.Server{Listener: ln, Config: newHTTPServer(echoAsked(asked))}
 	web.Start()
 	defer web.Close()
 	for _, tt := range []struct {
@@ -173,7 +173,7 @@ func TestConnectOverUnixSockets(t *testing.T) {
 
 // TestConnectThroughAProxy of the environment, unless --connect says where to.
 func TestConnectThroughAProxy(t *testing.T) {
-	server := strings.TrimSuffix(strings.TrimPrefix(serveHandler(t, echoHandler(nil)), "ws://"), "/")
+	server := strings.TrimSuffix(strings.TrimPrefix(serveHandler(t, echoAsked(nil)), "ws://"), "/")
 	tunnels := make(chan string, 2)
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		tunnels <- r.Method + " " + r.Host
@@ -217,7 +217,7 @@ func TestConnectSendsFiles(t *testing.T) {
 	if err := os.WriteFile(picture, []byte("\xff\x00\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	url := serveHandler(t, echoHandler(nil))
+	url := serveHandler(t, echoAsked(nil))
 	filter(t, "from\ninput\n", "one\ntwo\nlines\n\nfrom\ninput\n\nthree\n",
 		"-m", "one", "--file", file, "--file", "-", "-m", "three", "-n", "4", url)
 	filter(t, "", "\xff\x00\none", "-b", "--file", picture, "-m", "one", "-n", "2", url)

@@ -296,7 +296,7 @@ func TestConnectPasses100MB(t *testing.T) {
 
 // TestConnectWithoutStandardError: that nobody reads what it says changes nothing.
 func TestConnectWithoutStandardError(t *testing.T) {
-	url := serveHandler(t, echoHandler(nil))
+	url := serveHandler(t, echoAsked(nil))
 	r, w := osPipe(t)
 	r.Close()
 	cmd := command(t, "connect", "-v", "-m", "hello", "-n", "1", url)

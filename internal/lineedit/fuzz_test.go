@@ -54,7 +54,7 @@ func blank(char string) bool {
 }
 
 // wordBefore splits text before its last word, rune by rune.
-func wordBefore(text string, in func(string) bool) (rest, word string) {
+func wordBefore(text string, in func(string) bool) (rest, last string) {
 	runes := []rune(text)
 	i := len(runes)
 	for i > 0 && !in(string(runes[i-1])) {
@@ -70,7 +70,7 @@ func wordBefore(text string, in func(string) bool) (rest, word string) {
 }
 
 // wordAfter splits text behind its first word.
-func wordAfter(text string) (word, rest string) {
+func wordAfter(text string) (next, rest string) {
 	inside := false
 	for i, r := range text {
 		now := word(string(r))

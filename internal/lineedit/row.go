@@ -70,7 +70,7 @@ func (e *Editor) row(columns int) (row string, column, width int) {
 // room.
 func (e *Editor) scroll(room int) {
 	e.first = min(e.first, e.cursor)
-	for e.first > 0 && isMark(e.line[e.first]) {
+	for e.first > 0 && e.first < len(e.line) && isMark(e.line[e.first]) {
 		e.first--
 	}
 	before := e.widthOf(e.first, e.cursor)
