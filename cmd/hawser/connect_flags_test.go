@@ -266,7 +266,7 @@ func TestConnectUsageOfFlags(t *testing.T) {
 	}{
 		{"-H nothing", "'Name: value'"},
 		{"-H X", "'Name: value'"},
-		{"-H Sec-WebSocket-Key:x", "Sec-WebSocket-Key"},
+		{"-H Sec-WebSocket-Key:x", "Sec-Websocket-Key"},
 		{"-H X:\x01", "control character"},
 		{"-s a,b", "not a token"},
 		{"-s a -s a", "more than once"},

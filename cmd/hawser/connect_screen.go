@@ -68,10 +68,10 @@ func (s *screen) resume() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	raw := s.raw.Load()
-	if raw == nil || s.over {
+	if raw == nil {
 		return nil
 	}
-	if err := raw.enter(); err != nil {
+	if err := raw.enter(); err != nil || s.over {
 		return err
 	}
 	s.asking = true
@@ -153,7 +153,7 @@ func (s *screen) typed(p []byte) (lines []string, over bool) {
 			lines = append(lines, line)
 			s.std.out.Write(s.transcript(line))
 		case lineedit.EndOfFile:
-			io.WriteString(s.std.out, lineedit.Erase)
+			io.WriteString(s.std.out, lineedit.Erase+unmarkPaste)
 			s.asking, s.over = false, true
 			return lines, true
 		case lineedit.ClearAll:

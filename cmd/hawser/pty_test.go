@@ -186,9 +186,7 @@ func (p *pty) ends(cmd *exec.Cmd, code int) {
 		p.t.Errorf("exit code %d; want %d", got, code)
 	}
 	p.wantSettings()
-	if p.glass.MarksPaste() {
-		p.t.Error("the terminal still marks pasted text")
-	}
+	p.until("pasted text no longer marked", func() bool { return !p.glass.MarksPaste() })
 	if unknown := p.glass.Unknown(); unknown != nil {
 		p.t.Errorf("the terminal was sent %q", unknown)
 	}

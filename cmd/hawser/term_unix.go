@@ -59,6 +59,7 @@ func (t *rawTerminal) enter() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	raw := t.settings
+	raw.Iflag &^= syscall.ICRNL | syscall.INLCR | syscall.IGNCR // Enter is a carriage return, as in pasted text
 	raw.Lflag &^= syscall.ICANON | syscall.ECHO | syscall.IEXTEN
 	raw.Cc[syscall.VMIN], raw.Cc[syscall.VTIME] = 1, 0
 	err := ioctl(t.f, setTermios, &raw)
@@ -99,16 +100,14 @@ func (s *terminalSignals) unlisten() {
 }
 
 // suspend stops the process as Ctrl-Z does and returns when it is continued, or when there is nobody who could: the
-// system then does not stop it.
+// system then does not stop it. That is so for SIGTTOU as for SIGTSTP, to which Go's runtime does not give its meaning
+// back once it was listened for.
 func (s *terminalSignals) suspend() {
-	signal.Stop(s.suspended)
-	signal.Reset(syscall.SIGTSTP)
-	syscall.Kill(syscall.Getpid(), syscall.SIGTSTP)
+	syscall.Kill(syscall.Getpid(), syscall.SIGTTOU)
 	select {
 	case <-s.continued:
 	case <-time.After(100 * time.Millisecond):
 	}
-	signal.Notify(s.suspended, syscall.SIGTSTP)
 }
 
 // dieOf ends the process as a signal does that nobody handles.
