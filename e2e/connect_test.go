@@ -102,18 +102,21 @@ func TestConnectEvents(t *testing.T) {
 				t.Errorf("exit code %d, said %q; want 1", code, stderr)
 			}
 			var kinds []string
+			pings := 0
 			for line := range strings.Lines(stdout.String()) {
 				var e struct{ Event, Subprotocol, Text, Base64, Reason string }
 				if err := json.Unmarshal([]byte(line), &e); err != nil {
 					t.Fatalf("%q: %v", line, err)
 				}
-				if e.Event != "pong" { // keepalive of some servers
-					kinds = append(kinds, strings.Trim(e.Event+" "+e.Subprotocol+e.Text+e.Base64+e.Reason, " "))
+				if e.Event == "ping" && e.Text == "are you there?" { // seen as a frame, maybe before earlier messages are whole
+					pings++
+					continue
 				}
+				kinds = append(kinds, strings.Trim(e.Event+" "+e.Subprotocol+e.Text+e.Base64+e.Reason, " "))
 			}
-			want := "open second, sent, message \x1b[31m世界, message AP8=, ping are you there?, close bye"
-			if got := strings.Join(kinds, ", "); got != want {
-				t.Errorf("the events are %q; want %q", got, want)
+			want := "open second, sent, message \x1b[31m世界, message AP8=, close bye"
+			if got := strings.Join(kinds, ", "); got != want || pings != 1 {
+				t.Errorf("the events are %q and %d pings; want %q and 1", got, pings, want)
 			}
 		})
 	}
