@@ -47,7 +47,11 @@ func TestConnectPassesMuch(t *testing.T) {
 			name  string
 			flags []string
 			input []byte
-		}{{"binary", []string{"-b"}, random}, {"lines", nil, text}, {"lines, not compressed", []string{"--no-deflate"}, text}} {
+		}{
+			{"binary", []string{"-b"}, random},
+			{"lines", nil, text},
+			{"lines, not compressed", []string{"--no-deflate"}, text},
+		} {
 			t.Run(language.Name+", "+way.name, func(t *testing.T) {
 				server, url := language.Server(t)
 				cmd, stdout, stderr := connectCommand(t, within(t), append(way.flags, "-w", "3s", url)...)
@@ -81,7 +85,8 @@ func TestConnectEvents(t *testing.T) {
 	for _, language := range peers.Languages {
 		t.Run(language.Name, func(t *testing.T) {
 			server, url := language.Server(t, "second")
-			cmd, stdout, stderr := connectCommand(t, within(t), "--json", "-s", "first", "-s", "second", "-m", "grüße", "-w", "-1s", url)
+			cmd, stdout, stderr := connectCommand(t, within(t),
+				"--json", "-s", "first", "-s", "second", "-m", "grüße", "-w", "-1s", url)
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}
@@ -204,7 +209,8 @@ func TestConnectMeasures(t *testing.T) {
 			server.Want("ping")
 			server.Close(1000, "")
 			server.WantClose(1000, "")
-			if err := cmd.Wait(); err != nil || !regexp.MustCompile(`(?m)^\* pong after [0-9.]+[mµ]s$`).MatchString(stderr.String()) {
+			pong := regexp.MustCompile(`(?m)^\* pong after [0-9.]+[mµ]s$`)
+			if err := cmd.Wait(); err != nil || !pong.MatchString(stderr.String()) {
 				t.Errorf("%v, said %q; want how long the Pong took", err, stderr)
 			}
 		})

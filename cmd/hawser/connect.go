@@ -107,8 +107,8 @@ func (f *connectFlags) declareSending(fs *flag.FlagSet) {
 
 // declareConnecting declares what says how to connect.
 func (f *connectFlags) declareConnecting(fs *flag.FlagSet) {
-	fs.Func("H", "add the header field `FIELD` to the request, such as 'Authorization: Bearer x'; may be given several\n"+
-		"times; a Host replaces the URL's", f.addField)
+	fs.Func("H", "add the header field `FIELD` to the request, such as 'Authorization: Bearer x'; may be given\n"+
+		"several times; a Host replaces the URL's", f.addField)
 	fs.Func("origin", "send `ORIGIN` as the Origin, such as https://example.com", func(value string) error {
 		f.header.Set("Origin", value)
 		return nil
@@ -123,13 +123,15 @@ func (f *connectFlags) declareConnecting(fs *flag.FlagSet) {
 		"says; Host and TLS go by the URL; no proxy is used then")
 	fs.BoolVar(&f.noDeflate, "no-deflate", false, "do not offer compression (permessage-deflate)")
 	fs.BoolVar(&f.reconnect, "reconnect", false, "connect again when there is no connection or it is lost, after a time\n"+
-		"that grows up to 30s and is random by half; -m and --file are sent again; lines wait for the next connection")
+		"that grows up to 30s and is random by half; -m and --file are sent again;\n"+
+		"lines wait for the next connection")
 }
 
 // declareShowing declares what says what is shown.
 func (f *connectFlags) declareShowing(fs *flag.FlagSet) {
 	fs.BoolVar(&f.verbose, "v", false, "say on standard error what is sent and received: the handshake, every frame\n"+
-		"(FIN, RSV, opcode, MASK, length), and of every message its size and, with permessage-deflate, its compressed size")
+		"(FIN, RSV, opcode, MASK, length), and of every message its size and, with\n"+
+		"permessage-deflate, its compressed size")
 	fs.DurationVar(&f.pingInterval, "i", 0, "send a Ping every `DUR` and say on standard error how long the Pong took")
 	fs.BoolVar(&f.json, "json", false, "write one JSON object for each thing that happens; the fields are below")
 	fs.BoolVar(&f.pretty, "pretty", false, "indent text messages that are JSON")

@@ -15,6 +15,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -45,7 +46,8 @@ func echoAsked(asked chan<- *http.Request, subprotocols ...string) http.HandlerF
 func TestConnectRequest(t *testing.T) {
 	asked := make(chan *http.Request, 1)
 	url := serveHandler(t, echoAsked(asked, "second"))
-	filter(t, "", "hello\n", "-m", "hello", "-n", "1", "-H", "X-One: 1", "-H", "x-one:\ttwo words ", "-H", "Host: other.example",
+	filter(t, "", "hello\n", "-m", "hello", "-n", "1",
+		"-H", "X-One: 1", "-H", "x-one:\ttwo words ", "-H", "Host: other.example",
 		"--origin", "https://page.example", "-s", "first", "-s", "second", "-u", "user:pass:word", url)
 	r := <-asked
 	user, password, ok := r.BasicAuth()
@@ -79,7 +81,8 @@ func newCertificate(t *testing.T) (certificate *x509.Certificate, cert, key *pem
 	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
-		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+		KeyUsage:    x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
 	if err != nil {
@@ -125,7 +128,8 @@ func TestConnectTLS(t *testing.T) {
 		{"--cert and --key", []string{"--cacert", ca, "--cert", certFile, "--key", keyFile, "wss://" + addr}, exitOK, ""},
 		{"--cert with the key in it", []string{"--cacert", ca, "--cert", both, "wss://" + addr}, exitOK, ""},
 		{"--connect", []string{"--cacert", ca, "--connect", addr, "wss://example.com/"}, exitOK, ""},
-		{"--connect, and another name", []string{"--cacert", ca, "--connect", addr, "wss://example.org/"}, exitConnect, "example.org"},
+		{"--connect, and another name", []string{"--cacert", ca, "--connect", addr, "wss://example.org/"},
+			exitConnect, "example.org"},
 		{"no such file", []string{"--cacert", "nowhere.pem", "wss://" + addr}, exitUsage, "--cacert: open nowhere.pem"},
 		{"no certificate in it", []string{"--cacert", keyFile, "wss://" + addr}, exitUsage, "no certificate in"},
 		{"no key", []string{"--cert", certFile, "wss://" + addr}, exitUsage, "--cert, --key: "},
@@ -137,6 +141,11 @@ func TestConnectTLS(t *testing.T) {
 				t.Errorf("exit code %d, printed %q, said %q; want %d, %q", code, stdout, stderr, tt.code, tt.says)
 			}
 		})
+	}
+	_, _, stderr := pipe(t, "", "-v", "--cacert", ca, "-m", "hello", "-n", "1", "wss://"+addr)
+	if !regexp.MustCompile(`(?m)^\* TLS 1\.3, TLS_\w+, certificate \S`).MatchString(stderr) ||
+		!strings.Contains(stderr, "> frame FIN=1 RSV=000 opcode=1 (text)") {
+		t.Errorf("with -v it says %q; want the version of TLS, and what is sent in it", stderr)
 	}
 	if n := shown.Load(); n != 2 {
 		t.Errorf("%d certificates were shown; want two", n)
@@ -195,7 +204,8 @@ func TestConnectThroughAProxy(t *testing.T) {
 	}))
 	t.Cleanup(proxy.Close)
 	for _, flags := range [][]string{nil, {"--connect", server}} {
-		cmd := command(t, slices.Concat([]string{"connect", "-m", "hello", "-n", "1"}, flags, []string{"ws://server.example/"})...)
+		args := append(flags, "-m", "hello", "-n", "1", "ws://server.example/")
+		cmd := command(t, append([]string{"connect"}, args...)...)
 		cmd.Env = append(cmd.Env, "HTTP_PROXY="+proxy.URL)
 		p := startCommand(t, cmd)
 		if code := p.wait(); code != exitOK || p.out.String() != "hello\n" {
@@ -221,7 +231,10 @@ func TestConnectSendsFiles(t *testing.T) {
 	filter(t, "from\ninput\n", "one\ntwo\nlines\n\nfrom\ninput\n\nthree\n",
 		"-m", "one", "--file", file, "--file", "-", "-m", "three", "-n", "4", url)
 	filter(t, "", "\xff\x00\none", "-b", "--file", picture, "-m", "one", "-n", "2", url)
-	for _, tt := range []struct{ file, says string }{{"nowhere", "--file: open nowhere"}, {picture, "UTF-8 (-b sends binary ones)"}} {
+	for _, tt := range []struct{ file, says string }{
+		{"nowhere", "--file: open nowhere"},
+		{picture, "UTF-8 (-b sends binary ones)"},
+	} {
 		if code, _, stderr := pipe(t, "", "--file", tt.file, url); code != exitUsage || !strings.Contains(stderr, tt.says) {
 			t.Errorf("exit code %d, said %q; want 2, %q", code, stderr, tt.says)
 		}

@@ -5,6 +5,7 @@ package main
 import (
 	"io"
 	"net"
+	"net/http"
 	"os/exec"
 	"strings"
 	"syscall"
@@ -232,7 +233,10 @@ func TestConnectLeavesTheTerminalAsItWas(t *testing.T) {
 		{"Ctrl-\\", func(c *websocket.Conn) { c.ReadMessage() }, press("\x1c"), 2}, // Go's own: it shows the goroutines
 		{"the server closes", func(c *websocket.Conn) { c.Close() }, nothing, exitOK},
 		{"the server is lost", func(c *websocket.Conn) { c.CloseNow() }, nothing, exitFailed},
-		{"a broken frame", func(c *websocket.Conn) { c.NetConn().Write([]byte("\xf1\x00")); c.ReadMessage() }, nothing, exitFailed},
+		{"a broken frame", func(c *websocket.Conn) {
+			c.NetConn().Write([]byte("\xf1\x00"))
+			c.ReadMessage()
+		}, nothing, exitFailed},
 		{"Ctrl-C twice, to a server that does not answer", func(c *websocket.Conn) {
 			h, _ := readFrame(t, c.NetConn())
 			for h.Opcode == websocket.OpClose { // until the process has gone
@@ -337,4 +341,29 @@ func TestConnectCtrlCBeforeThereIsAConnection(t *testing.T) {
 		p.types(ctrlC)
 		p.ends(cmd, exitConnect)
 	}
+}
+
+// TestConnectKeepsTheLineWhileItReconnects, and sends it over the next connection.
+func TestConnectKeepsTheLineWhileItReconnects(t *testing.T) {
+	typed := make(chan struct{})
+	url := serveMany(t, func(number int, w http.ResponseWriter, r *http.Request) {
+		c := mustUpgrade(t, w, r)
+		defer c.CloseNow()
+		if number == 1 {
+			<-typed // and cut
+			return
+		}
+		echoAll(c)
+	})
+	p := openPTY(t)
+	cmd := p.run(asItIs, "--reconnect", url)
+	p.row(">", 2)
+	p.types("hel")
+	p.row("> hel", 5)
+	close(typed)
+	p.sees(`lost[^>]*; next try in [^\n]*\n> hel$`)
+	p.types("lo\r")
+	p.sees(`\n> hello\n(?s:.*)connected to [^\n]*\nhello\n>$`)
+	p.types(ctrlC)
+	p.ends(cmd, exitOK)
 }

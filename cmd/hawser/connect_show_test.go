@@ -82,7 +82,8 @@ func TestConnectJSON(t *testing.T) {
 		c.CloseWith(4000, "bye")
 	})
 	code, stdout, stderr := pipe(t, "", "--json", "-s", "chat", "-m", "hello", "-w", "-1s", url)
-	if code != exitFailed || strings.ContainsAny(stdout, "\x1b\u202e\U000e0041\u2028") || !strings.Contains(stderr, "4000") {
+	if code != exitFailed || strings.ContainsAny(stdout, "\x1b\u202e\U000e0041\u2028") ||
+		!strings.Contains(stderr, "4000") {
 		t.Errorf("exit code %d, printed %q, said %q; want 1", code, stdout, stderr)
 	}
 	got := parseEvents(t, stdout)
@@ -98,7 +99,8 @@ func TestConnectJSON(t *testing.T) {
 		`{"event":"close","by":"server","code":4000,"reason":"bye"}`)
 	wantEvents(t, got, `{"event":"ping","size":14,"text":"are you there?"}`, `{"event":"pong","size":1,"base64":"/w=="}`)
 	last := got[len(got)-2]
-	if size := last["size"]; last["text"] != repetitive || size != float64(len(repetitive)) || last["compressed"].(float64) > 100 {
+	if compressed, _ := last["compressed"].(float64); last["text"] != repetitive ||
+		last["size"] != float64(len(repetitive)) || compressed == 0 || compressed > 100 {
 		t.Errorf("the last message is %v; want a compressed one", last)
 	}
 }
@@ -107,12 +109,14 @@ func TestConnectJSON(t *testing.T) {
 func TestConnectJSONOfOtherEnds(t *testing.T) {
 	closed := serveHandler(t, nil)
 	code, stdout, _ := pipe(t, "", "--json", closed)
-	if got := parseEvents(t, stdout); code != exitConnect || len(got) != 1 || !strings.Contains(fmt.Sprint(got[0]["error"]), "refused") {
+	if got := parseEvents(t, stdout); code != exitConnect || len(got) != 1 ||
+		!strings.Contains(fmt.Sprint(got[0]["error"]), "refused") {
 		t.Errorf("exit code %d, printed %q", code, stdout)
 	}
 	lost := scripted(t, func(c *websocket.Conn) { c.CloseNow() })
 	code, stdout, _ = pipe(t, "", "--json", "-w", "-1s", lost)
-	if got := parseEvents(t, stdout); code != exitFailed || len(got) != 2 || !strings.Contains(fmt.Sprint(got[1]["error"]), "lost") {
+	if got := parseEvents(t, stdout); code != exitFailed || len(got) != 2 ||
+		!strings.Contains(fmt.Sprint(got[1]["error"]), "lost") {
 		t.Errorf("exit code %d, printed %q", code, stdout)
 	}
 	stays := scripted(t, func(c *websocket.Conn) { say(t, c, "x"); wantGoodbye(t, c) })
@@ -205,8 +209,8 @@ func TestConnectSaysARefusal(t *testing.T) {
 		fmt.Fprint(w, "a body\r\n\r\nthat has the form of a head\r\n\r\n")
 	})
 	code, _, stderr := pipe(t, "", "-v", url)
-	if code != exitConnect || !regexp.MustCompile(`(?s)< HTTP/1\.1 103 .*< HTTP/1\.1 401 .*\n< X-Why: no\n`).MatchString(stderr) ||
-		strings.Contains(stderr, "< a body") {
+	heads := regexp.MustCompile(`(?s)< HTTP/1\.1 103 .*< HTTP/1\.1 401 .*\n< X-Why: no\n`)
+	if code != exitConnect || !heads.MatchString(stderr) || strings.Contains(stderr, "< a body") {
 		t.Errorf("exit code %d, said %q", code, stderr)
 	}
 }
@@ -248,7 +252,8 @@ func TestObserver(t *testing.T) {
 			"FIN=1 RSV=000 opcode=8 (close) MASK=0 length=0",
 			"FIN=1 RSV=000 opcode=8 (close) MASK=0 length=1",
 			`FIN=1 RSV=000 opcode=8 (close) MASK=0 length=4 code=1000 reason="hi"`}},
-		{"what breaks the rules", head + "\x7b\x7e\x00\x01x\x89\x7e\x00\x7e" + strings.Repeat("p", 126) + "\xf1\x00", []string{head,
+		{"what breaks the rules", head + "\x7b\x7e\x00\x01x\x89\x7e\x00\x7e" + strings.Repeat("p", 126) +
+			"\xf1\x00", []string{head,
 			"FIN=0 RSV=111 opcode=11 (opcode 11) MASK=0 length=1 payload=\"x\"",
 			"FIN=1 RSV=000 opcode=9 (ping) MASK=0 length=126",
 			"FIN=1 RSV=111 opcode=1 (text) MASK=0 length=0"}},
@@ -269,7 +274,8 @@ func TestObserver(t *testing.T) {
 // FuzzObserver: what is seen does not depend on how it comes.
 func FuzzObserver(f *testing.F) {
 	const head = "HTTP/1.1 101 x\r\n\r\n"
-	for _, seed := range []string{head, head + "\x81\x05hello\x88\x02\x03\xe8", head + "\x89\x83\x01\x02\x03\x04\x60\x60\x60",
+	for _, seed := range []string{head, head + "\x81\x05hello\x88\x02\x03\xe8",
+		head + "\x89\x83\x01\x02\x03\x04\x60\x60\x60",
 		"HTTP/1.1 100 x\r\n\r\n" + head + "\x02\x7f\x00\x00\x00\x00\x00\x01\x00\x00", "HTTP/1.1 500 x\r\n\r\n\r\n\r\n"} {
 		f.Add(seed, uint16(3))
 	}
@@ -302,7 +308,9 @@ func TestParseLine(t *testing.T) {
 			t.Errorf("%q: %+v, %v; want %+v", tt.line, got, err, tt.want)
 		}
 	}
-	for _, line := range []string{"/", "/x", "/PING", "/close x", "/close 1004", "/close 5000", "/close 65536", "/bin xx", "/bin f"} {
+	for _, line := range []string{
+		"/", "/x", "/PING", "/close x", "/close 1004", "/close 5000", "/close 65536", "/bin xx", "/bin f",
+	} {
 		if got, err := parseLine(line, websocket.OpText); err == nil {
 			t.Errorf("%q: %+v", line, got)
 		}
@@ -343,8 +351,9 @@ func TestConnectPromptRefusesWhatCannotWait(t *testing.T) {
 	w.Close()
 	said := make([]byte, 200)
 	n, _ := r.Read(said)
-	if got := string(said[:n]); len(c.typed) != maxTyped || got != fmt.Sprintf("this was not sent: %d lines wait already for the server to take them\n", maxTyped) {
-		t.Errorf("%d wait, said %q", len(c.typed), got)
+	want := fmt.Sprintf("this was not sent: %d lines wait already for the server to take them\n", maxTyped)
+	if got := string(said[:n]); len(c.typed) != maxTyped || got != want {
+		t.Errorf("%d wait, said %q; want %d, %q", len(c.typed), got, maxTyped, want)
 	}
 }
 
