@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -300,6 +301,35 @@ func TestConnectUsageOfFlags(t *testing.T) {
 		code, stdout, stderr := pipe(t, "", append(strings.Fields(tt.args), "ws://127.0.0.1:1/")...)
 		if code != exitUsage || stdout != "" || !strings.Contains(stderr, tt.says) {
 			t.Errorf("%s: exit code %d, printed %q, said %q; want 2, nothing, %q", tt.args, code, stdout, stderr, tt.says)
+		}
+	}
+}
+
+// TestConnectBoundsWhatItReads: a line or file without an end is an error, not all of the memory.
+func TestConnectBoundsWhatItReads(t *testing.T) {
+	for _, tt := range []struct {
+		input string
+		lines []string
+		ends  string
+	}{
+		{"", nil, "EOF"},
+		{"one\ntwo", []string{"one\n", "two"}, "EOF"},
+		{strings.Repeat("x", 39) + "\nnext\n", []string{strings.Repeat("x", 39) + "\n", "next\n"}, "EOF"},
+		{strings.Repeat("x", 40) + "\n", nil, "more than 40 bytes"},
+		{strings.Repeat("x", 1000), nil, "more than 40 bytes"},
+	} {
+		in := bufio.NewReaderSize(strings.NewReader(tt.input), 16)
+		for _, want := range tt.lines {
+			if line, err := readLine(in, 40); string(line) != want || err != nil && err != io.EOF {
+				t.Errorf("%.50q: %q, %v; want %q", tt.input, line, err, want)
+			}
+		}
+		if _, err := readLine(in, 40); err == nil || !strings.Contains(err.Error(), tt.ends) {
+			t.Errorf("%.50q: ends with %v; want %s", tt.input, err, tt.ends)
+		}
+		p, err := readAll(strings.NewReader(tt.input), 40)
+		if (err == nil) != (len(tt.input) <= 40) || err == nil && string(p) != tt.input {
+			t.Errorf("%.50q: all of it is %q, %v", tt.input, p, err)
 		}
 	}
 }

@@ -29,7 +29,7 @@ type client struct {
 	link   *link
 	pings  typedPings
 
-	// What goroutines tell the loop.
+	// What the loop is told of.
 	stop      context.Context      // ended by a signal
 	dialed    chan dialed          // a Dial is over
 	greeted   chan *websocket.Conn // the messages of the command line were sent over it
@@ -39,11 +39,9 @@ type client struct {
 	unwritten chan error           // an event could not be written
 	keys      chan []byte          // what was typed; closed at its end
 	terminal  terminalSignals      // if there is a prompt
-	idle      *time.Timer          // runs from the end of the input on, anew with every message
 	idleOver  <-chan time.Time     // of idle
 	deadline  <-chan time.Time     // --timeout
 	redial    <-chan time.Time     // --reconnect
-	typed     chan outgoing        // from the prompt to who sends; nil if there is none, or its end has come
 
 	// What the loop knows.
 	conn    *websocket.Conn // nil: there is none
@@ -54,6 +52,8 @@ type client struct {
 	failed  bool            // not all input could be sent, or not all output written
 	count   int             // messages to come; 0: any number
 	limit   time.Duration   // of idle; 0 or less: none
+	idle    *time.Timer     // runs from the end of the input on, anew with every message
+	typed   chan outgoing   // from the prompt to who sends; nil if there is none, or its end has come
 	tries   int             // connections tried in a row in vain
 }
 

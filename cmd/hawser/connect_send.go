@@ -19,6 +19,8 @@ var errInput = errors.New("standard input")
 const (
 	// inputChunk is how much of binary input is sent as one message at most.
 	inputChunk = 64 << 10
+	// maxOutgoing is how many bytes a line or a file may have: both are sent as one message, which has to be in memory.
+	maxOutgoing = 1 << 30
 	// maxTyped is how many typed lines may wait for a server that takes none.
 	maxTyped = 64
 )
@@ -55,9 +57,9 @@ func (f *connectFlags) read(stdin *os.File) ([]outgoing, error) {
 		var err error
 		switch {
 		case m.flag == "--file" && m.value == "-":
-			p, err = io.ReadAll(stdin)
+			p, err = readAll(stdin, maxOutgoing)
 		case m.flag == "--file":
-			p, err = os.ReadFile(m.value)
+			p, err = readFile(m.value)
 		}
 		switch {
 		case err != nil:
@@ -70,13 +72,50 @@ func (f *connectFlags) read(stdin *os.File) ([]outgoing, error) {
 	return all, nil
 }
 
+// readFile returns what is in a file.
+func readFile(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return readAll(f, maxOutgoing)
+}
+
+// readAll returns what r has, which is an error if it is more than limit bytes.
+func readAll(r io.Reader, limit int) ([]byte, error) {
+	p, err := io.ReadAll(io.LimitReader(r, int64(limit)+1))
+	if err == nil && len(p) > limit {
+		err = fmt.Errorf("there are more than %d bytes in it; they would be one message", limit)
+	}
+	return p, err
+}
+
+// readLine returns a line with its end, which is an error if it has more than limit bytes. It is valid until the next
+// read.
+func readLine(in *bufio.Reader, limit int) ([]byte, error) {
+	line, err := in.ReadSlice('\n')
+	if err != bufio.ErrBufferFull {
+		return line, err
+	}
+	long := bytes.Clone(line)
+	for err == bufio.ErrBufferFull && len(long) <= limit {
+		line, err = in.ReadSlice('\n')
+		long = append(long, line...)
+	}
+	if len(long) > limit {
+		err = fmt.Errorf("a line has more than %d bytes (-b sends what comes, not lines)", limit)
+	}
+	return long, err
+}
+
 // lineSource returns the lines of r, without their ends.
 func lineSource(r io.Reader, op websocket.Opcode) source {
 	in := bufio.NewReaderSize(r, 64<<10)
 	number := 0
 	return func() (outgoing, error) {
-		line, err := in.ReadBytes('\n')
-		if len(line) == 0 && err != nil {
+		line, err := readLine(in, maxOutgoing)
+		if err != nil && (err != io.EOF || len(line) == 0) {
 			return outgoing{}, err
 		}
 		number++
