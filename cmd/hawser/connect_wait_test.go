@@ -192,6 +192,30 @@ func TestConnectReconnects(t *testing.T) {
 			t.Errorf("exit code %d, said %q; want 0", code, p.err)
 		}
 	})
+	t.Run("with lines that do not wait", func(t *testing.T) {
+		t.Parallel()
+		url := serveMany(t, func(number int, w http.ResponseWriter, r *http.Request) {
+			c := mustUpgrade(t, w, r)
+			defer c.CloseNow()
+			if _, p, err := c.ReadMessage(); string(p) != "x" {
+				t.Errorf("connection %d: %q, %v; want a line", number, p, err)
+			}
+			if number == 2 {
+				c.Close()
+			}
+		})
+		p := start(t, "connect", "--reconnect", url)
+		go func() {
+			for {
+				if _, err := io.WriteString(p.stdin, strings.Repeat("x\n", 1000)); err != nil {
+					return
+				}
+			}
+		}()
+		if code := p.wait(); code != exitOK {
+			t.Errorf("exit code %d, said %q; want 0", code, p.err)
+		}
+	})
 	t.Run("not after a refusal", func(t *testing.T) {
 		t.Parallel()
 		url := serveMany(t, func(number int, w http.ResponseWriter, r *http.Request) {
