@@ -28,17 +28,19 @@ func goList(t *testing.T, args ...string) []string {
 // Arrows between packages point one way, and none leaves the standard library.
 func TestArrowsBetweenPackages(t *testing.T) {
 	allowed := map[string][]string{ // package: which of ours it may depend on
-		"":                 {"internal/utf8x", "internal/memconn", "internal/simd", "internal/deflate"},
-		"internal/deflate": {},
-		"internal/simd":    {},
-		"internal/utf8x":   {"internal/simd"},
-		"internal/memconn": {},
-		"internal/wstest":  {},
-		"internal/mutate":  {},
-		"internal/notify":  {"", "internal/utf8x", "internal/memconn", "internal/simd", "internal/deflate"},
-		"cmd/hawser":       {"", "autobahn", "internal/notify", "internal/utf8x", "internal/memconn", "internal/simd", "internal/deflate"},
-		"examples/notify":  {"", "internal/utf8x", "internal/memconn", "internal/simd", "internal/deflate"},
-		"autobahn":         {},
+		"":                     {"internal/utf8x", "internal/memconn", "internal/simd", "internal/deflate"},
+		"internal/deflate":     {},
+		"internal/simd":        {},
+		"internal/utf8x":       {"internal/simd"},
+		"internal/memconn":     {},
+		"internal/wstest":      {},
+		"internal/mutate":      {},
+		"internal/lineedit":    {},
+		"internal/lineedit/vt": {"internal/lineedit"},
+		"internal/notify":      {"", "internal/utf8x", "internal/memconn", "internal/simd", "internal/deflate"},
+		"cmd/hawser":           {"", "autobahn", "internal/lineedit", "internal/notify", "internal/utf8x", "internal/memconn", "internal/simd", "internal/deflate"},
+		"examples/notify":      {"", "internal/utf8x", "internal/memconn", "internal/simd", "internal/deflate"},
+		"autobahn":             {},
 	}
 	for _, pkg := range goList(t, "./...") {
 		name := strings.TrimPrefix(strings.TrimPrefix(pkg, modulePath), "/")

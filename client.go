@@ -39,6 +39,13 @@ type Dialer struct {
 	// what it returns.
 	DialContext func(ctx context.Context, network, addr string) (net.Conn, error)
 
+	// WrapConn, if set, is given the connection to the server just before the request is sent, with the proxy's tunnel
+	// and TLS behind it, and returns what is used in its place: one that looks at what passes through its Read and Write,
+	// the opening handshake first and then the frames (see [ParseHeader]). It has to pass on every byte, and deadlines and
+	// Close as well; CloseWrite is used if it has one. It is called for every redirect that leads to a connection of its
+	// own. nil, as its result too, is the connection itself.
+	WrapConn func(net.Conn) net.Conn
+
 	// Proxy returns the proxy for a request, nil if there is to be none. It is asked before every connection but those
 	// to Unix sockets. The URL of the request has the scheme http for ws and https for wss, so the functions of
 	// net/http fit. A nil Proxy means none, as in [http.Transport]; [ProxyFromEnvironment] reads the environment.
@@ -223,6 +230,7 @@ func (d *Dialer) dial(ctx context.Context, t *target, tlsConfig *tls.Config, req
 	var answer answer
 	if herr == nil {
 		trace.gotConn(nc)
+		nc = d.wrap(nc)
 		answer, herr = d.exchange(ctx, nc, req)
 	}
 	if herr != nil {
@@ -280,6 +288,16 @@ func (d *Dialer) tunnel(ctx context.Context, nc net.Conn, t *target, via *proxy,
 		return secure(ctx, nc, tlsConfig)
 	}
 	return nc, nil
+}
+
+// wrap asks WrapConn for what is used in place of nc.
+func (d *Dialer) wrap(nc net.Conn) net.Conn {
+	if d.WrapConn != nil {
+		if wrapped := d.WrapConn(nc); wrapped != nil {
+			return wrapped
+		}
+	}
+	return nc
 }
 
 // exchange sends the request and reads the answer.

@@ -3,6 +3,7 @@ package websocket
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 	"sync"
 	"time"
 )
@@ -269,6 +270,27 @@ func (c *Conn) Ping(ctx context.Context) (rtt time.Duration, err error) {
 		c.pings().remove(done)
 		return 0, &contextError{"Ping gave up waiting for the Pong (is a goroutine reading?)", ctx.Err()}
 	}
+}
+
+// WriteControl sends a Ping or a Pong, which op says, with p as its payload: at most 125 bytes. It does not wait; what
+// the peer does not take at once leaves as soon as it can, before the next message. RFC 6455, section 5.5.3, allows a
+// Pong that answers no Ping. The answer to a Ping sent this way is told to nobody; [Conn.Ping] waits for one and
+// measures it. A Close is sent with [Conn.CloseWith]. Any number of goroutines may call it.
+func (c *Conn) WriteControl(op Opcode, p []byte) error {
+	switch {
+	case op != OpPing && op != OpPong:
+		return fmt.Errorf("websocket: WriteControl sends OpPing and OpPong, not %v", op)
+	case len(p) > maxControlPayload: // RFC 6455, section 5.5
+		return fmt.Errorf("websocket: a control frame has at most %d bytes of payload, not %d", maxControlPayload, len(p))
+	}
+	if err := c.failed(); err != nil {
+		return err
+	}
+	c.sendControl(op, p)
+	if op == OpPong {
+		c.flushSoon() // it is no reply that would collect with others
+	}
+	return nil
 }
 
 // handlePong notices the answer to a Ping of ours.

@@ -6,122 +6,16 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
-	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
-	"unsafe"
 
 	"hawser.example/websocket"
 )
 
-// A pty is a terminal whose user is a test.
-type pty struct {
-	t      *testing.T
-	user   *os.File // what is written here is typed, what is read is shown
-	end    *os.File // what a program has for a terminal
-	screen *output  // all that was shown
-	hungUp chan struct{}
-}
-
-// openPTY opens a terminal that is closed with the test.
-func openPTY(t *testing.T) *pty {
-	t.Helper()
-	user, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var unlock, number int32
-	ioctl(t, user, syscall.TIOCSPTLCK, &unlock)
-	ioctl(t, user, syscall.TIOCGPTN, &number)
-	end, err := os.OpenFile("/dev/pts/"+strconv.Itoa(int(number)), os.O_RDWR|syscall.O_NOCTTY, 0)
-	if err != nil {
-		user.Close()
-		t.Fatal(err)
-	}
-	p := &pty{t: t, user: user, end: end, screen: newOutput(), hungUp: make(chan struct{})}
-	go p.watch()
-	t.Cleanup(func() {
-		end.Close()
-		<-p.hungUp // when the program has closed it too
-		user.Close()
-		if t.Failed() {
-			t.Logf("the terminal showed %q", p.screen)
-		}
-	})
-	return p
-}
-
-// ioctl calls ioctl(2) with a number to read or write.
-func ioctl(t *testing.T, f *os.File, request uintptr, value *int32) {
-	t.Helper()
-	raw, err := f.SyscallConn()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var errno syscall.Errno
-	err = raw.Control(func(fd uintptr) {
-		_, _, errno = syscall.Syscall(syscall.SYS_IOCTL, fd, request, uintptr(unsafe.Pointer(value)))
-	})
-	if err != nil || errno != 0 {
-		t.Fatalf("ioctl %#x: %v, %v", request, err, errno)
-	}
-}
-
-// watch notes what is shown, until no program has the terminal any more, which is an error of the read.
-func (p *pty) watch() {
-	defer close(p.hungUp)
-	buf := make([]byte, 4096)
-	for {
-		n, err := p.user.Read(buf)
-		p.screen.Write(buf[:n])
-		if err != nil {
-			return
-		}
-	}
-}
-
-// run starts "hawser connect ARGS" with the terminal in place of the standard files that redirect does not name.
-func (p *pty) run(redirect func(*exec.Cmd), args ...string) *exec.Cmd {
-	p.t.Helper()
-	cmd := command(p.t, append([]string{"connect"}, args...)...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = p.end, p.end, p.end
-	redirect(cmd)
-	// It becomes the program in the foreground, to which the terminal sends the signals of its keys.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 3}
-	cmd.ExtraFiles = []*os.File{p.end}
-	if err := cmd.Start(); err != nil {
-		p.t.Fatal(err)
-	}
-	return cmd
-}
-
-func asItIs(*exec.Cmd) {}
-
-// types presses keys.
-func (p *pty) types(keys string) {
-	p.t.Helper()
-	if _, err := p.user.WriteString(keys); err != nil {
-		p.t.Fatal(err)
-	}
-}
-
-// shows waits until what is shown matches pattern.
-func (p *pty) shows(pattern string) {
-	p.t.Helper()
-	timeout := make(chan struct{})
-	defer time.AfterFunc(patience, func() { close(timeout) }).Stop()
-	if _, err := p.screen.await(p.t.Context(), regexp.MustCompile(pattern), timeout); err != nil {
-		p.t.Fatal(err)
-	}
-}
-
 const (
 	ctrlC = "\x03"
 	ctrlD = "\x04"
-	// cleared is what takes the prompt away for a message.
-	cleared = `\r\x1b\[K`
 )
 
 func TestConnectPromptsOnATerminal(t *testing.T) {
@@ -132,39 +26,39 @@ func TestConnectPromptsOnATerminal(t *testing.T) {
 	})
 	p := openPTY(t)
 	cmd := p.run(asItIs, url)
-	p.shows(`connected to ` + regexp.QuoteMeta(url) + `[^\n]*Ctrl-C\r\n> $`)
-	p.types("hello\n")
-	p.shows(cleared + `hello\r\n> `)
-	p.types("grüße\n")
-	p.shows(cleared + `grüße\r\n> `)
-	p.types(ctrlC)
-	if code := waitCommand(t, cmd); code != exitOK {
-		t.Errorf("exit code %d; want 0", code)
+	p.sees(`^connected to ` + regexp.QuoteMeta(url) + `; /help[^\n]*Ctrl-C[^\n]*\n>$`)
+	p.types("hello\r")
+	p.sees(`\n> hello\nhello\n>$`)
+	p.types("grüße\r")
+	p.sees(`\n> hello\nhello\n> grüße\ngrüße\n>$`)
+	p.row(">", 2)
+	if !p.glass.MarksPaste() {
+		t.Error("pasted text is not marked")
 	}
+	p.types(ctrlC)
+	p.ends(cmd, exitOK)
+	p.sees(`\ngrüße$`) // the prompt is gone
 }
 
 // TestConnectEscapesOnATerminal: nothing that comes from the server moves the cursor or changes the terminal.
 func TestConnectEscapesOnATerminal(t *testing.T) {
+	goOn := make(chan struct{})
 	url := scripted(t, func(c *websocket.Conn) {
+		<-goOn
 		say(t, c, "\x1b[31mred\x1b]0;title\a", "one\rtwo\b", "\u009b2J\u202e", "two\n\tlines")
 		c.WriteMessage(websocket.BinaryMessage, []byte("\x1b[2J"))
 		c.CloseWith(4000, "\x1b[31m")
 	})
 	p := openPTY(t)
 	cmd := p.run(asItIs, url)
-	if code := waitCommand(t, cmd); code != exitFailed {
-		t.Errorf("exit code %d; want 1", code)
-	}
-	p.shows(`\\x1b\[31mred\\x1b\]0;title\\a\r\n`)
-	p.shows(`one\\rtwo\\b\r\n`)
-	p.shows(`\\u009b2J\\u202e\r\n`)
-	p.shows(`two\r\n\tlines\r\n`)
-	p.shows(`binary, 4 bytes: 1b5b324a\r\n`)
-	p.shows(`4000[^\n]*"\\x1b\[31m"\r\n`)
-	rest := strings.ReplaceAll(p.screen.String(), "\r\x1b[K", "")
-	if i := strings.IndexAny(strings.ReplaceAll(rest, "\r\n", ""), "\x1b\r\a\b\u009b\u202e"); i >= 0 {
-		t.Errorf("a control character reached the terminal: %q", rest)
-	}
+	p.row(">", 2)
+	p.types("typed")
+	p.row("> typed", 7)
+	close(goOn)
+	p.ends(cmd, exitFailed)
+	p.sees(`\n\\x1b\[31mred\\x1b\]0;title\\a\none\\rtwo\\b\n\\u009b2J\\u202e\ntwo\n        lines\n` +
+		`binary, 4 bytes: 1b5b324a\n` +
+		`hawser connect: [^>]*4000[^>]*"\\x1b\[31m"$`)
 }
 
 func TestConnectOnATerminalStaysAfterTheEndOfItsInput(t *testing.T) {
@@ -178,13 +72,11 @@ func TestConnectOnATerminalStaysAfterTheEndOfItsInput(t *testing.T) {
 	})
 	p := openPTY(t)
 	cmd := p.run(asItIs, url)
-	p.shows("ready")
-	p.types("bye\n" + ctrlD)
-	p.shows("still here")
+	p.sees("ready\n>$")
+	p.types("bye\r" + ctrlD + "nobody reads this")
+	p.sees("> bye\nthe input has ended; [^\n]*\nstill here$")
 	p.types(ctrlC)
-	if code := waitCommand(t, cmd); code != exitOK {
-		t.Errorf("exit code %d; want 0", code)
-	}
+	p.ends(cmd, exitOK)
 }
 
 func TestConnectOnATerminalKeepsTheTimeItIsGiven(t *testing.T) {
@@ -194,11 +86,9 @@ func TestConnectOnATerminalKeepsTheTimeItIsGiven(t *testing.T) {
 	})
 	p := openPTY(t)
 	cmd := p.run(asItIs, "-w", "10ms", url)
-	p.shows("ready")
+	p.sees("ready\n>$")
 	p.types(ctrlD)
-	if code := waitCommand(t, cmd); code != exitOK {
-		t.Errorf("exit code %d; want 0", code)
-	}
+	p.ends(cmd, exitOK)
 }
 
 // TestConnectWithATerminalOnOneSide: a pipe gets payload and newline only, whatever the other side is.
@@ -218,42 +108,64 @@ func TestConnectWithATerminalOnOneSide(t *testing.T) {
 		cmd := p.run(func(cmd *exec.Cmd) { cmd.Stdout = out }, url)
 		p.shows("connected to")
 		p.types("hello\n")
-		code := waitCommand(t, cmd)
-		if code != exitOK || out.String() != coloured+"\n" {
-			t.Errorf("exit code %d, printed %q; want 0, the payload and a newline", code, out)
+		p.ends(cmd, exitOK)
+		if out.String() != coloured+"\n" {
+			t.Errorf("printed %q; want the payload and a newline", out)
 		}
 	})
 	t.Run("input from a pipe", func(t *testing.T) {
 		url := scripted(t, script)
 		p := openPTY(t)
 		cmd := p.run(func(cmd *exec.Cmd) { cmd.Stdin = strings.NewReader("hello\n") }, url)
-		if code := waitCommand(t, cmd); code != exitOK {
-			t.Errorf("exit code %d; want 0", code)
-		}
+		p.ends(cmd, exitOK)
 		p.shows(`^\\x1b\[31mred\r\n$`) // no prompt: nobody would type
 	})
-	t.Run("messages from the command line", func(t *testing.T) {
-		url := scripted(t, script)
+	t.Run("messages from the command line, and an end", func(t *testing.T) {
+		url := scripted(t, func(c *websocket.Conn) { echoAll(c) })
 		p := openPTY(t)
-		cmd := p.run(asItIs, "-m", "hello", url)
-		if code := waitCommand(t, cmd); code != exitOK {
-			t.Errorf("exit code %d; want 0", code)
+		cmd := p.run(asItIs, "-m", "hello", "-n", "1", url)
+		p.ends(cmd, exitOK)
+		p.shows(`^connected to [^\n>]*\nhello\r\n$`) // no prompt: what is typed would not be sent
+	})
+	t.Run("messages from the command line, and then a prompt", func(t *testing.T) {
+		url := scripted(t, func(c *websocket.Conn) { echoAll(c) })
+		p := openPTY(t)
+		cmd := p.run(asItIs, "-m", "subscribe", url)
+		p.sees(`\nsubscribe\n>$`)
+		p.types("hello\r")
+		p.sees(`\n> hello\nhello\n>$`)
+		p.types(ctrlC)
+		p.ends(cmd, exitOK)
+	})
+	t.Run("standard error in a file", func(t *testing.T) {
+		url := scripted(t, func(c *websocket.Conn) { echoAll(c) })
+		p := openPTY(t)
+		said := newOutput()
+		cmd := p.run(func(cmd *exec.Cmd) { cmd.Stderr = said }, "-v", url)
+		p.row(">", 2)
+		p.types("hello\r")
+		p.sees(`^> hello\nhello\n>$`)
+		p.types(ctrlC)
+		p.ends(cmd, exitOK)
+		if got := said.String(); !strings.Contains(got, "> text, 5 bytes\n") || strings.Contains(got, "\x1b") {
+			t.Errorf("said %q", got)
 		}
-		p.shows(`^connected to [^\n]*\n\\x1b\[31mred\r\n`) // no prompt: what is typed is not sent
 	})
 }
 
 func TestConnectOutputThatCannotBeWritten(t *testing.T) {
-	url := scripted(t, func(c *websocket.Conn) {
-		say(t, c, "there is no room for this")
-		wantGoodbye(t, c)
-	})
-	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	code, stderr := startInto(t, full, "-w", "-1s", url)()
-	if code != exitFailed || !strings.Contains(stderr, "standard output") {
-		t.Errorf("exit code %d, said %q; want 1, what is wrong", code, stderr)
+	for _, flag := range []string{"-v", "--json"} { // whose events are written by others than the loop
+		url := scripted(t, func(c *websocket.Conn) {
+			say(t, c, "there is no room for this")
+			wantGoodbye(t, c)
+		})
+		full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		code, stderr := startInto(t, full, flag, "-w", "-1s", url)()
+		if code != exitFailed || !strings.Contains(stderr, "standard output") {
+			t.Errorf("%s: exit code %d, said %q; want 1, what is wrong", flag, code, stderr)
+		}
 	}
 }

@@ -597,3 +597,14 @@ func TestEscapeMessage(t *testing.T) {
 		}
 	}
 }
+
+// panicAtThePrompt opens a prompt and panics in another goroutine.
+func panicAtThePrompt() {
+	c := &client{std: streams{os.Stdin, os.Stdout, os.Stderr}}
+	c.screen.std = c.std
+	if err := c.screen.open(); err != nil {
+		os.Exit(exitFailed)
+	}
+	c.goroutine(func() { panic("on purpose") })
+	select {}
+}

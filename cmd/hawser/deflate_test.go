@@ -157,10 +157,8 @@ func TestConnectVerbose(t *testing.T) {
 			if code != exitOK || stdout != repetitive+"\nhi\n" {
 				t.Errorf("exit code %d, printed %q", code, stdout)
 			}
-			if !strings.HasPrefix(stderr, "* extension: "+row.extension+"\n") || strings.Count(stderr, "\n") != 5 {
-				t.Errorf("said\n%s\nwant 5 lines, the extension %s in the first", stderr, row.extension)
-			}
 			for _, pattern := range []string{
+				`(?m)^\* extension: ` + row.extension + `$`,
 				message(">", len(repetitive), row.long), message("<", len(repetitive), row.long),
 				message(">", 2, ""), message("<", 2, row.short), // connect has a threshold, echo has none
 			} {
@@ -181,9 +179,13 @@ func TestConnectVerboseInAPipe(t *testing.T) {
 		wantGoodbye(t, c)
 	})
 	code, stdout, stderr := pipe(t, "grüße\n", "-v", "-n", "2", url)
-	const says = "* extension: none\n< binary, 2 bytes\n< text, 0 bytes\n"
-	if code != exitOK || stdout != "\x00\xff\n\n" || strings.Replace(stderr, "> text, 7 bytes\n", "", 1) != says {
-		t.Errorf("exit code %d, printed %q, said %q; want 0, both, what was sent and %q", code, stdout, stderr, says)
+	if code != exitOK || stdout != "\x00\xff\n\n" {
+		t.Errorf("exit code %d, printed %q; want 0, both", code, stdout)
+	}
+	for _, line := range []string{"* extension: none", "< binary, 2 bytes", "< text, 0 bytes", "> text, 7 bytes"} {
+		if !strings.Contains(stderr, "\n"+line+"\n") {
+			t.Errorf("said %q; want %q", stderr, line)
+		}
 	}
 }
 

@@ -4,10 +4,11 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strconv"
-	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"hawser.example/websocket"
+	"hawser.example/websocket/internal/lineedit"
 )
 
 // maxHex is how many bytes of a binary message a terminal shows.
@@ -22,16 +23,45 @@ func escapeMessage(t websocket.MessageType, p []byte) []byte {
 		}
 		return fmt.Appendf(nil, "binary, %d bytes: %s%s\n", len(p), hex.EncodeToString(p[:min(len(p), maxHex)]), more)
 	}
-	line := make([]byte, 0, len(p)+1)
+	return append(escapeText(p), '\n')
+}
+
+// escapeText returns text with line breaks and tabs as they are, and all else that a terminal acts on, or does not
+// show, escaped.
+func escapeText(p []byte) []byte {
+	text := make([]byte, 0, len(p)+1)
 	for len(p) > 0 {
 		r, size := utf8.DecodeRune(p)
-		if r == '\n' || r == '\t' || !unicode.IsControl(r) && !unicode.Is(unicode.Cf, r) {
-			line = append(line, p[:size]...)
-		} else {
+		switch {
+		case r == utf8.RuneError && size == 1: // no UTF-8, which a message never is
+			text = fmt.Appendf(text, `\x%02x`, p[0])
+		case r == '\n' || r == '\t' || lineedit.IsPlain(r):
+			text = append(text, p[:size]...)
+		default:
 			quoted := strconv.QuoteRuneToASCII(r)
-			line = append(line, quoted[1:len(quoted)-1]...)
+			text = append(text, quoted[1:len(quoted)-1]...)
 		}
 		p = p[size:]
 	}
-	return append(line, '\n')
+	return text
+}
+
+// escapeJSON returns JSON that means the same, and has nothing in it that a terminal acts on or does not show. In JSON
+// that package json made, such a thing can only stand in a string.
+func escapeJSON(p []byte) []byte {
+	text := make([]byte, 0, len(p))
+	for len(p) > 0 {
+		r, size := utf8.DecodeRune(p)
+		switch {
+		case lineedit.IsPlain(r):
+			text = append(text, p[:size]...)
+		case r > 0xFFFF:
+			high, low := utf16.EncodeRune(r)
+			text = fmt.Appendf(text, `\u%04x\u%04x`, high, low)
+		default:
+			text = fmt.Appendf(text, `\u%04x`, r)
+		}
+		p = p[size:]
+	}
+	return text
 }

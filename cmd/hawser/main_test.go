@@ -21,11 +21,16 @@ import (
 const (
 	// beHawser is the environment variable that makes the test binary hawser.
 	beHawser = "HAWSER_TEST_BE_HAWSER"
+	// bePanicking is the one that makes it a hawser which panics at its prompt.
+	bePanicking = "HAWSER_TEST_BE_PANICKING"
 	// patience bounds one wait for something that happens at once when all is well.
 	patience = 30 * time.Second
 )
 
 func TestMain(m *testing.M) {
+	if os.Getenv(bePanicking) != "" {
+		panicAtThePrompt()
+	}
 	if os.Getenv(beHawser) != "" {
 		main()
 	}

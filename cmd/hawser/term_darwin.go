@@ -2,4 +2,4 @@ package main
 
 import "syscall"
 
-const getTermios = syscall.TIOCGETA
+const getTermios, setTermios = syscall.TIOCGETA, syscall.TIOCSETA

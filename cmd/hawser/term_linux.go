@@ -2,4 +2,4 @@ package main
 
 import "syscall"
 
-const getTermios = syscall.TCGETS
+const getTermios, setTermios = syscall.TCGETS, syscall.TCSETS

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"fmt"
+	"net"
+	"net/http/httptrace"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"hawser.example/websocket"
+)
+
+// expandURL makes of unix:/path the URL that a Dialer knows.
+func expandURL(url string) string {
+	if strings.HasPrefix(url, "unix:") {
+		return "ws+" + url
+	}
+	return url
+}
+
+// redacted returns a URL without its password.
+func redacted(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return raw
+	}
+	return u.Redacted()
+}
+
+// dialer returns the Dialer that the flags ask for.
+func (f *connectFlags) dialer() (websocket.Dialer, error) {
+	d := websocket.Dialer{
+		Proxy:        websocket.ProxyFromEnvironment,
+		Subprotocols: f.subprotocols,
+		ReadLimit:    maxEchoMessage,
+	}
+	if f.user != "" {
+		f.header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(f.user)))
+	}
+	if !f.noDeflate {
+		d.Compression = new(websocket.Compression)
+	}
+	if f.reconnect { // a peer that has gone without a word shall be noticed
+		d.Keepalive = websocket.Keepalive{Interval: 30 * time.Second, Timeout: 30 * time.Second}
+	}
+	if f.address != "" {
+		network, address, err := splitAddress(f.address)
+		if err != nil {
+			return d, err
+		}
+		d.Proxy = nil
+		d.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, network, address)
+		}
+	}
+	var err error
+	d.TLSConfig, err = f.tlsConfig()
+	return d, err
+}
+
+// splitAddress reads the value of --connect.
+func splitAddress(value string) (network, address string, err error) {
+	if path, ok := strings.CutPrefix(value, "unix:"); ok && path != "" {
+		return "unix", path, nil
+	}
+	if host, port, err := net.SplitHostPort(value); err != nil || host == "" || port == "" {
+		return "", "", fmt.Errorf("--connect: %q is not of the form HOST:PORT or unix:/path/of/socket", value)
+	}
+	return "tcp", value, nil
+}
+
+// tlsConfig returns what the flags say about TLS.
+func (f *connectFlags) tlsConfig() (*tls.Config, error) {
+	c := &tls.Config{InsecureSkipVerify: f.insecure}
+	if f.cacert != "" {
+		pem, err := os.ReadFile(f.cacert)
+		if err != nil {
+			return nil, fmt.Errorf("--cacert: %w", err)
+		}
+		c.RootCAs = x509.NewCertPool()
+		if !c.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("--cacert: there is no certificate in %s", f.cacert)
+		}
+	}
+	if f.cert != "" {
+		key := f.key
+		if key == "" {
+			key = f.cert
+		}
+		pair, err := tls.LoadX509KeyPair(f.cert, key)
+		if err != nil {
+			return nil, fmt.Errorf("--cert, --key: %w", err)
+		}
+		c.Certificates = []tls.Certificate{pair}
+	}
+	return c, nil
+}
+
+// dialTrace says which addresses a Dial reaches, and what TLS it agrees on.
+func (c *client) dialTrace(ctx context.Context) context.Context {
+	if !c.verbose {
+		return ctx
+	}
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		ConnectDone: func(network, addr string, err error) {
+			if err != nil {
+				c.note("%v", err)
+				return
+			}
+			c.note("connected to %s %s", network, addr)
+		},
+		TLSHandshakeDone: func(state tls.ConnectionState, err error) {
+			if err == nil && len(state.PeerCertificates) > 0 {
+				c.note("%s, %s, certificate %s", tls.VersionName(state.Version), tls.CipherSuiteName(state.CipherSuite),
+					state.PeerCertificates[0].Subject)
+			}
+		},
+	})
+}

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"errors"
+	"net"
+	"syscall"
+
+	"hawser.example/websocket"
+)
+
+// stopped is told that a signal asked us to stop.
+func (c *client) stopped() (code int, over bool) {
+	if c.conn == nil {
+		c.leaveTerminal()
+		c.complain("stopped before there was a connection")
+		return exitConnect, true
+	}
+	return c.goodbye()
+}
+
+// timedOut is told that --timeout has passed.
+func (c *client) timedOut() (code int, over bool) {
+	c.leaveTerminal()
+	if c.conn == nil {
+		c.complain("no connection within %v (--timeout)", c.timeout)
+		return exitConnect, true
+	}
+	return c.goodbye()
+}
+
+// idled is told that no message has come for as long as -w says.
+func (c *client) idled() (code int, over bool) {
+	c.leaveTerminal()
+	if !c.heard {
+		c.complain("no message came within %v after the end of the input (-w sets that)", c.limit)
+	}
+	return c.goodbye()
+}
+
+// outputFailed is told that standard output takes nothing more. That nobody reads it any more is no failure: whoever
+// did has seen enough.
+func (c *client) outputFailed(err error) (code int, over bool) {
+	if !errors.Is(err, syscall.EPIPE) {
+		c.complain("standard output: %v", err)
+		c.failed = true
+	}
+	return c.goodbye()
+}
+
+// leaveTerminal leaves the terminal to others. Its signals do again what they do to any process.
+func (c *client) leaveTerminal() {
+	c.terminal.unlisten()
+	c.screen.close()
+}
+
+// goodbye closes the connection.
+func (c *client) goodbye() (code int, over bool) {
+	c.leaveTerminal()
+	if c.conn == nil { // lost, and not yet made again
+		return c.verdict(), true
+	}
+	if err := c.conn.Close(); err != nil {
+		c.complain("%v", err)
+		c.emit(connectEvent{Event: "error", Error: err.Error()})
+		return exitFailed, true
+	}
+	c.emitClose("client", websocket.CloseNormal, "")
+	return c.verdict(), true
+}
+
+// ended is told how the connection ended.
+func (c *client) ended(err error) (code int, over bool) {
+	c.link.drop(c.conn)
+	c.conn, c.arrivals = nil, nil
+	if errors.Is(err, net.ErrClosed) {
+		return c.closedByCommand(err)
+	}
+	var ce *websocket.CloseError
+	if errors.As(err, &ce) {
+		c.emitClose("server", ce.Code, ce.Reason)
+	} else {
+		c.emit(connectEvent{Event: "error", Error: err.Error()})
+	}
+	normal := ce != nil && (ce.Code == websocket.CloseNormal || ce.Code == websocket.CloseNoStatus)
+	if !normal && c.reconnect {
+		c.retry(err)
+		return 0, false
+	}
+	c.leaveTerminal()
+	if !normal || c.attended {
+		c.complain("%v", err)
+	}
+	c.failed = c.failed || !normal
+	return c.verdict(), true
+}
+
+// closedByCommand is told that /close ended the connection. err says with which code.
+func (c *client) closedByCommand(err error) (code int, over bool) {
+	c.leaveTerminal()
+	closed := <-c.closed
+	if closed.err != nil {
+		c.complain("%v", closed.err)
+		c.emit(connectEvent{Event: "error", Error: closed.err.Error()})
+		return exitFailed, true
+	}
+	c.complain("%v", err)
+	c.emitClose("client", closed.o.code, string(closed.o.p))
+	return c.verdict(), true
+}
+
+func (c *client) emitClose(by string, code websocket.CloseCode, reason string) {
+	c.emit(connectEvent{Event: "close", By: by, Code: uint16(code), Reason: &reason})
+}
+
+// verdict returns the exit code of a connection that ended as it should, or of which is known that it did not.
+func (c *client) verdict() int {
+	switch {
+	case c.failed:
+		return exitFailed
+	case c.count > 0:
+		c.complain("%d of the messages that -n asks for did not come", c.count)
+		return exitUnmet
+	case c.expect != nil && !c.matched:
+		c.complain("no message came that --expect %q matches", c.expect)
+		return exitUnmet
+	}
+	return exitOK
+}

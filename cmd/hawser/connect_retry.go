@@ -1,0 +1,55 @@
+package main
+
+import (
+	"crypto/tls"
+	"errors"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"time"
+
+	"hawser.example/websocket"
+)
+
+const (
+	firstRetry = 500 * time.Millisecond
+	lastRetry  = 30 * time.Second
+	// steady is how long a connection has to last for the time before the next one to begin anew, unless a message has
+	// come over it.
+	steady = 10 * time.Second
+)
+
+// isWorthRetrying reports whether a handshake that failed for this may do better next time: the network, or the server,
+// may recover, while a refusal and a certificate stay what they are.
+func isWorthRetrying(err *websocket.HandshakeError) bool {
+	var certificate *tls.CertificateVerificationError
+	switch {
+	case errors.As(err, &certificate):
+		return false
+	case err.Status == 0:
+		return slices.Contains([]string{"connect", "proxy", "tls", "request", "response"}, err.Check)
+	}
+	return err.Status >= 500 || err.Status == http.StatusTooManyRequests || err.Status == http.StatusRequestTimeout
+}
+
+// retry says why there is no connection, and when the next one will be tried.
+func (c *client) retry(why error) {
+	if !c.since.IsZero() && time.Since(c.since) > steady {
+		c.tries = 0
+	}
+	c.since = time.Time{}
+	wait := retryTime(c.tries, rand.Int64N)
+	c.tries++
+	c.complain("%v; next try in %v", why, wait.Round(10*time.Millisecond))
+	c.redial = time.After(wait)
+}
+
+// retryTime returns how long to wait after that many connections in vain: twice as long each time, and by half at
+// random, so that the clients of a server that comes back do not all come at once. RFC 6455, section 7.2.3.
+func retryTime(tries int, random func(int64) int64) time.Duration {
+	wait := lastRetry
+	if tries < 6 { // 500 ms · 2^6 is more than lastRetry
+		wait = firstRetry << tries
+	}
+	return wait/2 + time.Duration(random(int64(wait/2)))
+}

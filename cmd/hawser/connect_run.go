@@ -1,0 +1,288 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"hawser.example/websocket"
+)
+
+// A client is one run of "hawser connect". Goroutines dial, receive, send and read what is typed; they tell the loop,
+// which is run, and it alone decides what that means. Its fields are the loop's, but for the fixed ones and those that
+// say so.
+type client struct {
+	*connectFlags // fixed
+	std           streams
+	messages      []outgoing
+	dial          websocket.Dialer
+	attended      bool // standard input is a terminal
+	escape        bool // standard output is a terminal
+	prompt        bool // both are, and lines are asked for
+
+	// For any goroutine.
+	screen screen
+	link   *link
+	pings  typedPings
+
+	// What the loop is told of.
+	stop      context.Context      // ended by a signal
+	dialed    chan dialed          // a Dial is over
+	greeted   chan *websocket.Conn // the messages of the command line were sent over it
+	arrivals  chan arrival         // of the present connection
+	sent      chan error           // the input is over
+	closed    chan closing         // what /close came to
+	unwritten chan error           // an event could not be written
+	keys      chan []byte          // what was typed; closed at its end
+	terminal  terminalSignals      // if there is a prompt
+	idleOver  <-chan time.Time     // of idle
+	deadline  <-chan time.Time     // --timeout
+	redial    <-chan time.Time     // --reconnect
+
+	// What the loop knows.
+	conn    *websocket.Conn // nil: there is none
+	since   time.Time       // when conn was opened
+	begun   bool            // input is read
+	heard   bool            // a message has come
+	matched bool            // one has come that --expect waits for
+	failed  bool            // not all input could be sent, or not all output written
+	count   int             // messages to come; 0: any number
+	limit   time.Duration   // of idle; 0 or less: none
+	idle    *time.Timer     // runs from the end of the input on, anew with every message
+	typed   chan outgoing   // from the prompt to who sends; nil if there is none, or its end has come
+	tries   int             // connections tried in a row in vain
+}
+
+// dialed is what a Dial came to.
+type dialed struct {
+	conn *websocket.Conn
+	err  error
+}
+
+// An arrival is a message, or the error that ended the connection.
+type arrival struct {
+	t    websocket.MessageType
+	p    []byte
+	wire int64 // its compressed size, 0 if it was not compressed
+	err  error
+}
+
+// newClient prepares a run.
+func newClient(f *connectFlags, std streams, messages []outgoing) (*client, error) {
+	c := &client{
+		connectFlags: f, std: std, messages: messages, screen: screen{std: std}, link: newLink(),
+		attended: isTerminal(std.in), escape: isTerminal(std.out) && !f.json, count: f.count, limit: f.wait,
+		dialed: make(chan dialed, 1), greeted: make(chan *websocket.Conn), sent: make(chan error, 1),
+		closed: make(chan closing, 1), unwritten: make(chan error, 1), keys: make(chan []byte),
+	}
+	c.prompt = c.attended && isTerminal(std.out) && canEdit && (len(messages) == 0 || !f.endsByItself())
+	if c.limit == 0 && !c.attended && f.timeout == 0 {
+		c.limit = pipeIdle
+	}
+	var err error
+	if c.dial, err = f.dialer(); err != nil {
+		return nil, err
+	}
+	if c.prompt || c.verbose || c.json {
+		c.dial.WrapConn = func(nc net.Conn) net.Conn {
+			t := c.newTap()
+			t.Conn = nc
+			return t
+		}
+	}
+	return c, nil
+}
+
+// run connects, and sends and receives until the end. It returns the exit code.
+func (c *client) run() int {
+	defer c.screen.close() // whatever happens in this goroutine
+	defer c.watchSignals()()
+	// A reader of our output that goes away shall be an error of the write, so that we say goodbye to the server.
+	signal.Ignore(syscall.SIGPIPE)
+	if c.timeout > 0 {
+		c.deadline = time.After(c.timeout)
+	}
+	c.connect()
+	for {
+		if code, over := c.step(); over {
+			return code
+		}
+	}
+}
+
+// watchSignals has the first signal that asks us to stop end c.stop, and the second one the process, at once, whatever
+// it waits for; Ctrl-\ does so at once. It returns what undoes that.
+func (c *client) watchSignals() (undo func()) {
+	stop, cancel := context.WithCancel(context.Background())
+	c.stop = stop
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGQUIT)
+	if !signal.Ignored(syscall.SIGHUP) { // as it is under nohup
+		signal.Notify(signals, syscall.SIGHUP)
+	}
+	go func() {
+		for s := range signals {
+			if s == syscall.SIGQUIT || stop.Err() != nil {
+				c.screen.restore()
+				dieOf(s)
+			}
+			cancel()
+		}
+	}()
+	return func() { signal.Stop(signals); cancel() }
+}
+
+// goroutine runs f in one of its own. A panic there ends the process; the terminal is restored before.
+func (c *client) goroutine(f func()) {
+	go func() {
+		defer func() {
+			if p := recover(); p != nil {
+				c.screen.restore()
+				panic(p)
+			}
+		}()
+		f()
+	}()
+}
+
+// connect begins to dial.
+func (c *client) connect() {
+	ctx := c.dialTrace(c.stop)
+	c.goroutine(func() {
+		conn, _, err := c.dial.Dial(ctx, c.url, c.header)
+		c.dialed <- dialed{conn, err}
+	})
+}
+
+// step waits for the next thing that happens, and does what it asks for. It returns the exit code when the run is over.
+func (c *client) step() (code int, over bool) {
+	select {
+	case <-c.stop.Done():
+		return c.stopped()
+	case <-c.deadline:
+		return c.timedOut()
+	case d := <-c.dialed:
+		return c.opened(d)
+	case conn := <-c.greeted:
+		if conn == c.conn {
+			c.link.set(conn)
+			c.beginInput()
+		}
+	case a := <-c.arrivals:
+		if a.err != nil {
+			return c.ended(a.err)
+		}
+		return c.arrived(a)
+	case err := <-c.sent:
+		c.inputOver(err)
+	case err := <-c.unwritten:
+		return c.outputFailed(err)
+	case <-c.idleOver:
+		return c.idled()
+	case <-c.redial:
+		c.redial = nil
+		c.connect()
+	case p, ok := <-c.keys:
+		c.pressed(p, ok)
+	case <-c.terminal.resized:
+		c.screen.resize()
+	case <-c.terminal.suspended:
+		c.screen.suspend()
+		c.terminal.suspend()
+		c.screen.resume()
+	case <-c.terminal.continued:
+		c.screen.resume()
+	}
+	return 0, false
+}
+
+// opened is told what a Dial came to.
+func (c *client) opened(d dialed) (code int, over bool) {
+	var refused *websocket.HandshakeError
+	switch {
+	case errors.As(d.err, &refused):
+		c.emit(connectEvent{Event: "error", Error: d.err.Error()})
+		if c.reconnect && isWorthRetrying(refused) && c.stop.Err() == nil {
+			c.retry(d.err)
+			return 0, false
+		}
+		c.screen.close()
+		c.complain("%v", d.err)
+		return exitConnect, true
+	case d.err != nil: // before there was anything to connect to
+		return usageError(c.std, "connect", "%v", d.err), true
+	}
+	conn, arrivals := d.conn, make(chan arrival)
+	c.conn, c.arrivals, c.since = conn, arrivals, time.Now()
+	c.showOpen(conn)
+	c.goroutine(func() { receive(conn, arrivals) })
+	c.goroutine(func() { c.greet(conn) })
+	if c.pingInterval > 0 {
+		c.goroutine(func() { c.pingAgain(conn) })
+	}
+	return 0, false
+}
+
+// receive hands on what arrives, until the connection ends.
+func receive(conn *websocket.Conn, arrivals chan<- arrival) {
+	var before int64
+	for {
+		t, p, err := conn.ReadMessage()
+		after := conn.Stats().CompressedBytesIn
+		arrivals <- arrival{t, p, after - before, err}
+		if err != nil {
+			return
+		}
+		before = after
+	}
+}
+
+// arrived takes a message.
+func (c *client) arrived(a arrival) (code int, over bool) {
+	c.heard, c.tries = true, 0
+	matches := c.expect != nil && c.expect.Match(a.p) // before it is shown, which may change it
+	if err := c.showMessage(a); err != nil {
+		return c.outputFailed(err)
+	}
+	if c.idle != nil {
+		c.idle.Reset(c.limit) // now: the time it took somebody to read our output does not count
+	}
+	c.matched = c.matched || matches
+	if c.count > 0 {
+		c.count--
+	}
+	if matches || c.count == 0 && c.connectFlags.count > 0 {
+		return c.goodbye()
+	}
+	return 0, false
+}
+
+// pingAgain sends a Ping every now and then and says how long its Pong took, until the connection ends.
+func (c *client) pingAgain(conn *websocket.Conn) {
+	patience := max(c.pingInterval, 10*time.Second)
+	tick := time.NewTicker(c.pingInterval)
+	defer tick.Stop()
+	for {
+		ctx, cancel := context.WithTimeout(c.stop, patience)
+		rtt, err := conn.Ping(ctx)
+		cancel()
+		switch {
+		case err == nil:
+			c.note("pong after %v", roundRTT(rtt))
+			c.emit(connectEvent{Event: "rtt", RTT: float64(rtt.Microseconds()) / 1000})
+		case errors.Is(err, context.DeadlineExceeded):
+			c.note("no pong within %v", patience)
+		default:
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-conn.Done():
+			return
+		}
+	}
+}

@@ -1,0 +1,172 @@
+package main
+
+import (
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"hawser.example/websocket/internal/lineedit"
+)
+
+const (
+	markPaste, unmarkPaste = "\x1b[?2004h", "\x1b[?2004l"
+	// byDefault is how wide a terminal is taken to be that does not say.
+	byDefault = 80
+)
+
+// A screen is where all output goes: to standard output and standard error, which may be the same terminal, and there
+// above the line that is being typed. Any goroutine may use it.
+type screen struct {
+	std streams
+	raw atomic.Pointer[rawTerminal] // nil until the prompt is opened; restore needs it without mu
+
+	mu      sync.Mutex // held while something is written: what is written is never mixed
+	asking  bool       // the prompt's row is on the terminal
+	over    bool       // there is nothing more to type
+	columns int
+	editor  lineedit.Editor
+	parser  lineedit.Parser
+}
+
+// write writes p, which consists of whole lines, or of payload in a pipe.
+func (s *screen) write(w io.Writer, p []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.asking {
+		_, err := w.Write(p)
+		return err
+	}
+	if w == io.Writer(s.std.out) { // at once, so that nothing flickers
+		_, err := w.Write(s.editor.AppendRow(append([]byte(lineedit.Erase), p...), s.columns))
+		return err
+	}
+	io.WriteString(s.std.out, lineedit.Erase)
+	_, err := w.Write(p)
+	s.draw()
+	return err
+}
+
+// draw shows the prompt and what has been typed. mu is held.
+func (s *screen) draw() {
+	s.std.out.Write(s.editor.AppendRow(nil, s.columns))
+}
+
+// open begins to ask for lines.
+func (s *screen) open() error {
+	raw, err := newRawTerminal(s.std.in)
+	if err != nil {
+		return err
+	}
+	s.editor.Prompt = "> "
+	s.raw.Store(raw)
+	return s.resume()
+}
+
+// resume asks again, after suspend.
+func (s *screen) resume() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	raw := s.raw.Load()
+	if raw == nil {
+		return nil
+	}
+	if err := raw.enter(); err != nil || s.over {
+		return err
+	}
+	s.asking = true
+	s.measure()
+	io.WriteString(s.std.out, markPaste)
+	s.draw()
+	return nil
+}
+
+// suspend takes the prompt off the terminal and leaves it as it was found.
+func (s *screen) suspend() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.asking {
+		io.WriteString(s.std.out, lineedit.Erase+unmarkPaste)
+		s.asking = false
+	}
+	if raw := s.raw.Load(); raw != nil {
+		raw.restore()
+	}
+}
+
+// close is suspend for good.
+func (s *screen) close() {
+	s.suspend()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.over = true
+}
+
+// restore leaves the terminal as it was found, when the process is about to end at once. It waits for nobody who
+// writes.
+func (s *screen) restore() {
+	raw := s.raw.Load()
+	if raw == nil {
+		return
+	}
+	raw.restore()
+	unmarked := make(chan struct{})
+	go func() {
+		defer close(unmarked)
+		io.WriteString(s.std.out, unmarkPaste)
+	}()
+	select {
+	case <-unmarked:
+	case <-time.After(50 * time.Millisecond): // the terminal takes nothing
+	}
+}
+
+// resize draws the row anew, when the terminal has become wider or narrower.
+func (s *screen) resize() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.asking {
+		s.measure()
+		s.draw()
+	}
+}
+
+// measure notes how wide the terminal is. mu is held.
+func (s *screen) measure() {
+	s.columns = columnsOf(s.std.out)
+	if s.columns == 0 {
+		s.columns = byDefault
+	}
+}
+
+// typed takes what was typed and returns the lines that are complete with it, and whether it ended the input.
+func (s *screen) typed(p []byte) (lines []string, over bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.asking {
+		return nil, false
+	}
+	for _, key := range s.parser.Parse(p) {
+		switch s.editor.Do(key) {
+		case lineedit.Complete:
+			line := s.editor.Take()
+			lines = append(lines, line)
+			s.std.out.Write(s.transcript(line))
+		case lineedit.EndOfFile:
+			io.WriteString(s.std.out, lineedit.Erase+unmarkPaste)
+			s.asking, s.over = false, true
+			return lines, true
+		case lineedit.ClearAll:
+			io.WriteString(s.std.out, lineedit.ClearScreen)
+		}
+	}
+	s.draw()
+	return lines, false
+}
+
+// transcript returns what stays on the terminal of a line that was typed: all of it, though the row showed a part.
+func (s *screen) transcript(line string) []byte {
+	shown := append([]byte(lineedit.Erase), s.editor.Prompt...)
+	shown = append(shown, lineedit.Shown(line)...)
+	return append(shown, '\n')
+}

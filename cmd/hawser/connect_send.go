@@ -1,0 +1,256 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"unicode/utf8"
+
+	"hawser.example/websocket"
+)
+
+// errInput is what is wrong with the input, as opposed to the connection.
+var errInput = errors.New("standard input")
+
+const (
+	// inputChunk is how much of binary input is sent as one message at most.
+	inputChunk = 64 << 10
+	// maxOutgoing is how many bytes a line or a file may have: both are sent as one message, which has to be in memory.
+	maxOutgoing = 1 << 30
+	// maxTyped is how many typed lines may wait for a server that takes none.
+	maxTyped = 64
+)
+
+// An outgoing is something to send.
+type outgoing struct {
+	op   websocket.Opcode // OpText, OpBinary, OpPing, OpPong or OpClose
+	p    []byte           // the payload; the reason of a Close
+	code websocket.CloseCode
+}
+
+// A closing is a Close that was sent, and what came of it.
+type closing struct {
+	o   outgoing
+	err error
+}
+
+// A source returns what is to be sent next; io.EOF if there is no more.
+type source func() (outgoing, error)
+
+// opcode returns that of the data messages that are sent.
+func (f *connectFlags) opcode() websocket.Opcode {
+	if f.binary {
+		return websocket.OpBinary
+	}
+	return websocket.OpText
+}
+
+// read returns the messages of the command line.
+func (f *connectFlags) read(stdin *os.File) ([]outgoing, error) {
+	var all []outgoing
+	for _, m := range f.messages {
+		p := []byte(m.value)
+		var err error
+		switch {
+		case m.flag == "--file" && m.value == "-":
+			p, err = readAll(stdin, maxOutgoing)
+		case m.flag == "--file":
+			p, err = readFile(m.value)
+		}
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("%s: %w", m.flag, err)
+		case !f.binary && !utf8.Valid(p):
+			return nil, fmt.Errorf("%s: a text message has to be UTF-8 (-b sends binary ones)", m.flag)
+		}
+		all = append(all, outgoing{op: f.opcode(), p: p})
+	}
+	return all, nil
+}
+
+// readFile returns what is in a file.
+func readFile(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return readAll(f, maxOutgoing)
+}
+
+// readAll returns what r has, which is an error if it is more than limit bytes.
+func readAll(r io.Reader, limit int) ([]byte, error) {
+	p, err := io.ReadAll(io.LimitReader(r, int64(limit)+1))
+	if err == nil && len(p) > limit {
+		err = fmt.Errorf("there are more than %d bytes in it; they would be one message", limit)
+	}
+	return p, err
+}
+
+// readLine returns a line with its end, which is an error if it has more than limit bytes. It is valid until the next
+// read.
+func readLine(in *bufio.Reader, limit int) ([]byte, error) {
+	line, err := in.ReadSlice('\n')
+	if err != bufio.ErrBufferFull {
+		return line, err
+	}
+	long := bytes.Clone(line)
+	for err == bufio.ErrBufferFull && len(long) <= limit {
+		line, err = in.ReadSlice('\n')
+		long = append(long, line...)
+	}
+	if len(long) > limit {
+		err = fmt.Errorf("a line has more than %d bytes (-b sends what comes, not lines)", limit)
+	}
+	return long, err
+}
+
+// lineSource returns the lines of r, without their ends.
+func lineSource(r io.Reader, op websocket.Opcode) source {
+	in := bufio.NewReaderSize(r, 64<<10)
+	number := 0
+	return func() (outgoing, error) {
+		line, err := readLine(in, maxOutgoing)
+		if err != nil && (err != io.EOF || len(line) == 0) {
+			return outgoing{}, err
+		}
+		number++
+		line = bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r"))
+		if op == websocket.OpText && !utf8.Valid(line) {
+			return outgoing{}, fmt.Errorf("%w, line %d: a text message has to be UTF-8 (-b sends binary ones)", errInput, number)
+		}
+		return outgoing{op: op, p: line}, nil
+	}
+}
+
+// chunkSource returns what r has, as it comes.
+func chunkSource(r io.Reader) source {
+	buf := make([]byte, inputChunk)
+	return func() (outgoing, error) {
+		for {
+			n, err := r.Read(buf)
+			if n > 0 {
+				return outgoing{op: websocket.OpBinary, p: buf[:n]}, nil // an error comes again
+			}
+			if err != nil {
+				return outgoing{}, err
+			}
+		}
+	}
+}
+
+// channelSource returns what comes through a channel, until it is closed.
+func channelSource(from <-chan outgoing) source {
+	return func() (outgoing, error) {
+		o, ok := <-from
+		if !ok {
+			return o, io.EOF
+		}
+		return o, nil
+	}
+}
+
+// A link is the connection over which is sent: now one, with --reconnect later another.
+type link struct {
+	mu      sync.Mutex
+	changed sync.Cond // L is &mu
+	conn    *websocket.Conn
+}
+
+func newLink() *link {
+	l := new(link)
+	l.changed.L = &l.mu
+	return l
+}
+
+// get waits until there is a connection.
+func (l *link) get() *websocket.Conn {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for l.conn == nil {
+		l.changed.Wait()
+	}
+	return l.conn
+}
+
+// set makes conn the connection.
+func (l *link) set(conn *websocket.Conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.conn = conn
+	l.changed.Broadcast()
+}
+
+// drop forgets conn, unless there is another one already.
+func (l *link) drop(conn *websocket.Conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.conn == conn {
+		l.conn = nil
+	}
+}
+
+// pump sends what next returns, until there is no more. If the connection ends meanwhile that is for the receiver to
+// judge, and with --reconnect what was not sent is sent over the next one.
+func (c *client) pump(next source) error {
+	for {
+		o, err := next()
+		switch {
+		case err == io.EOF:
+			return nil
+		case err != nil && errors.Is(err, errInput):
+			return err
+		case err != nil:
+			return fmt.Errorf("%w: %w", errInput, err)
+		}
+		for {
+			conn := c.link.get()
+			err := c.send(conn, o)
+			if err == nil {
+				break
+			}
+			if !c.reconnect {
+				return err
+			}
+			c.link.drop(conn)
+		}
+	}
+}
+
+// greet sends the messages of the command line over a new connection, and then tells the loop.
+func (c *client) greet(conn *websocket.Conn) {
+	for _, o := range c.messages {
+		if c.send(conn, o) != nil {
+			break // the receiver says why
+		}
+	}
+	c.greeted <- conn
+}
+
+// send sends o. Only one goroutine sends messages over a connection, so what the connection counts meanwhile is of this
+// one.
+func (c *client) send(conn *websocket.Conn, o outgoing) error {
+	switch o.op {
+	case websocket.OpPing:
+		c.pings.sent(o.p)
+		return conn.WriteControl(o.op, o.p)
+	case websocket.OpPong:
+		return conn.WriteControl(o.op, o.p)
+	case websocket.OpClose:
+		c.closed <- closing{o, conn.CloseWith(o.code, string(o.p))}
+		return nil
+	}
+	var before int64
+	if c.says() {
+		before = conn.Stats().CompressedBytesOut
+	}
+	err := conn.WriteMessage(websocket.MessageType(o.op), o.p)
+	if err == nil && c.says() {
+		c.saySent(o, conn.Stats().CompressedBytesOut-before)
+	}
+	return err
+}
