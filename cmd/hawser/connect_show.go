@@ -56,13 +56,7 @@ func (c *client) emit(e connectEvent) error {
 		return nil
 	}
 	e.Time = time.Now().Format(time.RFC3339Nano)
-	var line bytes.Buffer
-	encoder := json.NewEncoder(&line)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(e); err != nil {
-		return err // of texts and numbers: never
-	}
-	err := c.screen.write(c.std.out, append(escapeJSON(bytes.TrimSuffix(line.Bytes(), []byte("\n"))), '\n'))
+	err := c.screen.write(c.std.out, jsonLine(e))
 	if err != nil {
 		select {
 		case c.unwritten <- err:

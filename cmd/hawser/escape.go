@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"unicode/utf16"
@@ -44,6 +46,17 @@ func escapeText(p []byte) []byte {
 		p = p[size:]
 	}
 	return text
+}
+
+// jsonLine returns v, one of our own structs, as a line of JSON in which nothing can change a terminal.
+func jsonLine(v any) []byte {
+	var line bytes.Buffer
+	encoder := json.NewEncoder(&line)
+	encoder.SetEscapeHTML(false) // a terminal is no page
+	if err := encoder.Encode(v); err != nil {
+		panic(err) // it has texts and numbers only
+	}
+	return append(escapeJSON(bytes.TrimSuffix(line.Bytes(), []byte("\n"))), '\n')
 }
 
 // escapeJSON returns JSON that means the same, and has nothing in it that a terminal acts on or does not show. In JSON

@@ -263,26 +263,6 @@ func TestListenJSON(t *testing.T) {
 	}
 }
 
-// TestASCIIJSON: what comes out means the same, and is ASCII.
-func TestASCIIJSON(t *testing.T) {
-	for _, text := range []string{
-		"", "plain <&>", "grüße 漢字 🎉", "\u009b31m\u202e\x7f", "\x1b\r\n", `\u0041`, "\ufeff\U000e0041",
-	} {
-		line, err := json.Marshal(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ascii := asciiJSON(line)
-		var back string
-		if err := json.Unmarshal(ascii, &back); err != nil || back != text {
-			t.Errorf("%q comes back as %q, %v", text, back, err)
-		}
-		if i := bytes.IndexFunc(ascii, func(r rune) bool { return r < ' ' || r > '~' }); i >= 0 {
-			t.Errorf("%q is %q", text, ascii)
-		}
-	}
-}
-
 // TestListenTellsMore: with -v who comes and goes, and how large messages are.
 func TestListenTellsMore(t *testing.T) {
 	p, url := startListen(t, "-v", "--echo", "-s", "chat")

@@ -1,15 +1,12 @@
 package main
 
 import (
-	"bytes"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"time"
-	"unicode/utf16"
 
 	"hawser.example/websocket"
 )
@@ -181,35 +178,7 @@ func (l *listener) print(e listenEvent) {
 
 func (l *listener) printLocked(e listenEvent) {
 	e.Time = time.Now().Format(time.RFC3339Nano)
-	var line bytes.Buffer
-	encoder := json.NewEncoder(&line)
-	encoder.SetEscapeHTML(false) // a terminal is no page
-	if err := encoder.Encode(e); err != nil {
-		panic(err) // e is one of our own structs
-	}
-	if l.escape {
-		l.writeLocked(asciiJSON(line.Bytes()))
-		return
-	}
-	l.writeLocked(line.Bytes())
-}
-
-// asciiJSON returns JSON that means the same in ASCII: so nothing in it can change a terminal. DEL and what is beyond
-// ASCII stand in strings only; other controls have been escaped already.
-func asciiJSON(p []byte) []byte {
-	text := make([]byte, 0, len(p))
-	for _, r := range string(p) {
-		switch {
-		case r < 0x7f:
-			text = append(text, byte(r))
-		case r > 0xffff:
-			high, low := utf16.EncodeRune(r)
-			text = fmt.Appendf(text, `\u%04x\u%04x`, high, low)
-		default:
-			text = fmt.Appendf(text, `\u%04x`, r)
-		}
-	}
-	return text
+	l.writeLocked(jsonLine(e))
 }
 
 // writeLocked writes to standard output. When that cannot be written it ends the run.
