@@ -29,14 +29,15 @@ var pipeVerb = verb{
 	maxArgs: 1,
 	summary: "publish each line of standard input to a topic of a notification server",
 	help: `
-Each line, without its end, becomes a message, in the order of the input. A line that is UTF-8 is sent as text, any other
-as a binary message, so that its bytes arrive as they are.
+Each line, without its end, becomes a message, in the order of the input. A line that is UTF-8 is sent as text, any
+other as a binary message, so that its bytes arrive as they are.
 
 While the server restarts, is busy or cannot be reached, hawser pipe tries again, less and less often, and reads no
 further: whoever writes to it waits. A line whose answer got lost is sent again, so that it may arrive twice. A line that
 is longer than 1 MiB, or that the server finds too large, is left out, and standard error says so.
 
-The key may also come from the environment variable HAWSER_PUBLISH_KEY, where other users of the machine do not see it.
+The key may also come from the environment variable HAWSER_PUBLISH_KEY, where other users of the machine do not see
+it.
 
 Exit code: 0 when all lines were published, 1 if some were not, 2 for a wrong command line, 3 if the server refused one
 for another reason than its size, or took none for as long as --retry says.
@@ -95,9 +96,9 @@ var errLeftOut = errors.New("left out")
 // errLineTooLong is what is wrong with a line of more than maxLine bytes.
 var errLineTooLong = fmt.Errorf("it is longer than %d bytes: %w", maxLine, errLeftOut)
 
-// servePipe hands the lines of in to publish, in their order, and reads no further meanwhile. It ends well at the end of
-// in, or when ctx does while it waits for a line; otherwise it returns the error of reading, or the first of publish. A
-// line that is too long, or for which publish returns errLeftOut, is skipped, and said.
+// servePipe hands the lines of in to publish, in their order, and reads no further meanwhile. It ends well at the end
+// of in, or when ctx does while it waits for a line; otherwise it returns the error of reading, or the first of publish.
+// A line that is too long, or for which publish returns errLeftOut, is skipped, and said.
 func servePipe(ctx context.Context, in io.Reader, publish func(line []byte) error, say func(error)) (published,
 	skipped int, err error) {
 	ctx, stop := context.WithCancel(ctx)

@@ -21,6 +21,7 @@ import (
 
 const (
 	postTime      = 30 * time.Second       // for one attempt
+	stopTime      = time.Second            // for one that is under way when we are to stop
 	firstBackoff  = 100 * time.Millisecond // bounds the wait before the second attempt
 	longBackoff   = 5 * time.Second        // bounds all later ones, but for what the server asks for
 	longAsked     = 5 * time.Minute        // bounds what the server asks for
@@ -111,8 +112,12 @@ func backoff(n int) time.Duration {
 	return bound/10 + rand.N(bound)
 }
 
-// post tries once.
+// post tries once. When ctx ends the server still has a moment to answer: else nobody knew whether it took the line.
 func (p *linePublisher) post(ctx context.Context, line []byte) error {
+	stop := ctx
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer context.AfterFunc(stop, func() { time.AfterFunc(stopTime, cancel) })()
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, p.url, bytes.NewReader(line))
 	if err != nil {
 		return &refusedError{err}
