@@ -113,8 +113,8 @@ func TestServePipe(t *testing.T) {
 		err                error
 		said               string
 	}{
-		"all":                {strings.NewReader("a\nb\nc"), 3, 0, nil, ""},
-		"one is left out":    {strings.NewReader("a\nbig\nc\n"), 2, 1, nil, "line 2: big: left out"},
+		"all":             {strings.NewReader("a\nb\nc"), 3, 0, nil, ""},
+		"one is left out": {strings.NewReader("a\nbig\nc\n"), 2, 1, nil, "line 2: big: left out"},
 		"one is too long": {strings.NewReader("a\n" + strings.Repeat("x", maxLine+1) + "\nc\n"), 2, 1, nil,
 			"line 2: it is longer than 1048576 bytes"},
 		"one is refused":     {strings.NewReader("a\nbad\nc\n"), 1, 0, errRefused, ""},
