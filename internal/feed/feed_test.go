@@ -44,7 +44,9 @@ func TestParse(t *testing.T) {
 // TestFollower: what a follower finds wrong, and what it lets pass.
 func TestFollower(t *testing.T) {
 	yes, no := true, false
-	welcome := func(id string, recovered *bool) Message { return Message{Type: "welcome", ID: id, Recovered: recovered} }
+	welcome := func(id string, recovered *bool) Message {
+		return Message{Type: "welcome", ID: id, Recovered: recovered}
+	}
 	message := func(id, data string) Message { return Message{Type: "message", ID: id, Topic: "t", Data: data} }
 	for name, row := range map[string]struct {
 		messages []Message
