@@ -33,7 +33,8 @@ const bytes = (base64) => Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
 
 export function connect({ topics = [], token, last, url = "ws", onmessage, onstate, ongap, onerror }) {
   const wanted = new Set(topics), ended = new AbortController();
-  let socket, turn = 0, attempts = 0, opened, hint, timer, watch;
+  const pending = new Map(); // ref → topics that were asked for with it
+  let socket, refs = 0, turn = 0, attempts = 0, opened, hint, timer, watch;
 
   async function dial() {
     const mine = ++turn, asked = [...wanted]; // what an older turn still hears is nobody's business
@@ -65,14 +66,16 @@ export function connect({ topics = [], token, last, url = "ws", onmessage, onsta
     } else if (m.type === "welcome") {
       opened = Date.now();
       last = m.id;
-      change("subscribe", topicsBut(wanted, asked)); // what has changed since we dialled
-      change("unsubscribe", topicsBut(asked, [...wanted]));
+      ask(topicsBut(wanted, asked)); // what has changed since we dialled
+      leave(topicsBut(asked, [...wanted]));
       onstate?.("open", m);
       if (m.recovered === false) ongap?.(m);
     } else if (m.type === "drain") {
       hint = m.retry;
+    } else if (m.type === "subscribed") {
+      pending.delete(m.ref);
     } else if (m.type === "error") {
-      for (const topic of m.ref?.split(" ") ?? []) wanted.delete(topic); // else the next connection is refused for it
+      pending.get(m.ref)?.forEach((topic) => wanted.delete(topic)); // else the next connection would be refused for it
       onerror?.(m.error);
     }
   }
@@ -104,8 +107,11 @@ export function connect({ topics = [], token, last, url = "ws", onmessage, onsta
   }
 
   const topicsBut = (all, known) => [...all].filter((topic) => !known.includes(topic));
-  const change = (type, list) =>
-    list.length && send({ type, topics: list, ref: type === "subscribe" ? list.join(" ") : undefined });
+  const leave = (list) => list.length && send({ type: "unsubscribe", topics: list });
+  function ask(list) {
+    const ref = String(++refs);
+    if (list.length && send({ type: "subscribe", topics: list, ref })) pending.set(ref, list);
+  }
   const send = (m) => Boolean(opened && socket.readyState === WebSocket.OPEN && (socket.send(JSON.stringify(m)), true));
 
   globalThis.addEventListener?.("online", wake, { signal: ended.signal });
@@ -115,8 +121,8 @@ export function connect({ topics = [], token, last, url = "ws", onmessage, onsta
   return {
     get last() { return last; },
     get topics() { return [...wanted]; },
-    subscribe(...list) { list.forEach((topic) => wanted.add(topic)); change("subscribe", list); },
-    unsubscribe(...list) { list.forEach((topic) => wanted.delete(topic)); change("unsubscribe", list); },
+    subscribe(...list) { list.forEach((topic) => wanted.add(topic)); ask(list); },
+    unsubscribe(...list) { list.forEach((topic) => wanted.delete(topic)); leave(list); },
     publish(topic, data) { return send({ type: "publish", topic, data }); },
     close() {
       turn++;
