@@ -39,6 +39,7 @@ export function connect({ topics = [], token, last, url = "ws", onmessage, onsta
   async function dial() {
     const mine = ++turn, asked = [...wanted]; // what an older turn still hears is nobody's business
     clearTimeout(timer);
+    pending.clear();
     timer = opened = hint = undefined;
     onstate?.("connecting", {});
     try {
@@ -50,6 +51,7 @@ export function connect({ topics = [], token, last, url = "ws", onmessage, onsta
       if (mine !== turn) return;
       if (secret) to.searchParams.set("token", secret);
       socket = new WebSocket(to, "hawser.v1");
+      expect(longest);
       socket.onmessage = ({ data }) => mine === turn && receive(JSON.parse(data), asked);
       socket.onclose = ({ code, reason }) => mine === turn && lost(code, reason);
     } catch (error) {
@@ -93,11 +95,14 @@ export function connect({ topics = [], token, last, url = "ws", onmessage, onsta
     onstate?.("waiting", { code, reason, delay });
   }
 
-  function probe() { // a browser does not notice that a connection is dead
+  function probe() { // a browser takes long to notice that a connection is dead
+    if (send({ type: "ping" })) expect(patience);
+  }
+
+  function expect(ms) { // a word of the server, else the connection is given up
     const silent = socket;
-    if (!send({ type: "ping" })) return;
     clearTimeout(watch);
-    watch = setTimeout(() => (lost(1006, "the server does not answer"), silent.close()), patience);
+    watch = setTimeout(() => (lost(1006, "the server does not answer"), silent.close()), ms);
   }
 
   function wake() { // the network is back, or somebody looks at the page again
@@ -121,8 +126,15 @@ export function connect({ topics = [], token, last, url = "ws", onmessage, onsta
   return {
     get last() { return last; },
     get topics() { return [...wanted]; },
-    subscribe(...list) { list.forEach((topic) => wanted.add(topic)); ask(list); },
-    unsubscribe(...list) { list.forEach((topic) => wanted.delete(topic)); leave(list); },
+    subscribe(...list) {
+      list = topicsBut(list, [...wanted]);
+      list.forEach((topic) => wanted.add(topic));
+      ask(list);
+    },
+    unsubscribe(...list) {
+      list.forEach((topic) => wanted.delete(topic));
+      leave(list);
+    },
     publish(topic, data) { return send({ type: "publish", topic, data }); },
     close() {
       turn++;
