@@ -259,7 +259,8 @@ func (p page) wantContrast(scheme string) {
 			return canvas.getImageData(0, 0, 1, 1).data
 		}
 		const luminance = color => {
-			const [r, g, b] = [...rgba(color)].map(v => v / 255).map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+			const linear = v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4
+			const [r, g, b] = [...rgba(color)].map(v => linear(v / 255))
 			return 0.2126 * r + 0.7152 * g + 0.0722 * b
 		}
 		const behind = e => e && (rgba(getComputedStyle(e).backgroundColor)[3] === 255

@@ -9,8 +9,8 @@ import (
 // serverPage is where the snippets are.
 const serverPage = "../docs/SERVER.md"
 
-// snippet returns the block of a language from docs/SERVER.md, with each old text replaced by a new one. There has to be
-// one such block, and all old texts have to be in it: what is tested is what users read.
+// snippet returns the block of a language from docs/SERVER.md, with each old text replaced by a new one. There has to
+// be one such block, and all old texts have to be in it: what is tested is what users read.
 func snippet(t *testing.T, language string, replace ...string) string {
 	t.Helper()
 	page, err := os.ReadFile(serverPage)

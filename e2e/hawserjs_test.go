@@ -176,7 +176,8 @@ func TestHawserJS(t *testing.T) {
 	p.until(`told.messages.length === 5`)
 	want := []string{"news one", "orders.42.paid two", "news binary 0,255", "news missed 1", "orders.42.x missed 2"}
 	a := p.told()
-	if last := a.States[len(a.States)-1]; !slices.Equal(a.data(), want) || last.Missed != 2 || !*last.Recovered || len(a.Gaps) > 0 {
+	last := a.States[len(a.States)-1]
+	if !slices.Equal(a.data(), want) || last.Missed != 2 || !*last.Recovered || len(a.Gaps) > 0 {
 		t.Errorf("after the network failed: %+v", a)
 	}
 	if a.Tokens < 2 {
@@ -213,7 +214,8 @@ func TestHawserJS(t *testing.T) {
 	}
 	p.until(`told.states.length > ` + strconv.Itoa(before))
 	hint := p.told().States[before]
-	if hint.State != "waiting" || hint.Code != 1012 || hint.Reason != "the server restarts; retry="+strconv.Itoa(int(hint.Delay)) {
+	reason := "the server restarts; retry=" + strconv.Itoa(int(hint.Delay))
+	if hint.State != "waiting" || hint.Code != 1012 || hint.Reason != reason {
 		t.Errorf("the server has restarted: %+v", hint)
 	}
 	startPublic(t, addr, "--origin", site.URL)

@@ -56,8 +56,8 @@ type leaving struct {
 
 var retryHint = regexp.MustCompile(`^the server restarts; retry=(\d+)$`)
 
-// TestServeDrain: a server that is told to stop while it is busy sends each client all that it has taken, then its Close,
-// spread over the time it is given, and says when to come back. Publishers hear of it.
+// TestServeDrain: a server that is told to stop while it is busy sends each client all that it has taken, then its
+// Close, spread over the time it is given, and says when to come back. Publishers hear of it.
 func TestServeDrain(t *testing.T) {
 	const clients, drain = 200, 2 * time.Second
 	hawser, addr := startPublic(t, "127.0.0.1:0", "--drain", drain.String())

@@ -68,8 +68,8 @@ func followWithCuts(ctx context.Context, source feed.Source, f *feed.Follower, l
 	return nil
 }
 
-// TestServeRecovery: 100 000 numbers, 50 clients that are cut at random, and each ends with all of them, in order, once,
-// or was told that some are lost.
+// TestServeRecovery: 100 000 numbers, 50 clients that are cut at random, and each ends with all of them, in order,
+// once, or was told that some are lost.
 func TestServeRecovery(t *testing.T) {
 	for name, row := range map[string]struct {
 		numbers, clients, every int

@@ -5,8 +5,8 @@ import (
 	"strconv"
 )
 
-// A Follower is what has come on topics whose messages are the numbers 1, 2, 3, … of each topic, over all connections so
-// far. Its methods are for one goroutine.
+// A Follower is what has come on topics whose messages are the numbers 1, 2, 3, … of each topic, over all connections
+// so far. Its methods are for one goroutine.
 type Follower struct {
 	Last string // the id to go on behind
 

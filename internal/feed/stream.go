@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -12,6 +11,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"time"
 
 	"hawser.example/websocket"
 )
@@ -19,8 +19,9 @@ import (
 // A Stream is one connection to a server. One goroutine reads, any may end it.
 type Stream interface {
 	Next() (Message, error)
-	Cut()         // ends the connection as a network that fails does, with a reset
-	Close() error // ends it well
+	NetConn() net.Conn // for a test that sends what is wrong
+	Cut()              // ends the connection as a network that fails does, with a reset
+	Close() error      // ends it well
 }
 
 // A Source says where a Stream comes from.
@@ -64,6 +65,8 @@ func (s *socket) Next() (Message, error) {
 	return parse(p)
 }
 
+func (s *socket) NetConn() net.Conn { return s.c.NetConn() }
+
 func (s *socket) Cut() {
 	if tcp, ok := s.c.NetConn().(*net.TCPConn); ok {
 		tcp.SetLinger(0)
@@ -93,7 +96,9 @@ func openEvents(ctx context.Context, target, last string, header http.Header) (S
 		e.socket = c
 		return c, err
 	}
-	client := http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}
+	client := http.Client{Transport: &http.Transport{
+		DialContext: dial, DisableKeepAlives: true, ResponseHeaderTimeout: time.Minute,
+	}}
 	ctx, e.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
 	if err != nil {
@@ -138,10 +143,14 @@ func (e *events) Next() (Message, error) {
 	}
 }
 
-func (e *events) Cut() {
+func (e *events) NetConn() net.Conn {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if tcp, ok := e.socket.(*net.TCPConn); ok {
+	return e.socket
+}
+
+func (e *events) Cut() {
+	if tcp, ok := e.NetConn().(*net.TCPConn); ok {
 		tcp.SetLinger(0)
 		tcp.Close()
 	}
@@ -150,5 +159,5 @@ func (e *events) Cut() {
 
 func (e *events) Close() error {
 	e.cancel()
-	return errors.Join(e.body.Close())
+	return e.body.Close()
 }

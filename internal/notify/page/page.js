@@ -49,12 +49,13 @@ function showState(state, detail) {
   $("state").textContent = {
     connecting: () => "connecting …",
     open: () => "connected to " + (numbers.size === 1 ? [...numbers.keys()][0] : plural(numbers.size, "topic")),
-    waiting: () => "connection lost (" + [detail.code && "code " + detail.code, detail.reason].filter(Boolean).join(", ") +
-      "); trying again in " + (detail.delay / 1000).toFixed(1) + " s",
+    waiting: () => "connection lost (" + why(detail) + "); trying again in " + (detail.delay / 1000).toFixed(1) + " s",
     closed: () => "disconnected",
   }[state]();
   if (state === "open" && detail.recovered !== undefined) showRecovered(detail);
 }
+
+const why = ({ code, reason }) => [code && "code " + code, reason].filter(Boolean).join(", ");
 
 // showRecovered says what became of what was published while there was no connection.
 function showRecovered({ missed, recovered }) {
