@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -27,22 +26,6 @@ var withKey = http.Header{"Authorization": {"Bearer " + publishKey}}
 func startPublic(t *testing.T, addr string, flags ...string) (hawser *process, at string) {
 	t.Helper()
 	return startHawser(t, append([]string{"serve", "--addr", addr, "--publish-key", publishKey}, flags...)...)
-}
-
-// pipeNumbers has hawser pipe publish the numbers from first to last.
-func pipeNumbers(t *testing.T, addr, topic string, first, last int) *process {
-	t.Helper()
-	p := start(t, "hawser", "pipe", "-v", "--url", "http://"+addr, "--key", publishKey, topic)
-	go func() {
-		var text strings.Builder
-		for n := first; n <= last; n++ {
-			text.WriteString(strconv.Itoa(n))
-			text.WriteByte('\n')
-		}
-		io.WriteString(p.stdin, text.String())
-		p.stdin.Close()
-	}()
-	return p
 }
 
 // post publishes and returns the answer.

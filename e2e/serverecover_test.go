@@ -76,7 +76,7 @@ func TestServeRecovery(t *testing.T) {
 		flags                   []string
 		complete                bool
 	}{
-		"all is kept": {100_000, 50, 4000, []string{"--history-messages", "100000", "--history-bytes", "64MiB",
+		"all is kept": {100_000, 50, 4000, []string{"--history-messages", "100000", "--history-bytes", "64MiB", "--history-total", "256MiB",
 			"--history-age", "10m"}, true},
 		"little is kept": {20_000, 20, 500, []string{"--history-messages", "10"}, false},
 	} {
@@ -86,28 +86,14 @@ func TestServeRecovery(t *testing.T) {
 			defer cancel()
 			followers := make([]feed.Follower, row.clients)
 			errs := make([]error, row.clients)
-			var ready, done sync.WaitGroup
+			var done sync.WaitGroup
 			for i := range followers {
 				f := &followers[i]
 				f.Expect("load", 1)
 				source := feed.Source{Server: addr, Topics: []string{"load"}, Events: i%5 == 4}
-				ready.Add(1)
-				done.Go(func() {
-					stream, err := source.Open(ctx, "")
-					if err == nil {
-						var m feed.Message
-						m, err = stream.Next()
-						err = errors.Join(err, f.Take(m))
-						stream.Cut() // from here on it has a last id
-					}
-					ready.Done()
-					if err == nil {
-						err = followWithCuts(ctx, source, f, row.numbers, row.every)
-					}
-					errs[i] = err
-				})
+				begin(t, source, f)
+				done.Go(func() { errs[i] = followWithCuts(ctx, source, f, row.numbers, row.every) })
 			}
-			ready.Wait()
 			if err := feedNumbers(ctx, hawser.stdin, row.numbers, 20_000); err != nil {
 				t.Fatal(err)
 			}

@@ -33,8 +33,8 @@ Each line, without its end, becomes a message, in the order of the input. A line
 other as a binary message, so that its bytes arrive as they are.
 
 While the server restarts, is busy or cannot be reached, hawser pipe tries again, less and less often, and reads no
-further: whoever writes to it waits. A line whose answer got lost is sent again, so that it may arrive twice. A line that
-is longer than 1 MiB, or that the server finds too large, is left out, and standard error says so.
+further: whoever writes to it waits. A line whose answer got lost is sent again, so that it may arrive twice. A line
+that is longer than 1 MiB, or that the server finds too large, is left out, and standard error says so.
 
 The key may also come from the environment variable HAWSER_PUBLISH_KEY, where other users of the machine do not see
 it.
@@ -97,8 +97,8 @@ var errLeftOut = errors.New("left out")
 var errLineTooLong = fmt.Errorf("it is longer than %d bytes: %w", maxLine, errLeftOut)
 
 // servePipe hands the lines of in to publish, in their order, and reads no further meanwhile. It ends well at the end
-// of in, or when ctx does while it waits for a line; otherwise it returns the error of reading, or the first of publish.
-// A line that is too long, or for which publish returns errLeftOut, is skipped, and said.
+// of in, or when ctx does while it waits for a line; otherwise it returns the error of reading, or the first of
+// publish. A line that is too long, or for which publish returns errLeftOut, is skipped, and said.
 func servePipe(ctx context.Context, in io.Reader, publish func(line []byte) error, say func(error)) (published,
 	skipped int, err error) {
 	ctx, stop := context.WithCancel(ctx)

@@ -46,8 +46,8 @@ func newSoak(s *server, clients int) *soak {
 	return &soak{server: s, press: newPress(s.addr), clients: clients, dialing: make(chan struct{}, 64)}
 }
 
-// phase has all clients come, lets them live for a while, and waits until each has what it is due and has gone. The error
-// is the first of what may be many.
+// phase has all clients come, lets them live for a while, and waits until each has what it is due and has gone. The
+// error is the first of what may be many.
 func (s *soak) phase(ctx context.Context, length time.Duration) error {
 	s.stopping.Store(false)
 	s.end.Store(0)
