@@ -125,7 +125,7 @@ func (p page) messages() []shownMessage {
 	p.t.Helper()
 	var shown []shownMessage
 	p.do(func(ctx context.Context) error {
-		return p.tab.Eval(ctx, `[...document.querySelectorAll("#messages > li")].map(li => ({
+		return p.tab.Eval(ctx, `[...document.querySelectorAll("#messages > li:not(.break)")].map(li => ({
 			Topic: li.querySelector(".topic").innerText,
 			Time: li.querySelector(".time").innerText,
 			At: li.querySelector(".time").dateTime,

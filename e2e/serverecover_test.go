@@ -76,8 +76,8 @@ func TestServeRecovery(t *testing.T) {
 		flags                   []string
 		complete                bool
 	}{
-		"all is kept": {100_000, 50, 4000, []string{"--history-messages", "100000", "--history-bytes", "64MiB", "--history-total", "256MiB",
-			"--history-age", "10m"}, true},
+		"all is kept": {100_000, 50, 4000, []string{"--history-messages", "100000", "--history-bytes", "64MiB",
+			"--history-total", "256MiB"}, true},
 		"little is kept": {20_000, 20, 500, []string{"--history-messages", "10"}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
