@@ -355,8 +355,8 @@ func TestPipeUsage(t *testing.T) {
 	}
 }
 
-// pipe runs "hawser pipe" with an input that ends.
-func pipe(t *testing.T, input string, args ...string) (code int, stderr string) {
+// runPipe runs "hawser pipe" with an input that ends.
+func runPipe(t *testing.T, input string, args ...string) (code int, stderr string) {
 	t.Helper()
 	cmd := command(t, append([]string{"pipe"}, args...)...)
 	p := startCommand(t, cmd)
@@ -374,7 +374,7 @@ func TestPipe(t *testing.T) {
 	wstest.NoLeaks(t)
 	_, addr := startServe(t)
 	subscriber := dial(t, "ws://"+addr+"/topics/lines", nil)
-	code, stderr := pipe(t, "eins\nzwei ü\n\n\xff\xfe\r\nlast", "-v", "--url", "http://"+addr, "--key", "secret", "lines")
+	code, stderr := runPipe(t, "eins\nzwei ü\n\n\xff\xfe\r\nlast", "-v", "--url", "http://"+addr, "--key", "secret", "lines")
 	if code != exitOK || stderr != "hawser pipe: 5 published, 0 left out\n" {
 		t.Errorf("exit code %d, said %q", code, stderr)
 	}
@@ -423,7 +423,7 @@ func TestPipeExitCodes(t *testing.T) {
 		"no input at all": {"", []string{"--url", nobody}, exitOK, `^$`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			code, stderr := pipe(t, row.input, append(row.args, "lines")...)
+			code, stderr := runPipe(t, row.input, append(row.args, "lines")...)
 			if code != row.code || !regexp.MustCompile(row.says).MatchString(stderr) || strings.Count(stderr, "\n") > 2 {
 				t.Errorf("exit code %d, said %q; want %d, %q", code, stderr, row.code, row.says)
 			}
