@@ -47,8 +47,8 @@ func TestDevPage(t *testing.T) {
 		published(t, curl(t, "--data-binary", text, url), 1)
 		page.showsMessage(text)
 	}
-	published(t, curl(t, "--data-binary", "\x00\xff", "-H", "Content-Type: application/octet-stream", url), 1)
-	page.showsMessage("00 ff")
+	published(t, curl(t, "--data-binary", "\xfe\xff", "-H", "Content-Type: application/octet-stream", url), 1)
+	page.showsMessage("fe ff")
 	page.shows("#messages > li:first-child .kind", "^binary, 2 bytes")
 	page.shows("#messages > li:first-child .id", "^[0-9a-f]{8}-5$")
 	if n := len(page.messages()); n != 5 {

@@ -11,6 +11,9 @@ import (
 // This file is the module for applications, which pages of any origin may import: it holds nothing that is secret, and
 // who may subscribe is decided when it connects.
 
+// modulePath is where it is.
+const modulePath = "/hawser.js"
+
 var (
 	module    = mustEmbed("page/hawser.js")
 	moduleTag = fmt.Sprintf(`"%x"`, sha256.Sum256(module))
@@ -19,7 +22,7 @@ var (
 // moduleAge is how long a browser may use the module without asking whether there is another.
 const moduleAge = "public, max-age=3600"
 
-// serveModule answers GET /hawser.js. The page of --dev is of the same version as its server, so it asks each time.
+// serveModule answers a GET of modulePath. The page of --dev is of the same version as its server, so it asks each time.
 func serveModule(w http.ResponseWriter, r *http.Request, dev bool) {
 	h := w.Header()
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
