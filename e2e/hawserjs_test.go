@@ -58,8 +58,14 @@ func (c *cable) connect(near *net.TCPConn, addr string) {
 		return
 	}
 	c.conns = append(c.conns, near, far.(*net.TCPConn))
-	go far.(*net.TCPConn).ReadFrom(near)
-	go near.ReadFrom(far)
+	go passOn(far.(*net.TCPConn), near)
+	go passOn(near, far.(*net.TCPConn))
+}
+
+// passOn copies what comes from one end to the other, and its end.
+func passOn(to, from *net.TCPConn) {
+	to.ReadFrom(from)
+	to.CloseWrite()
 }
 
 // sever resets all connections, and those that come if stay is set, until mend.
