@@ -21,9 +21,8 @@ const (
 	// requestTime bounds how long a request may take to arrive, body and all.
 	requestTime = 10 * time.Second
 	// drainTime bounds how long a server takes to stop: the last of many subscribers gets its Close after
-	// notify.DrainTime, and then has DefaultCloseTimeout to answer. It is less than the 10 s that service managers such
-	// as Docker wait.
-	drainTime = notify.DrainTime + websocket.DefaultCloseTimeout + time.Second
+	// notify.DefaultDrainTime, and then has DefaultCloseTimeout to answer.
+	drainTime = notify.DefaultDrainTime + websocket.DefaultCloseTimeout + time.Second
 )
 
 // serveHTTP runs h on addr until SIGINT or SIGTERM, then stops listening, calls drain, and returns the exit code. A
