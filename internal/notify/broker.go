@@ -112,7 +112,7 @@ func (b *broker) send(m *message) (subscribers int) {
 		}
 		for f, members := range a.members {
 			if members > 0 {
-				receipt, _ := b.hub.PublishPrepared(a.keys[f], m.as(form(f))) // before it is shut down the broker is closed
+				receipt, _ := b.hub.Enqueue(a.keys[f], m.as(form(f))) // before it is shut down the broker is closed
 				subscribers += receipt.Subscribers
 			}
 		}

@@ -100,13 +100,10 @@ func (n *session) join(l *backlog, missed []*message, patterns []string) error {
 		var ok bool
 		if missed, ok = l.take(); !ok {
 			n.server.broker.ignore(l)
-			n.conn.CloseWith(websocket.CloseTryAgainLater, tooSlow)
-			return errTooSlow
+			return n.close(websocket.CloseTryAgainLater, tooSlow)
 		}
 	}
 }
-
-var errTooSlow = errors.New("notify: " + tooSlow)
 
 // readMessages publishes what a plain client sends.
 func (n *session) readMessages(name string) error {
@@ -116,8 +113,7 @@ func (n *session) readMessages(name string) error {
 			return err
 		}
 		if _, err := n.publish(name, t, p); err != nil {
-			n.conn.CloseWith(websocket.ClosePolicyViolation, err.Error())
-			return err
+			return n.close(websocket.ClosePolicyViolation, err.Error())
 		}
 	}
 }
@@ -161,8 +157,7 @@ func (n *session) readRequests() error {
 		}
 		n.send(reply{Type: "error", Error: err.Error(), Ref: q.ref})
 		if n.errors++; n.errors == maxErrors {
-			n.conn.CloseWith(websocket.ClosePolicyViolation, fmt.Sprintf("%d errors in a row; the last: %v", maxErrors, err))
-			return err
+			return n.close(websocket.ClosePolicyViolation, fmt.Sprintf("%d errors in a row; the last: %v", maxErrors, err))
 		}
 	}
 }
@@ -227,6 +222,12 @@ func (n *session) subscribe(q request) error {
 
 // send sends a reply. If it cannot the connection is ending, which the reader notices.
 func (n *session) send(a reply) { n.conn.WriteMessage(websocket.TextMessage, marshal(a)) }
+
+// close closes the connection and returns what that makes of it.
+func (n *session) close(code websocket.CloseCode, reason string) error {
+	n.conn.CloseWith(code, reason)
+	return net.ErrClosed
+}
 
 // endReason says in a word why a connection has ended.
 func endReason(err error) string {
