@@ -33,7 +33,8 @@ func (a *Access) MayPublish(name string) error {
 }
 
 func forbidden(what, pattern string) *Refusal {
-	return &Refusal{Status: http.StatusForbidden, Code: "forbidden", Reason: fmt.Sprintf("you may not %s %s", what, pattern)}
+	reason := fmt.Sprintf("you may not %s %s", what, pattern)
+	return &Refusal{Status: http.StatusForbidden, Code: "forbidden", Reason: reason}
 }
 
 // A Refusal is an answer that says why something is refused.

@@ -82,8 +82,8 @@ func (n *session) publishes(patterns []string) bool {
 	return len(patterns) == 1 && topic.Valid(patterns[0]) && n.access.MayPublish(patterns[0]) == nil
 }
 
-// join sends what was missed and what l has collected meanwhile, and leaves the rest to the Hub, from then on for all of
-// patterns.
+// join sends what was missed and what l has collected meanwhile, and leaves the rest to the Hub, from then on for all
+// of patterns.
 func (n *session) join(l *backlog, missed []*message, patterns []string) error {
 	for {
 		for _, m := range missed {

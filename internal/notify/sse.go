@@ -14,8 +14,8 @@ import (
 	"hawser.example/websocket"
 )
 
-// This file is server-sent events (HTML Living Standard, section 9.2), for clients that cannot use WebSocket. The data of
-// an event is a message of hawser.v1, which is one line.
+// This file is server-sent events (HTML Living Standard, section 9.2), for clients that cannot use WebSocket. The data
+// of an event is a message of hawser.v1, which is one line.
 
 const (
 	eventStream = "text/event-stream"
@@ -38,7 +38,8 @@ type stream struct {
 }
 
 // stream sends events until the client has gone, was too slow, may not any more, or the server shuts down.
-func (s *Server) stream(w http.ResponseWriter, r *http.Request, patterns []string, access *Access, l *backlog, st start) {
+func (s *Server) stream(w http.ResponseWriter, r *http.Request, patterns []string, access *Access, l *backlog,
+	st start) {
 	goodbye, leave := s.streams.enter()
 	defer leave()
 	ctx, expire := context.WithCancelCause(r.Context())

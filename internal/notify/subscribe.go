@@ -22,49 +22,65 @@ func (s *Server) subscribe(w http.ResponseWriter, r *http.Request, t target) {
 	case len(t.names) == 0 && !(isSocket && offersProtocol(r)):
 		s.refuse(w, badRequest("no topic is named: add ?topic=NAME, or speak "+Subprotocol))
 	default:
-		s.admit(w, r, t.names, t.query, isSocket)
+		s.admit(w, r, t, isSocket)
 	}
 }
 
-// admit subscribes somebody whose request is in order, if he may.
-func (s *Server) admit(w http.ResponseWriter, r *http.Request, patterns []string, query url.Values, isSocket bool) {
-	last, err := lastID(r, query)
-	if err != nil {
-		s.refuse(w, badRequest(err.Error()))
-		return
-	}
-	if err := s.checkOrigin(r); err != nil {
-		s.refuse(w, err)
-		return
-	}
-	if n := s.gate.limits().Topics; len(patterns) > n {
-		s.refuse(w, tooManyTopics(len(patterns), n))
-		return
-	}
-	release, err := s.gate.admit(r)
+// admit subscribes somebody whose request is in order, if that is allowed.
+func (s *Server) admit(w http.ResponseWriter, r *http.Request, t target, isSocket bool) {
+	last, err := s.checkSubscription(r, t)
 	if err != nil {
 		s.refuse(w, err)
 		return
 	}
-	access, err := s.gate.subscriber(r, patterns)
+	release, access, err := s.letIn(r, t.names)
 	if err != nil {
-		release()
 		s.refuse(w, err)
 		return
 	}
-	l, start, err := s.broker.listen(patterns, nil, last)
+	l, st, err := s.broker.listen(t.names, nil, last)
 	if err != nil {
 		release()
 		s.refuse(w, s.shuttingDown())
 		return
 	}
-	if !isSocket {
-		defer release()
-		defer s.broker.ignore(l)
-		s.stream(w, r, patterns, access, l, start)
+	if isSocket {
+		s.upgrade(w, r, t.names, access, l, st, release)
 		return
 	}
-	c, err := s.upgrader.Upgrade(w, r, start.header())
+	defer release()
+	defer s.broker.ignore(l)
+	s.stream(w, r, t.names, access, l, st)
+}
+
+// checkSubscription judges what anybody may ask for. It returns the id to go on behind, nil for none.
+func (s *Server) checkSubscription(r *http.Request, t target) (*position, error) {
+	last, err := lastID(r, t.query)
+	if err != nil {
+		return nil, badRequest(err.Error())
+	}
+	if most := s.gate.limits().Topics; len(t.names) > most {
+		return nil, tooManyTopics(len(t.names), most)
+	}
+	return last, s.checkOrigin(r)
+}
+
+// letIn asks the gate for a place, which has to be released, and for what the client may do.
+func (s *Server) letIn(r *http.Request, patterns []string) (release func(), access *Access, err error) {
+	if release, err = s.gate.admit(r); err != nil {
+		return nil, nil, err
+	}
+	if access, err = s.gate.subscriber(r, patterns); err != nil {
+		release()
+		return nil, nil, err
+	}
+	return release, access, nil
+}
+
+// upgrade makes the request a WebSocket connection, for which l collects meanwhile.
+func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, patterns []string, access *Access, l *backlog, st start,
+	release func()) {
+	c, err := s.upgrader.Upgrade(w, r, st.header())
 	if err != nil { // it has been answered
 		s.meters.refused("handshake")
 		s.broker.ignore(l)
@@ -75,7 +91,7 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request, patterns []string
 	// A goroutine of the connection's own, so that net/http can release the request and its buffers.
 	go func() {
 		defer release()
-		n.serve(l, start, patterns)
+		n.serve(l, st, patterns)
 	}()
 }
 
