@@ -29,7 +29,7 @@ type session struct {
 }
 
 // serve sends what was missed, joins the Hub, and then reads until the connection has ended.
-func (n *session) serve(l *backlog, st start, patterns []string) {
+func (n *session) serve(sub *subscription) {
 	n.sub.conn = n.conn
 	if n.conn.Subprotocol() == Subprotocol {
 		n.sub.form = jsonForm
@@ -37,7 +37,7 @@ func (n *session) serve(l *backlog, st start, patterns []string) {
 	kind := [forms]string{"websocket", Subprotocol}[n.sub.form]
 	n.server.meters.opened(kind)
 	stop := atExpiry(n.access, func() { n.conn.CloseWith(websocket.ClosePolicyViolation, tokenExpired) })
-	err := n.run(l, st, patterns)
+	err := n.run(sub)
 	if errors.Is(err, websocket.ErrHubClosed) { // then the Hub may not say goodbye
 		n.conn.CloseWith(websocket.CloseServiceRestart, n.server.goodbye(n.conn))
 	}
@@ -47,34 +47,26 @@ func (n *session) serve(l *backlog, st start, patterns []string) {
 }
 
 // run returns why the connection has ended.
-func (n *session) run(l *backlog, st start, patterns []string) error {
+func (n *session) run(sub *subscription) error {
 	if n.sub.form == jsonForm {
-		n.send(st.reply("welcome", request{topics: patterns}))
+		n.send(sub.start.reply("welcome", request{topics: sub.patterns}))
 	}
-	if err := n.join(l, st.missed, patterns); err != nil {
+	if err := n.join(sub.backlog, sub.start.missed, sub.patterns); err != nil {
 		return err
 	}
+	sub.start.missed = nil // its memory
+	most := int64(n.server.gate.limits().Message)
 	switch {
 	case n.sub.form == jsonForm:
-		n.conn.SetReadLimit(n.readLimit(len(n.access.Pub) > 0, escapeGrowth))
+		if len(n.access.Pub) > 0 {
+			n.conn.SetReadLimit(maxFromClient + escapeGrowth*most)
+		}
 		return n.readRequests()
-	case n.publishes(patterns):
-		n.conn.SetReadLimit(n.readLimit(true, 1))
-		return n.readMessages(patterns[0])
+	case n.publishes(sub.patterns):
+		n.conn.SetReadLimit(most)
+		return n.readMessages(sub.patterns[0])
 	}
 	return n.server.hub.Serve(n.conn)
-}
-
-// readLimit is how large a message of the client may be.
-func (n *session) readLimit(mayPublish bool, growth int64) int64 {
-	if !mayPublish {
-		return maxFromClient
-	}
-	limit := growth * int64(n.server.gate.limits().Message)
-	if growth > 1 {
-		limit += maxFromClient
-	}
-	return limit
 }
 
 // publishes reports whether what a plain client sends is published: it may, and on which topic is clear.

@@ -348,7 +348,7 @@ func TestEventsEndWithTheToken(t *testing.T) {
 		}
 		access := &Access{Sub: []string{"a"}, Expires: time.Now().Add(time.Minute)}
 		w, start := newTap(), time.Now()
-		s.stream(w, httptest.NewRequest("GET", "/topics/a", nil), []string{"a"}, access, l, st)
+		s.stream(w, httptest.NewRequest("GET", "/topics/a", nil), &subscription{[]string{"a"}, access, l, st, nil})
 		if took := time.Since(start); took != time.Minute {
 			t.Errorf("it ended after %v", took)
 		}

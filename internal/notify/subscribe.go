@@ -26,6 +26,15 @@ func (s *Server) subscribe(w http.ResponseWriter, r *http.Request, t target) {
 	}
 }
 
+// A subscription is what a client that is let in begins with.
+type subscription struct {
+	patterns []string // as the client named them, each once
+	access   *Access
+	backlog  *backlog // collects meanwhile
+	start    start
+	release  func() // gives its place back
+}
+
 // admit subscribes somebody whose request is in order, if that is allowed.
 func (s *Server) admit(w http.ResponseWriter, r *http.Request, t target, isSocket bool) {
 	last, err := s.checkSubscription(r, t)
@@ -33,24 +42,23 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request, t target, isSocke
 		s.refuse(w, err)
 		return
 	}
-	release, access, err := s.letIn(r, t.names)
-	if err != nil {
+	sub := &subscription{patterns: t.names}
+	if sub.release, sub.access, err = s.letIn(r, t.names); err != nil {
 		s.refuse(w, err)
 		return
 	}
-	l, st, err := s.broker.listen(t.names, nil, last)
-	if err != nil {
-		release()
+	if sub.backlog, sub.start, err = s.broker.listen(t.names, nil, last); err != nil {
+		sub.release()
 		s.refuse(w, s.shuttingDown())
 		return
 	}
 	if isSocket {
-		s.upgrade(w, r, t.names, access, l, st, release)
+		s.upgrade(w, r, sub)
 		return
 	}
-	defer release()
-	defer s.broker.ignore(l)
-	s.stream(w, r, t.names, access, l, st)
+	defer sub.release()
+	defer s.broker.ignore(sub.backlog)
+	s.stream(w, r, sub)
 }
 
 // checkSubscription judges what anybody may ask for. It returns the id to go on behind, nil for none.
@@ -77,26 +85,25 @@ func (s *Server) letIn(r *http.Request, patterns []string) (release func(), acce
 	return release, access, nil
 }
 
-// upgrade makes the request a WebSocket connection, for which l collects meanwhile.
-func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, patterns []string, access *Access, l *backlog, st start,
-	release func()) {
-	c, err := s.upgrader.Upgrade(w, r, st.header())
+// upgrade makes the request a WebSocket connection.
+func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, sub *subscription) {
+	c, err := s.upgrader.Upgrade(w, r, sub.start.header())
 	if err != nil { // it has been answered
 		s.meters.refused("handshake")
-		s.broker.ignore(l)
-		release()
+		s.broker.ignore(sub.backlog)
+		sub.release()
 		return
 	}
-	n := &session{server: s, conn: c, access: access}
 	// A goroutine of the connection's own, so that net/http can release the request and its buffers.
 	go func() {
-		defer release()
-		n.serve(l, st, patterns)
+		defer sub.release()
+		n := &session{server: s, conn: c, access: sub.access}
+		n.serve(sub)
 	}()
 }
 
-// lastID returns the id behind which the client wants to go on, nil for none. An EventSource repeats the query that it
-// was made with, so the header is newer.
+// lastID returns the id behind which the client wants to go on, nil for none. An EventSource repeats the query that it was
+// made with, so the header is newer.
 func lastID(r *http.Request, query url.Values) (*position, error) {
 	id := query.Get("last-id")
 	if h := r.Header.Get("Last-Event-ID"); h != "" {
