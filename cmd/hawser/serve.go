@@ -24,7 +24,7 @@ is {"id":"EPOCH-SEQ","subscribers":N}. A topic is 1 to 255 of the characters A-Z
 With --dev it serves a page for a first try at /, needs no key, and talks to this machine only. Without it publishing
 needs the key, as "Authorization: Bearer KEY"; the key may also come from the environment variable HAWSER_PUBLISH_KEY,
 where other users of the machine do not see it. On SIGTERM it stops listening and tells its clients to come back (code
-1012), which takes at most 11 seconds; a second signal ends it at once.
+1012), which takes at most 9 seconds; a second signal ends it at once.
 
 Exit code: 0 when it was told to stop, 1 if it could not listen, 2 for a wrong command line.
 
