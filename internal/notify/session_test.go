@@ -148,7 +148,7 @@ func TestV1SubscribeWithLast(t *testing.T) {
 }
 
 func TestV1Publish(t *testing.T) {
-	const most = 1000 // bytes of a message
+	const most = 1000                                                             // bytes of a message
 	s := serve(t, notify.Config{Dev: true, Limits: notify.Limits{Message: most}}) // where everybody may
 	f, _ := s.v1(t, []string{"a"}, "")
 	plain := s.subscribe(t, "a")
