@@ -35,8 +35,9 @@ func TestArrowsBetweenPackages(t *testing.T) {
 		"internal/memconn": {},
 		"internal/wstest":  {},
 		"internal/mutate":  {},
-		"internal/notify":  {"", "internal/utf8x", "internal/memconn", "internal/simd", "internal/deflate"},
-		"cmd/hawser":       {"", "autobahn", "internal/notify", "internal/utf8x", "internal/memconn", "internal/simd", "internal/deflate"},
+		"internal/topic":   {},
+		"internal/notify":  {"", "internal/topic", "internal/utf8x", "internal/memconn", "internal/simd", "internal/deflate"},
+		"cmd/hawser":       {"", "autobahn", "internal/notify", "internal/topic", "internal/utf8x", "internal/memconn", "internal/simd", "internal/deflate"},
 		"examples/notify":  {"", "internal/utf8x", "internal/memconn", "internal/simd", "internal/deflate"},
 		"autobahn":         {},
 	}

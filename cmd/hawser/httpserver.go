@@ -11,7 +11,6 @@ import (
 	"syscall"
 	"time"
 
-	"hawser.example/websocket"
 	"hawser.example/websocket/internal/notify"
 )
 
@@ -21,9 +20,9 @@ const (
 	// requestTime bounds how long a request may take to arrive, body and all.
 	requestTime = 10 * time.Second
 	// drainTime bounds how long a server takes to stop: the last of many subscribers gets its Close after
-	// notify.DrainTime, and then has DefaultCloseTimeout to answer. It is less than the 10 s that service managers such
+	// notify.DefaultDrainTime, and then has some seconds to answer. It is less than the 10 s that service managers such
 	// as Docker wait.
-	drainTime = notify.DrainTime + websocket.DefaultCloseTimeout + time.Second
+	drainTime = notify.DefaultDrainTime + 4*time.Second
 )
 
 // serveHTTP runs h on addr until SIGINT or SIGTERM, then stops listening, calls drain, and returns the exit code. A

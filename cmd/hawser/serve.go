@@ -67,7 +67,11 @@ Examples:
 					return usageError(std, "serve", "--origin: %v", err)
 				}
 			}
-			return serve(*addr, notify.Config{PublishKey: *key, Origins: origins, Dev: *dev, NoCompression: *noDeflate}, std)
+			cfg := notify.Config{Origins: origins, Dev: *dev, NoCompression: *noDeflate}
+			if *key != "" {
+				cfg.PublishKeys = []string{*key}
+			}
+			return serve(*addr, cfg, std)
 		}
 	},
 }
@@ -83,7 +87,11 @@ func checkKey(key string) error {
 
 // serve runs the notification server until it is told to stop.
 func serve(addr string, cfg notify.Config, std streams) int {
-	server := notify.NewServer(cfg)
+	server, err := notify.NewServer(cfg)
+	if err != nil {
+		fmt.Fprintf(std.err, "hawser serve: %v\n", err)
+		return exitFailed
+	}
 	banner := func(a net.Addr) string {
 		if cfg.Dev {
 			return fmt.Sprintf("open http://%s/ (for this machine only: --dev)", a)
