@@ -21,6 +21,7 @@
 //	gate.go      who is let in
 //	limits.go    how much
 //	metrics.go   what is counted
+//	module.go    hawser.js, for applications in a browser
 //	dev.go       what --dev allows, and its page (page/)
 //	answer.go    answers in JSON
 package notify

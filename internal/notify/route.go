@@ -31,7 +31,12 @@ type target struct {
 
 // serve answers a request at the address for everybody.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
-	if file, isPage := pageFiles[r.URL.Path]; isPage && s.cfg.Dev {
+	file, isPage := pageFiles[r.URL.Path]
+	switch {
+	case r.URL.Path == modulePath:
+		serveModule(w, r, s.cfg.Dev)
+		return
+	case isPage && s.cfg.Dev:
 		servePage(w, r, file)
 		return
 	}
