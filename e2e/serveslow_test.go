@@ -14,13 +14,13 @@ import (
 	websocket "hawser.example/websocket"
 )
 
-// slowRun is how long publishing goes on with and without those who do not read.
+// What is published with and without those who do not read: three times what the buffers of a socket take.
 const (
-	slowMessages = 1500
+	slowMessages = 1000
 	slowEvery    = 2 * time.Millisecond
-	slowSize     = 4 << 10
+	slowSize     = 16 << 10
 	slowClients  = 50
-	fastClients  = 20
+	fastClients  = 10
 )
 
 // TestServeSlowSubscribers: subscribers who do not read are cut off. The others do not notice, and the server's memory
