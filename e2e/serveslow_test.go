@@ -3,7 +3,6 @@ package e2e
 import (
 	"context"
 	"fmt"
-	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -39,15 +38,7 @@ func TestServeSlowSubscribers(t *testing.T) {
 
 	slow := make([]*websocket.Conn, slowClients)
 	for i := range slow {
-		// A small window, so that little is on its way.
-		dialer := websocket.Dialer{DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-			c, err := new(net.Dialer).DialContext(ctx, network, addr)
-			if err == nil {
-				err = c.(*net.TCPConn).SetReadBuffer(4 << 10)
-			}
-			return c, err
-		}}
-		c, _, err := dialer.Dial(ctx, "ws://"+addr+"/topics/load", nil)
+		c, _, err := new(websocket.Dialer).Dial(ctx, "ws://"+addr+"/topics/load", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -69,7 +60,6 @@ func TestServeSlowSubscribers(t *testing.T) {
 	// Those who begin to read now find that they were too slow.
 	var readers sync.WaitGroup
 	for i, c := range slow {
-		c.NetConn().(*net.TCPConn).SetReadBuffer(1 << 20) // to be done soon
 		readers.Go(func() {
 			received, err := 0, error(nil)
 			for ; err == nil; received++ {
