@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"runtime/pprof"
 	"slices"
 	"strconv"
 	"sync"
@@ -84,9 +86,17 @@ func (s *soak) phase(ctx context.Context, length time.Duration) error {
 		return context.Cause(ctx)
 	case <-ctx.Done():
 	case <-time.After(patience):
+		s.explain()
 		fail(errors.New("some clients have not had the last message"))
 	}
 	return context.Cause(ctx)
+}
+
+// explain writes down where we and the server stand, when it does not go on.
+func (s *soak) explain() {
+	pprof.Lookup("goroutine").WriteTo(os.Stderr, 1)
+	theirs, err := s.server.get("/debug/pprof/goroutine?debug=1")
+	fmt.Fprintf(os.Stderr, "the server: %s\n%v\n", theirs, err)
 }
 
 // client is one of the clients, for the whole phase.

@@ -69,7 +69,7 @@ func (s *soak) fault(stream feed.Stream, f *feed.Follower, events bool) error {
 // untilEnd reads until the server has ended the connection, which it has to do soon. What it still sends counts.
 func (s *soak) untilEnd(stream feed.Stream, f *feed.Follower) error {
 	defer stream.Cut()
-	impatient := time.AfterFunc(patience, stream.Cut)
+	impatient := time.AfterFunc(patience/2, stream.Cut)
 	for {
 		m, err := stream.Next()
 		if err != nil {
