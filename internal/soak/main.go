@@ -44,6 +44,9 @@ func run(ctx context.Context, duration time.Duration, clients int, binary string
 	}
 	defer server.kill()
 	s := newSoak(server, clients)
+	if err := s.press.fill(); err != nil { // so that all histories are as large as they get
+		return err
+	}
 	if err := s.phase(ctx, duration/4); err != nil {
 		return fmt.Errorf("first phase: %w", err)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -42,29 +43,42 @@ func newPress(addr string) *press {
 		client: http.Client{Timeout: patience, Transport: &http.Transport{MaxIdleConnsPerHost: publishers}}}
 }
 
-// run publishes on all topics, again and again, until ctx ends.
-func (p *press) run(ctx context.Context) error {
-	errs := make(chan error, publishers)
-	for i := range publishers {
-		go func() { errs <- p.runOne(ctx, i) }()
-	}
-	var err error
-	for range publishers {
-		if e := <-errs; e != nil {
-			err = e
+// fill publishes as much on all topics as the server keeps.
+func (p *press) fill() error {
+	return each(func(topics []string) error {
+		for n := range kept * len(topics) {
+			if err := p.publish(topics[n%len(topics)]); err != nil {
+				return err
+			}
 		}
-	}
-	return err
+		return nil
+	})
 }
 
-func (p *press) runOne(ctx context.Context, i int) error {
-	var topics []string
-	for g := i; g < groups; g += publishers {
-		topics = append(topics, groupTopics(g)...)
+// run publishes on all topics, again and again, until ctx ends.
+func (p *press) run(ctx context.Context) error {
+	return each(func(topics []string) error { return p.runOne(ctx, topics) })
+}
+
+// each has each publisher do something with its topics, and returns an error if there is one.
+func each(do func(topics []string) error) error {
+	var group sync.WaitGroup
+	errs := make([]error, publishers)
+	for i := range publishers {
+		var topics []string
+		for g := i; g < groups; g += publishers {
+			topics = append(topics, groupTopics(g)...)
+		}
+		if i == 0 {
+			topics = append(topics, everyone)
+		}
+		group.Go(func() { errs[i] = do(topics) })
 	}
-	if i == 0 {
-		topics = append(topics, everyone)
-	}
+	group.Wait()
+	return errors.Join(errs...)
+}
+
+func (p *press) runOne(ctx context.Context, topics []string) error {
 	tick := time.NewTicker(pause / time.Duration(len(topics)))
 	defer tick.Stop()
 	for n := 0; ; n++ {

@@ -19,10 +19,8 @@ import (
 )
 
 const (
-	key = "soak"
-	// kept is how many messages of a topic the server keeps: enough for whoever comes back, and so few that the first
-	// phase fills all histories.
-	kept       = 60
+	key        = "soak"
+	kept       = 60 // messages of a topic that the server keeps: enough for whoever comes back
 	settleTime = 3 * time.Second
 	patience   = 30 * time.Second
 )
