@@ -10,7 +10,7 @@ import (
 const (
 	spareGoroutines  = 10      // of net/http for the listener, our own requests for metrics
 	spareDescriptors = 10      // the same
-	spareHeap        = 4 << 20 // bytes: pools, maps that do not shrink
+	spareHeap        = 2 << 20 // bytes: pools, maps that do not shrink
 )
 
 // total adds up connections.
