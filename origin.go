@@ -54,6 +54,16 @@ func checkOrigin(origins []string, host string, patterns []string) *HandshakeErr
 			"else the server has to list the origin", quote(trimOWS(origins[0])), quote(host))
 }
 
+// CheckOrigin decides whether the page that r comes from may connect, as an [Upgrader] whose Origins are patterns does.
+// It is for servers whose list changes while they run, which set Upgrader.CheckOrigin, and for requests that are no
+// handshake. The error is nil, or a [*HandshakeError] that says why not.
+func CheckOrigin(r *http.Request, patterns []string) error {
+	if err := checkOrigin(r.Header.Values("Origin"), r.Host, patterns); err != nil {
+		return err
+	}
+	return nil
+}
+
 // soleOrigin returns what all origins say. RFC 6454, section 7.3: a request has one Origin field. Equal ones do no
 // harm; from different ones we could only guess, and the guess of a proxy could be another.
 func soleOrigin(origins []string) (origin, *HandshakeError) {

@@ -26,14 +26,17 @@ func newKeyring(keys []string) (keyring, error) {
 	return ring, nil
 }
 
-// has reports whether key is on the ring. It looks at all keys, whichever it is.
-func (ring keyring) has(key string) bool {
+// find returns a name for key if it is on the ring, "" if not. It looks at all keys, whichever it is.
+func (ring keyring) find(key string) (name string) {
 	sum := sha256.Sum256([]byte(key))
 	found := 0
 	for i := range ring {
-		found |= subtle.ConstantTimeCompare(sum[:], ring[i][:])
+		found = subtle.ConstantTimeSelect(subtle.ConstantTimeCompare(sum[:], ring[i][:]), i+1, found)
 	}
-	return found == 1
+	if found == 0 {
+		return ""
+	}
+	return fmt.Sprintf("publish key %d", found)
 }
 
 // CheckKey refuses a key that no publisher could send: white space at the ends of a header field is not part of it.
@@ -48,8 +51,8 @@ func CheckKey(key string) error {
 	return nil
 }
 
-// nickname returns a name for a secret that does not show it: for counting by.
-func nickname(secret string) string {
-	sum := sha256.Sum256([]byte(secret))
+// nickname returns a name for a token, which is far too long to be found by trying: for logs, and for counting by.
+func nickname(token string) string {
+	sum := sha256.Sum256([]byte(token))
 	return hex.EncodeToString(sum[:8])
 }

@@ -40,6 +40,11 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
+// negative reports whether there is a limit that makes no sense.
+func (l Limits) negative() bool {
+	return min(int64(min(l.Connections, l.ConnectionsPerIP, l.Handshakes, l.Topics, l.Message, l.PublishRate)), l.Queue) < 0
+}
+
 // tooManyTopics is the refusal for n topics where fewer are allowed, nil if they are not too many.
 func (l Limits) tooManyTopics(n int) *Refusal {
 	if n <= l.Topics {

@@ -158,7 +158,7 @@ func TestWrongTokens(t *testing.T) {
 		{"EdDSA where there are secrets only", onlySecret, ed(t, private, good()), "algorithm", `with EdDSA, and this server has no key of that kind; it takes HS256`},
 		{"HS256 where there are public keys only", onlyKey, confused, "algorithm", `with HS256, and this server has no key of that kind; it takes EdDSA`},
 		{"a key of nobody", &Verifier{}, hs(t, good()), "algorithm", `it takes no tokens at all`},
-		{"a short signature", both, header + "." + payload + "." + signature[:41] + "A", "malformed", `signature that is not base64url`},
+		{"a short signature", both, header + "." + payload + "." + signature[:41], "malformed", `signature that is not base64url: it is cut off`},
 		{"a signature of 3 bytes", both, header + "." + payload + ".AAAA", "signature", `has a signature of 3 bytes; those of HS256 have 32`},
 		{"the signature of the other algorithm", both, edParts[0] + "." + edParts[1] + "." + signature, "signature", `32 bytes; those of EdDSA have 64`},
 		{"another secret", &Verifier{Secrets: [][]byte{otherSecret}}, hs(t, good()), "signature", `wrong signature`},
@@ -240,7 +240,7 @@ func TestTimesAreBounds(t *testing.T) {
 // TestClaimsInOtherForms that are just as good.
 func TestClaimsInOtherForms(t *testing.T) {
 	for payload, want := range map[string]Claims{
-		`{"sub":"a"}`: {Sub: []string{"a"}},
+		`{"sub":"a"}`:                                        {Sub: []string{"a"}},
 		` { "sub" : [ "a" , "b" ] } `:                        {Sub: []string{"a", "b"}},
 		`{"pub":[],"sub":"a","x":{"sub":7},"aud":["y"]}`:     {Sub: []string{"a"}, Pub: []string{}},
 		`{"pub":"c","exp":1790000000.5,"iss":"somebody"}`:    {Pub: []string{"c"}, Expires: time.Unix(1790000000, 5e8)},
