@@ -74,10 +74,11 @@ type serveOptions struct {
 	authURL                  string
 	public, origins, proxies listFlag
 
-	history notify.HistoryConfig
-	latest  listFlag
-	limits  notify.Limits
-	noFlate bool
+	history        notify.HistoryConfig
+	latest         listFlag
+	limits         notify.Limits // without the sizes
+	message, queue int64
+	noFlate        bool
 
 	cert, certKey string
 	drain         time.Duration
@@ -116,12 +117,12 @@ func declareServe(fs *flag.FlagSet) *serveOptions {
 	fs.Var((*sizeFlag)(&o.history.TotalBytes), "history-total", "keep at most `SIZE` of all topics together; 0: no limit")
 	fs.Var(&o.latest, "latest", "of topics of this `PATTERN` only the newest message waits for a slow subscriber; may be\n"+
 		"given several times")
-	declareLimits(fs, &o.limits)
+	declareLimits(fs, o)
 	fs.BoolVar(&o.noFlate, "no-deflate", false, "send no compressed messages (permessage-deflate)")
 
 	fs.StringVar(&o.cert, "tls-cert", "", "serve TLS on --addr with the certificates in `FILE` (PEM); it is read again when it changes")
 	fs.StringVar(&o.certKey, "tls-key", "", "the private key of --tls-cert, in `FILE`")
-	fs.DurationVar(&o.drain, "drain", notify.DefaultDrain, "over how much `TIME` to spread the goodbyes when told to stop")
+	fs.DurationVar(&o.drain, "drain", notify.DefaultDrainTime, "over how much `TIME` to spread the goodbyes when told to stop")
 	fs.StringVar(&o.log, "log", "text", "log as `FORMAT` on standard error: text or json")
 	fs.StringVar(&o.logLevel, "log-level", "info", "log what is at least as grave as `LEVEL`: debug, info, warn or error")
 
@@ -131,15 +132,16 @@ func declareServe(fs *flag.FlagSet) *serveOptions {
 }
 
 // declareLimits declares the flags of notify.Limits.
-func declareLimits(fs *flag.FlagSet, l *notify.Limits) {
+func declareLimits(fs *flag.FlagSet, o *serveOptions) {
+	l := &o.limits
 	fs.IntVar(&l.Connections, "max-connections", 0, "have at most `N` subscribers; 0: no limit")
 	fs.IntVar(&l.ConnectionsPerIP, "max-connections-per-ip", 0, "have at most `N` subscribers from one address (of IPv6: one /64); 0: no limit")
 	fs.IntVar(&l.Handshakes, "max-handshakes", 0, "let at most `N` subscribers in per second; 0: no limit")
 	fs.IntVar(&l.Topics, "max-topics", notify.DefaultTopics, "let a connection have at most `N` topics and patterns")
-	l.Message, l.Queue = notify.DefaultMessage, notify.DefaultQueue
-	fs.Var((*sizeFlag)(&l.Message), "max-message", "take messages of at most `SIZE`")
+	o.message, o.queue = notify.DefaultMessage, notify.DefaultQueue
+	fs.Var((*sizeFlag)(&o.message), "max-message", "take messages of at most `SIZE`")
 	fs.IntVar(&l.PublishRate, "max-publish-rate", 0, "take at most `N` messages per second of one publisher; 0: no limit")
-	fs.Var((*sizeFlag)(&l.Queue), "queue-bytes", "let at most `SIZE` wait for a slow subscriber")
+	fs.Var((*sizeFlag)(&o.queue), "queue-bytes", "let at most `SIZE` wait for a slow subscriber")
 }
 
 // A service is the notification server while it runs.

@@ -140,20 +140,20 @@ func (o *serveOptions) checkNumbers() error {
 		"history-messages": o.history.Messages, "max-connections": o.limits.Connections,
 		"max-connections-per-ip": o.limits.ConnectionsPerIP, "max-handshakes": o.limits.Handshakes,
 		"max-publish-rate": o.limits.PublishRate, "max-topics": o.limits.Topics - 1,
-		"max-message": clamp(o.limits.Message - 1), "queue-bytes": clamp(o.limits.Queue - 1),
+		"max-message": int(min(o.message, 1)) - 1, "queue-bytes": int(min(o.queue, 1)) - 1,
 	} {
 		if n < 0 {
 			return fmt.Errorf("--%s is too small", flag)
 		}
+	}
+	if max(o.message, o.queue) > math.MaxInt32 {
+		return errors.New("--max-message and --queue-bytes have to be less than 2GiB")
 	}
 	if o.drain < 0 || o.history.Age < 0 {
 		return errors.New("--drain and --history-age cannot be negative")
 	}
 	return nil
 }
-
-// clamp makes an int of n that has the same sign.
-func clamp(n int64) int { return int(max(-1, min(n, math.MaxInt32))) }
 
 func (o *serveOptions) checkRest() error {
 	switch {
@@ -178,6 +178,7 @@ func (o *serveOptions) config() (notify.Config, error) {
 	if o.drain == 0 {
 		cfg.DrainTime = -1 // where 0 stands for the default
 	}
+	cfg.Limits.Message, cfg.Limits.Queue = int(o.message), int(o.queue)
 	var err error
 	if cfg.TrustedProxies, err = o.trustedProxies(); err != nil {
 		return cfg, err
@@ -253,4 +254,3 @@ func readKeys(file []byte) (keys []string, err error) {
 	}
 	return keys, nil
 }
-

@@ -110,7 +110,7 @@ const (
 
 // load collects the values, the strongest first, and judges them.
 func (s sources) load() (*serveOptions, *settings, error) {
-	set := &settings{fs: serveVerb.flagSet(), from: make(map[string]string)}
+	set := &settings{fs: verb{name: "serve"}.flagSet(), from: make(map[string]string)}
 	opt := declareServe(set.fs)
 	for _, name := range slices.Sorted(maps.Keys(s.given)) {
 		for _, value := range s.given[name] {

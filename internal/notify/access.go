@@ -76,16 +76,17 @@ type Refusal struct {
 func (r *Refusal) Error() string { return r.Reason }
 
 // refuse answers with the reason of err, which is a *Refusal unless something is wrong with the server itself.
-func refuse(w http.ResponseWriter, err error) {
-	var r *Refusal
-	if !errors.As(err, &r) {
-		answerError(w, http.StatusInternalServerError, "the server has failed")
-		return
+func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	var refusal *Refusal
+	if !errors.As(err, &refusal) {
+		refusal = &Refusal{Status: http.StatusInternalServerError, Code: "failure", Reason: "the server has failed"}
+		s.gate.log.Error("a request failed", "path", r.URL.Path, "error", err)
 	}
-	for name, values := range r.Header {
+	s.gate.refused(r, refusal)
+	for name, values := range refusal.Header {
 		w.Header()[name] = values
 	}
-	answerError(w, r.Status, r.Reason)
+	answerError(w, refusal.Status, refusal.Reason)
 }
 
 // unauthorized is the refusal for somebody whose token is missing or wrong. RFC 6750, section 3: the scheme's error is

@@ -84,6 +84,9 @@ func (r *rules) open() bool { return r.tokens.Empty() && r.forward == nil }
 
 func newGate(cfg Config, m *meters) (*gate, error) {
 	g := &gate{dev: cfg.Dev, log: cfg.Log, meters: m}
+	if g.log == nil {
+		g.log = slog.New(slog.DiscardHandler)
+	}
 	return g, g.replace(cfg)
 }
 
@@ -253,6 +256,13 @@ func (g *gate) publisherAccess(req *http.Request, topics []string) (*Access, *Re
 		return nil, refusal
 	}
 	return r.identify(req, secret, "publish", topics)
+}
+
+// refused counts a refusal and logs it: without the query, in which there may be a token.
+func (g *gate) refused(r *http.Request, refusal *Refusal) {
+	g.meters.refused(refusal.Code)
+	g.log.Info("refused", "reason", refusal.Code, "status", refusal.Status, "client", g.client(r), "method", r.Method,
+		"path", r.URL.Path, "why", refusal.Reason)
 }
 
 // mayPublishNow counts a message of the publisher who against its rate. The error is a *Refusal.

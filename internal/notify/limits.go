@@ -14,9 +14,9 @@ type Limits struct {
 	ConnectionsPerIP int   // of them from one address (of IPv6: one /64)
 	Handshakes       int   // new connections per second
 	Topics           int   // patterns that a connection may have, and topics of one publication; 0: DefaultTopics
-	Message          int64 // bytes of a message; 0: DefaultMessage
+	Message          int   // bytes of a message; 0: DefaultMessage
 	PublishRate      int   // messages per second of one publisher
-	Queue            int64 // bytes that may wait for one subscriber; 0: DefaultQueue. Fixed while the server runs
+	Queue            int   // bytes that may wait for one subscriber; 0: DefaultQueue. Fixed while the server runs
 }
 
 // What limits are if nothing else is said.
@@ -42,7 +42,7 @@ func (l Limits) withDefaults() Limits {
 
 // negative reports whether there is a limit that makes no sense.
 func (l Limits) negative() bool {
-	return min(int64(min(l.Connections, l.ConnectionsPerIP, l.Handshakes, l.Topics, l.PublishRate)), l.Message, l.Queue) < 0
+	return min(l.Connections, l.ConnectionsPerIP, l.Handshakes, l.Topics, l.Message, l.PublishRate, l.Queue) < 0
 }
 
 // tooManyTopics is the refusal for n topics where fewer are allowed, nil if they are not too many.

@@ -1,14 +1,11 @@
 package notify
 
 import (
-	"crypto/sha256"
-	"crypto/subtle"
 	"errors"
 	"fmt"
 	"io"
 	"mime"
 	"net/http"
-	"strings"
 
 	"hawser.example/websocket"
 )
@@ -21,22 +18,26 @@ type published struct {
 
 // publish sends the request's body to the subscribers of topic.
 func (s *Server) publish(w http.ResponseWriter, r *http.Request, topic string) {
-	if refusal := s.authorize(r); refusal != "" {
-		w.Header().Set("WWW-Authenticate", "Bearer")
-		answerError(w, http.StatusUnauthorized, refusal)
+	access, err := s.gate.publisher(r, []string{topic})
+	if err == nil {
+		err = s.gate.mayPublishNow(access.Subject)
+	}
+	if err != nil {
+		s.refuse(w, r, err)
 		return
 	}
+	maxBody := s.gate.limits().Message
 	// A client that asks first is spared sending it. One that does not is read up to the limit: a refusal while it
 	// still sends would be lost in a reset.
-	if r.ContentLength > maxBody && r.Header.Get("Expect") != "" {
-		answerTooLarge(w)
+	if r.ContentLength > int64(maxBody) && r.Header.Get("Expect") != "" {
+		s.refuse(w, r, s.gate.limits().tooLarge())
 		return
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(maxBody)))
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		answerTooLarge(w)
+		s.refuse(w, r, s.gate.limits().tooLarge())
 		return
 	case err != nil:
 		answerError(w, http.StatusBadRequest, "the body did not arrive whole, or not in time")
@@ -55,10 +56,6 @@ func (s *Server) publish(w http.ResponseWriter, r *http.Request, topic string) {
 	}
 }
 
-func answerTooLarge(w http.ResponseWriter) {
-	answerError(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes", maxBody))
-}
-
 // messageType decides between text and binary.
 func messageType(r *http.Request) websocket.MessageType {
 	t, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")) // a mistake in the parameters does not change the type
@@ -68,22 +65,3 @@ func messageType(r *http.Request) websocket.MessageType {
 	return websocket.TextMessage
 }
 
-// authorize returns what is wrong with the publisher's key, "" if nothing is.
-func (s *Server) authorize(r *http.Request) (refusal string) {
-	if s.dev {
-		return ""
-	}
-	values := r.Header.Values("Authorization")
-	if len(values) == 0 {
-		return "publishing needs the key: send the header Authorization: Bearer KEY"
-	}
-	scheme, key, _ := strings.Cut(values[0], " ")
-	if len(values) > 1 || !strings.EqualFold(scheme, "Bearer") {
-		return "the Authorization header has to be Bearer KEY"
-	}
-	sum := sha256.Sum256([]byte(strings.TrimSpace(key)))
-	if subtle.ConstantTimeCompare(sum[:], s.keySum[:]) != 1 {
-		return "the key is wrong"
-	}
-	return ""
-}

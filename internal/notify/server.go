@@ -3,15 +3,17 @@ package notify
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"log/slog"
 	"net/http"
+	"net/netip"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"hawser.example/websocket"
+	"hawser.example/websocket/internal/token"
 )
 
 const (
@@ -19,25 +21,48 @@ const (
 	maxFromClient = 64 << 10 // bytes of a message from a subscriber, all of which are thrown away
 	maxTopic      = 255      // bytes of a topic's name
 
-	// DrainTime is over which time Shutdown spreads its goodbyes.
-	DrainTime = 3 * time.Second
-
 	shuttingDown = "the server is shutting down; try again later"
 )
 
 // Config is what a Server is told.
 type Config struct {
-	PublishKey string   // what publishers send as a bearer token; with Dev it is not asked for
-	Origins    []string // web origins that may subscribe besides the server's own; see websocket.Upgrader
-	Dev        bool     // for a first try: loopback only, no key, with a page at /
+	PublishKeys []string
+	Origins     []string
+	Dev         bool
 
-	NoCompression bool // do not agree to permessage-deflate
+	History          HistoryConfig
+	Latest           []string
+	JWT              token.Verifier
+	AuthURL          string
+	Public           []string
+	Limits           Limits
+	TrustedProxies   []netip.Prefix
+	Log              *slog.Logger
+	DrainTime        time.Duration
+	PublishElsewhere bool
+	NoCompression    bool
 }
+
+// HistoryConfig is a stand-in.
+type HistoryConfig struct {
+	Messages          int
+	Age               time.Duration
+	Bytes, TotalBytes int64
+}
+
+const (
+	DefaultHistoryMessages = 100
+	DefaultHistoryAge      = 5 * time.Minute
+	DefaultHistoryBytes    = 1 << 20
+	DefaultHistoryTotal    = 64 << 20
+	DefaultDrainTime       = 5 * time.Second
+)
 
 // A Server is an http.Handler. Any number of goroutines may use it.
 type Server struct {
-	keySum   [sha256.Size]byte // of the publish key: sums are compared, so that time tells nothing about the length either
 	dev      bool
+	gate     *gate
+	meters   *meters
 	epoch    string // names this run of the server: its numbers begin at 1
 	handler  http.Handler
 	upgrader websocket.Upgrader
@@ -45,29 +70,34 @@ type Server struct {
 	closing  atomic.Bool // Shutdown was called
 }
 
-// NewServer returns a Server. Config.PublishKey must not be empty unless Config.Dev is set.
-func NewServer(cfg Config) *Server {
-	if cfg.PublishKey == "" && !cfg.Dev {
-		panic("notify: a Server without a publish key that is not for development")
+// NewServer returns a Server.
+func NewServer(cfg Config) (*Server, error) {
+	s := &Server{dev: cfg.Dev, epoch: newEpoch(), meters: newMeters(), hub: websocket.Hub{DrainTime: cfg.DrainTime}}
+	var err error
+	if s.gate, err = newGate(cfg, s.meters); err != nil {
+		return nil, err
 	}
-	s := &Server{
-		keySum:   sha256.Sum256([]byte(cfg.PublishKey)),
-		dev:      cfg.Dev,
-		epoch:    newEpoch(),
-		upgrader: websocket.Upgrader{Origins: cfg.Origins, ReadLimit: maxFromClient},
-		hub:      websocket.Hub{DrainTime: DrainTime},
-	}
+	s.upgrader.ReadLimit = maxFromClient
+	s.upgrader.CheckOrigin = func(*http.Request) bool { return true }
 	s.upgrader.Error = refuseUpgrade
 	if !cfg.NoCompression {
 		s.upgrader.Compression = compression
 	}
 	s.handler = http.HandlerFunc(s.route)
 	if cfg.Dev {
-		s.upgrader.CheckOrigin = fromLoopback
 		s.handler = loopbackOnly(s.handler)
 	}
-	return s
+	return s, nil
 }
+
+// Reload is a stand-in.
+func (s *Server) Reload(cfg Config) error { return s.gate.replace(cfg) }
+
+// Reloaded is a stand-in.
+func (s *Server) Reloaded(done bool) { s.meters.reloaded(done) }
+
+// PublishHandler is a stand-in.
+func (s *Server) PublishHandler() http.Handler { return s }
 
 // compression is for a server that broadcasts: a message is compressed once for all, which takes no context, and
 // nothing is kept for any connection.
@@ -106,6 +136,7 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 	topic, isTopic := strings.CutPrefix(r.URL.Path, "/topics/")
 	file, isPage := pageFiles[r.URL.Path]
 	switch {
+	case s.serveHealth(w, r):
 	case isTopic:
 		s.serveTopic(w, r, topic)
 	case isPage && s.dev:
