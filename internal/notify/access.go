@@ -25,7 +25,7 @@ func (a *Access) MaySubscribe(pattern string) error {
 	if covered(a.Sub, pattern) {
 		return nil
 	}
-	return forbidden("subscribe to", pattern, a.Sub)
+	return forbidden("subscribing to", pattern, a.Sub)
 }
 
 // MayPublish returns nil, or a *Refusal if topic may not be published on.
@@ -33,7 +33,7 @@ func (a *Access) MayPublish(topic string) error {
 	if covered(a.Pub, topic) {
 		return nil
 	}
-	return forbidden("publish on", topic, a.Pub)
+	return forbidden("publishing on", topic, a.Pub)
 }
 
 // covered reports whether one of patterns covers pattern, which may be the name of a topic.
@@ -54,9 +54,9 @@ func mayAll(names []string, may func(string) error) error {
 // forbidden is the refusal for somebody who is known and may not do this. What is allowed is no secret: it stands in
 // the token.
 func forbidden(what, pattern string, allowed []string) *Refusal {
-	reason := fmt.Sprintf("the token does not allow to %s %q: it allows %q", what, pattern, allowed)
+	reason := fmt.Sprintf("%s %q is not allowed; allowed is %.400s", what, pattern, fmt.Sprintf("%q", allowed))
 	if len(allowed) == 0 {
-		reason = fmt.Sprintf("the token does not allow to %s %q, nor to %s anything else", what, pattern, what)
+		reason = fmt.Sprintf("%s %q is not allowed, nor is %[1]s anything else", what, pattern)
 	}
 	return &Refusal{
 		Status: http.StatusForbidden, Code: "forbidden", Reason: reason,
@@ -93,8 +93,7 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 // given only to those who have sent a token.
 func unauthorized(code, format string, args ...any) *Refusal {
 	challenge := `Bearer error="invalid_token"`
-	switch code {
-	case "no_token", "no_key":
+	if code == "no_token" {
 		challenge = "Bearer"
 	}
 	return &Refusal{

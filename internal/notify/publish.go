@@ -64,4 +64,3 @@ func messageType(r *http.Request) websocket.MessageType {
 	}
 	return websocket.TextMessage
 }
-
