@@ -178,7 +178,7 @@ func (o *serveOptions) config() (notify.Config, error) {
 	if o.drain == 0 {
 		cfg.DrainTime = -1 // where 0 stands for the default
 	}
-	cfg.Limits.Message, cfg.Limits.Queue = int(o.message), int(o.queue)
+	cfg.Limits.Message, cfg.Limits.Queue = int(o.message), o.queue
 	var err error
 	if cfg.TrustedProxies, err = o.trustedProxies(); err != nil {
 		return cfg, err

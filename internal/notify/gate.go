@@ -82,12 +82,13 @@ func newRules(cfg Config) (*rules, error) {
 // open reports whether everybody may subscribe to everything.
 func (r *rules) open() bool { return r.tokens.Empty() && r.forward == nil }
 
-func newGate(cfg Config, m *meters) (*gate, error) {
-	g := &gate{dev: cfg.Dev, log: cfg.Log, meters: m}
+// configure makes the gate ready for use.
+func (g *gate) configure(cfg Config, m *meters) error {
+	g.dev, g.log, g.meters = cfg.Dev, cfg.Log, m
 	if g.log == nil {
 		g.log = slog.New(slog.DiscardHandler)
 	}
-	return g, g.replace(cfg)
+	return g.replace(cfg)
 }
 
 // replace makes the gate go by cfg from now on. If there is an error everything stays as it was.
@@ -196,9 +197,9 @@ func (r *rules) openTo() []string {
 	return r.public
 }
 
-// allPublic reports whether there are patterns, and none of them needs a token.
+// allPublic reports whether none of patterns needs a token. If there are none it is whether there are topics that do not.
 func (r *rules) allPublic(patterns []string) bool {
-	return len(patterns) > 0 && !slices.ContainsFunc(patterns, func(p string) bool { return !covered(r.public, p) })
+	return len(r.public) > 0 && !slices.ContainsFunc(patterns, func(p string) bool { return !covered(r.public, p) })
 }
 
 // secretName is what somebody has to send, in the words of a refusal.

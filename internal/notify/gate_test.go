@@ -56,8 +56,7 @@ func TestWrongTokensAreToldWhy(t *testing.T) {
 	payload, signature, _ := strings.Cut(rest, ".")
 	foreign, _ := token.SignHS256(otherSecret, token.Claims{Sub: []string{"a"}})
 	otherKey, _ := token.SignEdDSA(ed25519.NewKeyFromSeed(slices.Repeat([]byte{2}, ed25519.SeedSize)), token.Claims{Sub: []string{"a"}})
-	b64 := strings.NewReplacer("+", "-", "/", "_", "=", "")
-	none := b64.Replace("eyJhbGciOiJub25lIn0") + "." + payload + "." + signature
+	none := "eyJhbGciOiJub25lIn0." + payload + "." + signature
 	rs256 := "eyJhbGciOiJSUzI1NiJ9." + payload + "." + signature
 	bearer := func(s string) *http.Request { return carrying("", "Bearer "+s) }
 	seen := make(map[string]string)
@@ -157,7 +156,8 @@ func TestWhoMaySubscribe(t *testing.T) {
 		{"a public pattern", withTokens, carrying(""), "open.>", "open.>", "", 0},
 		{"a public topic and another", withTokens, carrying(""), "open.x a", "", "", 401},
 		{"a public topic with a wrong token", withTokens, carrying("token=x.y.z"), "open.x", "", "", 401},
-		{"no topic and no token", withTokens, carrying(""), "", "", "", 401},
+		{"no topic and no token", withTokens, carrying(""), "", "open.>", "", 0},
+		{"no topic, no token, and none is public", Config{JWT: withTokens.JWT}, carrying(""), "", "", "", 401},
 		{"no topic and a token", withTokens, carrying("token=" + toA), "", "a open.>", "b", 0},
 		{"a publisher among tokens", withTokens, carrying("", "Bearer sesame"), "", "open.>", ">", 0},
 		{"a publisher who subscribes", withTokens, carrying("", "Bearer sesame"), "a", "", "", 403},
@@ -257,7 +257,7 @@ func TestGateRefusesAConfiguration(t *testing.T) {
 		"a negative limit":      {PublishKeys: []string{"a"}, Limits: Limits{Queue: -1}},
 		"a URL that is no such": {AuthURL: "x"},
 	} {
-		if _, err := newGate(cfg, newMeters()); err == nil {
+		if err := new(gate).configure(cfg, newMeters()); err == nil {
 			t.Errorf("%s: a new gate takes it", name)
 		}
 		if err := g.replace(cfg); err == nil {
@@ -307,8 +307,10 @@ func TestRefusalsAreLoggedWithoutSecrets(t *testing.T) {
 	var log bytes.Buffer
 	cfg := withTokens
 	cfg.Log = slog.New(slog.NewTextHandler(&log, nil))
-	s := &Server{gate: testGate(t, cfg)}
-	s.gate.meters = newMeters()
+	s := &Server{}
+	if err := s.gate.configure(cfg, newMeters()); err != nil {
+		t.Fatal(err)
+	}
 	foreign, _ := token.SignHS256(otherSecret, token.Claims{Sub: []string{"a"}})
 	for _, r := range []*http.Request{carrying("token=" + foreign), carrying("", "Bearer "+foreign), carrying("", "Bearer wrong-key")} {
 		_, err := s.gate.subscriber(r, []string{"a"})

@@ -42,7 +42,7 @@ func (l Limits) withDefaults() Limits {
 
 // negative reports whether there is a limit that makes no sense.
 func (l Limits) negative() bool {
-	return min(l.Connections, l.ConnectionsPerIP, l.Handshakes, l.Topics, l.Message, l.PublishRate, l.Queue) < 0
+	return min(l.Connections, l.ConnectionsPerIP, l.Handshakes, l.Topics, l.Message, l.PublishRate) < 0 || l.Queue < 0
 }
 
 // tooManyTopics is the refusal for n topics where fewer are allowed, nil if they are not too many.

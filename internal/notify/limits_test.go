@@ -36,8 +36,8 @@ func testGate(t *testing.T, cfg Config) *gate {
 	if cfg.PublishKeys == nil && cfg.JWT.Empty() && cfg.AuthURL == "" && !cfg.Dev {
 		cfg.PublishKeys = []string{"sesame"}
 	}
-	g, err := newGate(cfg, newMeters())
-	if err != nil {
+	g := &gate{}
+	if err := g.configure(cfg, newMeters()); err != nil {
 		t.Fatal(err)
 	}
 	return g

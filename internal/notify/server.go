@@ -61,7 +61,7 @@ const (
 // A Server is an http.Handler. Any number of goroutines may use it.
 type Server struct {
 	dev      bool
-	gate     *gate
+	gate     gate
 	meters   *meters
 	epoch    string // names this run of the server: its numbers begin at 1
 	handler  http.Handler
@@ -73,8 +73,7 @@ type Server struct {
 // NewServer returns a Server.
 func NewServer(cfg Config) (*Server, error) {
 	s := &Server{dev: cfg.Dev, epoch: newEpoch(), meters: newMeters(), hub: websocket.Hub{DrainTime: cfg.DrainTime}}
-	var err error
-	if s.gate, err = newGate(cfg, s.meters); err != nil {
+	if err := s.gate.configure(cfg, s.meters); err != nil {
 		return nil, err
 	}
 	s.upgrader.ReadLimit = maxFromClient
