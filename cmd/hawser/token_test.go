@@ -104,4 +104,3 @@ func TestTokenRefuses(t *testing.T) {
 		t.Error("a private key without its public one is left")
 	}
 }
-
