@@ -62,6 +62,14 @@ type Hub struct {
 	Overflow  Overflow      // what happens then
 	DrainTime time.Duration // over which Shutdown spreads its goodbyes; 0: DefaultDrainTime; negative: none
 
+	// Goodbye, if set, returns the reason in the Close that Shutdown sends to c, such as when to come back. It runs on a
+	// goroutine of its own for each connection, and may write to c what shall come before the Close.
+	Goodbye func(c *Conn) (reason string)
+	// Sent, if set, is called whenever messages were given to the sockets of a part of the subscribers, with the time
+	// since the first of these messages was published. It runs on the goroutine that sends, which may be that of
+	// Publish, and must not call the Hub.
+	Sent func(since time.Duration)
+
 	mu     sync.Mutex
 	closed bool
 	seq    uint64
@@ -82,6 +90,7 @@ type HubStats struct {
 	Topics      int    // that have a subscriber
 	Published   uint64 // messages
 	Dropped     int64  // messages, counted for each subscriber that misses one
+	Queued      int64  // bytes that wait for subscribers, because their sockets did not take them
 }
 
 // Subscribe subscribes c to topics; those that it is subscribed to already stay. When the connection ends it is
@@ -136,7 +145,8 @@ func (h *Hub) Publish(topic string, t MessageType, p []byte) (Receipt, error) {
 	return h.PublishPrepared(topic, m)
 }
 
-// PublishPrepared is Publish for a message that is prepared already.
+// PublishPrepared is Publish for a message that is prepared already. One made by [NewLatestMessage] takes the place of
+// what it supersedes, wherever that waits.
 func (h *Hub) PublishPrepared(topic string, m *PreparedMessage) (Receipt, error) {
 	receipt, duties, err := h.enter(topic, m)
 	if err != nil {
@@ -169,8 +179,12 @@ func (h *Hub) enter(topic string, m *PreparedMessage) (r Receipt, duties [hubSha
 	}
 	h.seq++
 	r.Seq = h.seq
+	var now time.Time
+	if h.Sent != nil {
+		now = time.Now()
+	}
 	for i := range h.shards {
-		n, d := h.shards[i].enter(topic, m)
+		n, d := h.shards[i].enter(topic, m, now)
 		r.Subscribers += n
 		duties[i] = d
 	}
@@ -193,6 +207,9 @@ func (h *Hub) Stats() HubStats {
 		s := &h.shards[i]
 		s.mu.Lock()
 		stats.Subscribers += s.subscribers()
+		for c := range s.members {
+			stats.Queued += int64(c.queue.size()) + c.counters.unsent.Load()
+		}
 		for name := range s.topics {
 			topics[name] = struct{}{}
 		}
@@ -232,10 +249,19 @@ func (h *Hub) Shutdown(ctx context.Context) error {
 			}
 		}
 		if ctx.Err() == nil {
-			go c.CloseWith(CloseServiceRestart, drainMessage)
+			go h.goodbye(c)
 		}
 	}
 	return waitEnd(ctx, conns)
+}
+
+// goodbye closes c on behalf of Shutdown.
+func (h *Hub) goodbye(c *Conn) {
+	reason := drainMessage
+	if h.Goodbye != nil {
+		reason = h.Goodbye(c)
+	}
+	c.CloseWith(CloseServiceRestart, reason)
 }
 
 // waitEnd waits until conns have ended. When ctx ends first it cuts those that are left.

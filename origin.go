@@ -22,6 +22,15 @@ type origin struct {
 // have.
 var defaultPorts = map[string]string{"http": "80", "https": "443", "ws": "80", "wss": "443"}
 
+// CheckOrigin judges the origin of r as an [Upgrader] with these Origins does: for a request that is no handshake and
+// gives a page the same things, such as server-sent events. The error is a [*HandshakeError].
+func CheckOrigin(r *http.Request, origins []string) error {
+	if err := checkOrigin(r.Header.Values("Origin"), r.Host, origins); err != nil {
+		return err
+	}
+	return nil
+}
+
 // checkOrigin decides whether a request with these Origin fields may open a connection to host, the request's Host. It
 // may when
 //
@@ -52,16 +61,6 @@ func checkOrigin(origins []string, host string, patterns []string) *HandshakeErr
 		"the page's origin %s is neither the host %s nor an origin this server lists; "+
 			"if they ought to be equal, a proxy in front changes Host and must pass it on (nginx: proxy_set_header Host $http_host), "+
 			"else the server has to list the origin", quote(trimOWS(origins[0])), quote(host))
-}
-
-// CheckOrigin decides whether the page that r comes from may connect, as an [Upgrader] whose Origins are patterns does.
-// It is for servers whose list changes while they run, which set Upgrader.CheckOrigin, and for requests that are no
-// handshake. The error is nil, or a [*HandshakeError] that says why not.
-func CheckOrigin(r *http.Request, patterns []string) error {
-	if err := checkOrigin(r.Header.Values("Origin"), r.Host, patterns); err != nil {
-		return err
-	}
-	return nil
 }
 
 // soleOrigin returns what all origins say. RFC 6454, section 7.3: a request has one Origin field. Equal ones do no

@@ -18,9 +18,10 @@ func (c *Conn) sendShared(b sharedBatch, limit int, policy Overflow) (dropped in
 	}
 	if c.tryLock() {
 		if c.canPassThrough() {
-			c.passThrough(b)
+			dropped = c.passThrough(b)
 			c.unlockWrite()
-			return 0
+			c.counters.dropped.Add(int64(dropped))
+			return dropped
 		}
 		c.unlockWrite()
 	}
@@ -53,12 +54,12 @@ func (c *Conn) canPassThrough() bool {
 }
 
 // passThrough gives b to the socket. What it does not take of the frame that has begun becomes rest, the frames behind
-// that are queued. The write lock is held.
-func (c *Conn) passThrough(b sharedBatch) {
+// that are queued, except those that are superseded: they are dropped. The write lock is held.
+func (c *Conn) passThrough(b sharedBatch) (dropped int) {
 	n, err := c.wire.tryWrite(b.bytes)
 	if err != nil {
 		c.writeFailed(err)
-		return
+		return 0
 	}
 	for i, f := range b.frames {
 		c.noteShared(f)
@@ -66,12 +67,13 @@ func (c *Conn) passThrough(b sharedBatch) {
 		if n < len(f.frame) {
 			c.rest = f.frame[n:]
 			c.stuck = true
-			c.queue.requeue(b.frames[i+1:])
+			dropped = c.queue.requeue(b.frames[i+1:])
 			c.queued.Store(true)
-			return
+			return dropped
 		}
 		n -= len(f.frame)
 	}
+	return 0
 }
 
 // compressesOwn reports whether messages of a Hub are compressed for this connection alone, with its context. Then they
@@ -125,14 +127,34 @@ func (c *Conn) appendShared(dst []byte, f *preparedFrame, own bool) []byte {
 }
 
 // requeue puts messages in front of those that wait: they were published earlier. They were on their way already, so no
-// limit applies.
-func (q *writeQueue) requeue(frames []*preparedFrame) {
+// limit applies. It returns how many are dropped because they are superseded.
+func (q *writeQueue) requeue(frames []*preparedFrame) (dropped int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for _, f := range frames {
-		q.bytes += len(f.frame)
+	all := slices.Concat(frames, q.shared)
+	q.shared, q.bytes = nil, 0
+	for _, f := range all {
+		dropped += q.push(f)
 	}
-	q.shared = append(slices.Clone(frames), q.shared...)
+	return dropped
+}
+
+// push appends f to what waits and removes what it supersedes, of which it returns the number. mu is held.
+func (q *writeQueue) push(f *preparedFrame) (superseded int) {
+	if f.state != "" {
+		before := len(q.shared)
+		q.shared = slices.DeleteFunc(q.shared, func(old *preparedFrame) bool {
+			if old.state != f.state {
+				return false
+			}
+			q.bytes -= len(old.frame)
+			return true
+		})
+		superseded = before - len(q.shared)
+	}
+	q.shared = append(q.shared, f)
+	q.bytes += len(f.frame)
+	return superseded
 }
 
 // addShared queues messages. full says that the queue overflowed and the connection is to be closed; it takes nothing
@@ -144,8 +166,7 @@ func (q *writeQueue) addShared(frames []*preparedFrame, limit int, policy Overfl
 		return len(frames), false
 	}
 	for i, f := range frames {
-		q.shared = append(q.shared, f)
-		q.bytes += len(f.frame)
+		dropped += q.push(f)
 		if q.bytes <= limit || len(q.shared) == 1 {
 			continue
 		}

@@ -110,14 +110,13 @@ func (g *gate) limits() Limits { return g.rules.Load().limits }
 // checkOrigin refuses the connections of pages that may not connect. The error is a *Refusal.
 func (g *gate) checkOrigin(r *http.Request) error {
 	if g.dev {
-		return nil // loopbackOnly has looked at it
+		return nil // loopbackOnly has judged it
 	}
-	err := websocket.CheckOrigin(r, g.rules.Load().origins)
 	var wrong *websocket.HandshakeError
-	if errors.As(err, &wrong) {
+	if errors.As(websocket.CheckOrigin(r, g.rules.Load().origins), &wrong) {
 		return &Refusal{Status: wrong.Status, Code: "origin", Reason: wrong.Reason}
 	}
-	return err
+	return nil
 }
 
 // client returns the address of the client behind r.
@@ -159,10 +158,18 @@ func (g *gate) subscriber(r *http.Request, patterns []string) (*Access, error) {
 	if refusal != nil {
 		return nil, refusal
 	}
+	g.nameUnknown(access, r)
 	if err := mayAll(patterns, access.MaySubscribe); err != nil {
 		return nil, err
 	}
 	return access, nil
+}
+
+// nameUnknown names who has no other name after where he comes from.
+func (g *gate) nameUnknown(access *Access, r *http.Request) {
+	if access.Subject == "" {
+		access.Subject = g.client(r).String()
+	}
 }
 
 func (g *gate) subscriberAccess(req *http.Request, patterns []string) (*Access, *Refusal) {
@@ -235,9 +242,7 @@ func (g *gate) publisher(r *http.Request, topics []string) (*Access, error) {
 	if refusal != nil {
 		return nil, refusal
 	}
-	if access.Subject == "" {
-		access.Subject = g.client(r).String()
-	}
+	g.nameUnknown(access, r)
 	if err := mayAll(topics, access.MayPublish); err != nil {
 		return nil, err
 	}
@@ -259,10 +264,16 @@ func (g *gate) publisherAccess(req *http.Request, topics []string) (*Access, *Re
 	return r.identify(req, secret, "publish", topics)
 }
 
-// refused counts a refusal and logs it: without the query, in which there may be a token.
+// refused counts a refusal and logs it: without the query, in which there may be a token. Requests that nobody could have
+// answered otherwise, such as for a path that there is not, are noise on a public address.
 func (g *gate) refused(r *http.Request, refusal *Refusal) {
 	g.meters.refused(refusal.Code)
-	g.log.Info("refused", "reason", refusal.Code, "status", refusal.Status, "client", g.client(r), "method", r.Method,
+	level := slog.LevelDebug
+	switch refusal.Status {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		level = slog.LevelInfo
+	}
+	g.log.Log(r.Context(), level, "refused", "reason", refusal.Code, "status", refusal.Status, "client", g.client(r), "method", r.Method,
 		"path", r.URL.Path, "why", refusal.Reason)
 }
 

@@ -45,25 +45,6 @@ func (l Limits) negative() bool {
 	return min(l.Connections, l.ConnectionsPerIP, l.Handshakes, l.Topics, l.Message, l.PublishRate) < 0 || l.Queue < 0
 }
 
-// tooManyTopics is the refusal for n topics where fewer are allowed, nil if they are not too many.
-func (l Limits) tooManyTopics(n int) *Refusal {
-	if n <= l.Topics {
-		return nil
-	}
-	return &Refusal{
-		Status: http.StatusBadRequest, Code: "max_topics",
-		Reason: fmt.Sprintf("%d topics are too many; at most %d", n, l.Topics),
-	}
-}
-
-// tooLarge is the refusal for a message that is too large.
-func (l Limits) tooLarge() *Refusal {
-	return &Refusal{
-		Status: http.StatusRequestEntityTooLarge, Code: "max_message",
-		Reason: fmt.Sprintf("the body is larger than %d bytes", l.Message),
-	}
-}
-
 // A bucket allows things at a rate: it holds as many as may happen at once, a second's worth of them.
 type bucket struct {
 	full   float64

@@ -213,12 +213,3 @@ func TestCensusIsExact(t *testing.T) {
 		t.Errorf("%d at once; %d are left, of %d addresses", most, g.connections.all, len(g.connections.from))
 	}
 }
-
-func TestLimitsRefuse(t *testing.T) {
-	l := Limits{}.withDefaults()
-	if l.tooManyTopics(DefaultTopics) != nil {
-		t.Error("as many as are allowed are refused")
-	}
-	wantCode(t, l.tooManyTopics(DefaultTopics+1), 400, "max_topics")
-	wantCode(t, l.tooLarge(), 413, "max_message")
-}

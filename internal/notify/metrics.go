@@ -6,12 +6,17 @@ import (
 	"sync/atomic"
 	"time"
 
+	"hawser.example/websocket"
 	"hawser.example/websocket/internal/metrics"
 )
 
 // meters count what the server does. Any number of goroutines may use them.
 type meters struct {
 	set metrics.Set
+
+	collecting sync.Mutex
+	hubDropped int64        // of the Hub's count, what is in drops already; guarded by collecting
+	queued     atomic.Int64 // bytes, when they were last asked for
 
 	connections  sync.Map // of a kind to an *atomic.Int64: how many there are
 	openings     *metrics.CounterVec
@@ -33,6 +38,7 @@ var (
 	kinds       = []string{kindPlain, kindV1, kindSSE}
 	recoveryWas = []string{"complete", "incomplete"}
 	reloadWas   = []string{"done", "failed"}
+	dropReasons = []string{dropSlow, dropSuperseded}
 )
 
 // The kinds of connections.
@@ -40,6 +46,12 @@ const (
 	kindPlain = "websocket"
 	kindV1    = "hawser.v1"
 	kindSSE   = "sse"
+)
+
+// Why messages are dropped.
+const (
+	dropSlow       = "slow"       // more waited than may
+	dropSuperseded = "superseded" // a newer one of a topic of --latest came
 )
 
 // delays are the bounds of the histogram.
@@ -59,6 +71,7 @@ func newMeters() *meters {
 	m.messageBytes = s.Counter("hawser_published_bytes_total", "Bytes of these messages.")
 	m.deliveries = s.Counter("hawser_deliveries_total", "Messages handed on to subscribers: each message counts for each of them.")
 	m.drops = s.CounterVec("hawser_messages_dropped_total", "Messages that a subscriber did not get, by why.", "reason")
+	s.Gauge("hawser_queue_bytes", "Bytes that wait for subscribers.", func() (float64, bool) { return float64(m.queued.Load()), true })
 	m.recoveries = s.CounterVec("hawser_recoveries_total",
 		"Subscribers that came back with the id of their last message: whether everything since was still there.", "result")
 	m.missed = s.Counter("hawser_recovered_messages_total", "Messages that they had missed and got.")
@@ -69,6 +82,9 @@ func newMeters() *meters {
 	for _, kind := range kinds {
 		m.count(kind)
 		m.openings.With(kind)
+	}
+	for _, reason := range dropReasons {
+		m.drops.With(reason)
 	}
 	for _, result := range recoveryWas {
 		m.recoveries.With(result)
@@ -128,6 +144,15 @@ func (m *meters) delivered(n int) { m.deliveries.Add(n) }
 
 // dropped counts messages that a subscriber did not get.
 func (m *meters) dropped(reason string, n int) { m.drops.With(reason).Add(n) }
+
+// collect takes down what is counted elsewhere.
+func (m *meters) collect(hub websocket.HubStats, backlogs int64) {
+	m.collecting.Lock()
+	defer m.collecting.Unlock()
+	m.dropped(dropSlow, int(hub.Dropped-m.hubDropped))
+	m.hubDropped = hub.Dropped
+	m.queued.Store(hub.Queued + backlogs)
+}
 
 // recovered counts a subscriber that came back and had missed n messages that are still there.
 func (m *meters) recovered(complete bool, n int) {

@@ -10,50 +10,87 @@ import (
 	"hawser.example/websocket"
 )
 
-// A published is the answer to a publisher.
-type published struct {
-	ID          string `json:"id"`          // epoch-seq: which run of the server, and which message of it
-	Subscribers int    `json:"subscribers"` // how many it was sent to
+// A publishedOn is the answer to a publisher for one of several topics.
+type publishedOn struct {
+	Topic string `json:"topic"`
+	published
 }
 
-// publish sends the request's body to the subscribers of topic.
-func (s *Server) publish(w http.ResponseWriter, r *http.Request, topic string) {
-	access, err := s.gate.publisher(r, []string{topic})
+// publishOne publishes the request's body on a topic.
+func (s *Server) publishOne(w http.ResponseWriter, r *http.Request, name string) {
+	if results := s.publish(w, r, []string{name}); results != nil {
+		answer(w, http.StatusOK, results[0])
+	}
+}
+
+// publishAll publishes the request's body on several topics.
+func (s *Server) publishAll(w http.ResponseWriter, r *http.Request, names []string) {
+	results := s.publish(w, r, names)
+	if results == nil {
+		return
+	}
+	var all struct {
+		Published []publishedOn `json:"published"`
+	}
+	for i, p := range results {
+		all.Published = append(all.Published, publishedOn{names[i], p})
+	}
+	answer(w, http.StatusOK, all)
+}
+
+// publish returns nil if nothing was published. Then the request has been answered.
+func (s *Server) publish(w http.ResponseWriter, r *http.Request, names []string) []published {
+	limits := s.gate.limits()
+	if len(names) > limits.Topics {
+		s.refuse(w, r, tooManyTopics(len(names), limits.Topics))
+		return nil
+	}
+	access, err := s.gate.publisher(r, names)
+	if err == nil && s.closing.Load() {
+		err = s.shuttingDown()
+	}
 	if err == nil {
 		err = s.gate.mayPublishNow(access.Subject)
 	}
 	if err != nil {
 		s.refuse(w, r, err)
-		return
+		return nil
 	}
-	maxBody := s.gate.limits().Message
-	// A client that asks first is spared sending it. One that does not is read up to the limit: a refusal while it
-	// still sends would be lost in a reset.
-	if r.ContentLength > int64(maxBody) && r.Header.Get("Expect") != "" {
-		s.refuse(w, r, s.gate.limits().tooLarge())
-		return
+	body, err := readBody(w, r, limits.Message)
+	if err != nil {
+		s.refuse(w, r, err)
+		return nil
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(maxBody)))
-	var tooLarge *http.MaxBytesError
+	results, err := s.broker.publish(names, messageType(r), body)
 	switch {
-	case errors.As(err, &tooLarge):
-		s.refuse(w, r, s.gate.limits().tooLarge())
-		return
+	case errors.Is(err, websocket.ErrInvalidUTF8):
+		s.refuse(w, r, badRequest("the body is not UTF-8; binary data needs Content-Type: application/octet-stream"))
 	case err != nil:
-		answerError(w, http.StatusBadRequest, "the body did not arrive whole, or not in time")
-		return
+		s.refuse(w, r, s.shuttingDown())
+	}
+	return results
+}
+
+// readBody reads a message of at most limit bytes. A client that asks first is spared sending a larger one. One that does
+// not is read up to the limit: a refusal while it still sends would be lost in a reset.
+func readBody(w http.ResponseWriter, r *http.Request, limit int) ([]byte, error) {
+	tooLarge := &Refusal{
+		Status: http.StatusRequestEntityTooLarge, Code: "max_message",
+		Reason: fmt.Sprintf("the body is larger than %d bytes", limit),
+	}
+	if r.ContentLength > int64(limit) && r.Header.Get("Expect") != "" {
+		return nil, tooLarge
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(limit)))
+	var over *http.MaxBytesError
+	switch {
+	case errors.As(err, &over):
+		return nil, tooLarge
+	case err != nil:
+		return nil, badRequest("the body did not arrive whole, or not in time")
 	}
 	w.Header().Del("Connection") // see ServeHTTP
-	receipt, err := s.hub.Publish(topic, messageType(r), body)
-	switch {
-	case err == nil:
-		answer(w, http.StatusOK, published{fmt.Sprintf("%s-%d", s.epoch, receipt.Seq), receipt.Subscribers})
-	case errors.Is(err, websocket.ErrInvalidUTF8):
-		answerError(w, http.StatusBadRequest,
-			"the body is not UTF-8; binary data needs Content-Type: application/octet-stream")
-	default:
-		answerError(w, http.StatusServiceUnavailable, shuttingDown)
-	}
+	return body, nil
 }
 
 // messageType decides between text and binary.
