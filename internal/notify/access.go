@@ -75,6 +75,15 @@ type Refusal struct {
 // Error returns the reason.
 func (r *Refusal) Error() string { return r.Reason }
 
+// refusalCode returns what err, an answer to a message, is counted as.
+func refusalCode(err error) string {
+	var r *Refusal
+	if errors.As(err, &r) {
+		return r.Code
+	}
+	return "message"
+}
+
 // refuse answers with the reason of err, which is a *Refusal unless something is wrong with the server itself.
 func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	var refusal *Refusal
