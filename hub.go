@@ -148,6 +148,17 @@ func (h *Hub) Publish(topic string, t MessageType, p []byte) (Receipt, error) {
 // PublishPrepared is Publish for a message that is prepared already. One made by [NewLatestMessage] takes the place of
 // what it supersedes, wherever that waits.
 func (h *Hub) PublishPrepared(topic string, m *PreparedMessage) (Receipt, error) {
+	return h.publish(topic, m, fewReceivers)
+}
+
+// Enqueue is PublishPrepared that leaves all writing to goroutines of the Hub, that to a single subscriber too: for
+// callers that hold a lock meanwhile.
+func (h *Hub) Enqueue(topic string, m *PreparedMessage) (Receipt, error) {
+	return h.publish(topic, m, 0)
+}
+
+// publish publishes m. To as many subscribers as few it writes itself.
+func (h *Hub) publish(topic string, m *PreparedMessage, few int) (Receipt, error) {
 	receipt, duties, err := h.enter(topic, m)
 	if err != nil {
 		return receipt, err
@@ -155,7 +166,7 @@ func (h *Hub) PublishPrepared(topic string, m *PreparedMessage) (Receipt, error)
 	for i, d := range duties {
 		switch {
 		case d != dutyWrite:
-		case receipt.Subscribers <= fewReceivers:
+		case receipt.Subscribers <= few:
 			h.writeOnce(&h.shards[i])
 		default:
 			go h.writeLog(&h.shards[i])

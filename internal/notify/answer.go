@@ -33,6 +33,10 @@ func (s *Server) shuttingDown() *Refusal {
 	}
 }
 
+func notFound(reason string) *Refusal {
+	return &Refusal{Status: http.StatusNotFound, Code: "path", Reason: reason}
+}
+
 func badRequest(reason string) *Refusal {
 	return &Refusal{Status: http.StatusBadRequest, Code: "request", Reason: reason}
 }

@@ -20,8 +20,8 @@ import (
 // topic and that somebody has; the patterns of a connection in the Hub are disjoint (topic.Cover), so it gets one of
 // these publications.
 //
-// Lock order: broker.mu, then backlog.mu, message.mu or the locks of the Hub. Nothing waits for a client while broker.mu
-// is held.
+// Lock order: broker.mu, then backlog.mu, message.mu or the locks of the Hub. While broker.mu is held nobody waits for a
+// client, nor writes to one.
 
 // A broker takes what is published and gives it to all who subscribe.
 type broker struct {
@@ -112,7 +112,7 @@ func (b *broker) send(m *message) (subscribers int) {
 		}
 		for f, members := range a.members {
 			if members > 0 {
-				receipt, _ := b.hub.PublishPrepared(a.keys[f], m.as(form(f))) // before it is shut down the broker is closed
+				receipt, _ := b.hub.Enqueue(a.keys[f], m.as(form(f))) // before it is shut down the broker is closed
 				subscribers += receipt.Subscribers
 			}
 		}

@@ -1,9 +1,26 @@
 // Package notify is the notification server behind "hawser serve": an HTTP handler that takes messages with POST and
-// sends them to all WebSocket connections of their topic.
+// sends them to all who subscribe to their topic, by WebSocket or as server-sent events. What it says to clients is in
+// docs/PROTOCOL.md.
 //
-//	server.go    routes, and the life of the server
-//	subscribe.go GET /topics/{topic}, upgraded to WebSocket
-//	publish.go   POST /topics/{topic}
+// A message passes from top to bottom:
+//
+//	server.go    what it is told, and the life of the server
+//	route.go     which request is for whom
+//	publish.go   POST: the body is the message
+//	broker.go    who gets what, in which order
+//	message.go   a message and its forms; id.go: its number
+//	history.go   what is kept for those who were cut off
+//	backlog.go   what waits for those who are not in the Hub
+//	subscribe.go GET: who may subscribe, from where on
+//	session.go   a WebSocket connection; protocol.go: hawser.v1
+//	sse.go       a stream of server-sent events
+//
+// and beside it
+//
+//	access.go    what somebody may do
+//	gate.go      who is let in
+//	limits.go    how much
+//	metrics.go   what is counted
 //	dev.go       what --dev allows, and its page (page/)
 //	answer.go    answers in JSON
 package notify

@@ -9,8 +9,8 @@ import (
 	"hawser.example/websocket/internal/topic"
 )
 
-// HistoryConfig bounds what is kept for those who were cut off. 0 means the default; a negative number of messages keeps
-// none, any other negative value means no bound.
+// HistoryConfig bounds what is kept for those who were cut off. 0 means the default; a negative number of messages
+// keeps none, any other negative value means no bound.
 type HistoryConfig struct {
 	Messages   int           // of a topic; 0: DefaultHistoryMessages
 	Age        time.Duration // of a message; 0: DefaultHistoryAge
@@ -185,7 +185,8 @@ func (h *history) since(last uint64, patterns, skip []string, now time.Time) (mi
 
 // since appends the messages behind last to missed and reports whether none of them was lost.
 func (r *ring) since(last uint64, missed *[]*message) (complete bool) {
-	i, _ := slices.BinarySearchFunc(r.messages, last+1, func(m *message, seq uint64) int { return cmp.Compare(m.seq, seq) })
+	bySeq := func(m *message, seq uint64) int { return cmp.Compare(m.seq, seq) }
+	i, _ := slices.BinarySearchFunc(r.messages, last+1, bySeq)
 	*missed = append(*missed, r.messages[i:]...)
 	return r.lost <= last
 }

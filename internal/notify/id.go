@@ -17,7 +17,7 @@ type position struct {
 
 const epochLen = 8 // digits
 
-var errID = errors.New("the last id has to be EPOCH-SEQ, as it came with a message: 8 digits of 0-9 a-f, a hyphen, a number")
+var errID = errors.New("the last id has to be EPOCH-SEQ as it came with a message: 8 digits of 0-9 a-f, a hyphen, a number")
 
 // newEpoch returns a name for a run of the server.
 func newEpoch() string {

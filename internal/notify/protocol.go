@@ -12,8 +12,8 @@ import (
 	"hawser.example/websocket/internal/topic"
 )
 
-// This file is the messages of hawser.v1: what a client may send, and how what the server sends is written. The contract
-// is docs/PROTOCOL.md.
+// This file is the messages of hawser.v1: what a client may send, and how what the server sends is written. The
+// contract is docs/PROTOCOL.md.
 
 // Subprotocol is the name of the JSON protocol.
 const Subprotocol = "hawser.v1"
@@ -39,8 +39,8 @@ var fieldsOf = map[string][]string{
 	"ping":        {},
 }
 
-// parseRequest reads a message of a client. With an error it returns what it has understood, so that the answer can have
-// the ref. encoding/json alone would take fields in other letters, twice, and unknown ones.
+// parseRequest reads a message of a client. With an error it returns what it has understood, so that the answer can
+// have the ref. encoding/json alone would take fields in other letters, twice, and unknown ones.
 func parseRequest(p []byte) (request, error) {
 	fields, err := parseObject(p)
 	var q request

@@ -71,8 +71,8 @@ func (s *Server) publish(w http.ResponseWriter, r *http.Request, names []string)
 	return results
 }
 
-// readBody reads a message of at most limit bytes. A client that asks first is spared sending a larger one. One that does
-// not is read up to the limit: a refusal while it still sends would be lost in a reset.
+// readBody reads a message of at most limit bytes. A client that asks first is spared sending a larger one. One that
+// does not is read up to the limit: a refusal while it still sends would be lost in a reset.
 func readBody(w http.ResponseWriter, r *http.Request, limit int) ([]byte, error) {
 	tooLarge := &Refusal{
 		Status: http.StatusRequestEntityTooLarge, Code: "max_message",

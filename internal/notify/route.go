@@ -11,7 +11,7 @@ import (
 
 const (
 	topicRule   = "the topic has to be 1 to 255 of the characters A-Z a-z 0-9 . _ -"
-	patternRule = topicRule + ", to subscribe maybe with .> behind it for all topics below it, or > alone for all there are"
+	patternRule = topicRule + ", to subscribe maybe with .> behind it for all topics below, or > alone for all there are"
 )
 
 var (
@@ -73,7 +73,7 @@ func parseTarget(r *http.Request) (t target, err error) {
 	case r.URL.Path == "/publish":
 		t = target{several: true, publish: true}
 	default:
-		return t, &Refusal{Status: http.StatusNotFound, Code: "path", Reason: "there is nothing here; topics are at /topics/NAME"}
+		return t, notFound("there is nothing here; topics are at /topics/NAME")
 	}
 	if t.query, err = url.ParseQuery(r.URL.RawQuery); err != nil {
 		return t, badRequest("the query is malformed")
@@ -117,7 +117,7 @@ func (t *target) wrongMethod() *Refusal {
 		e.Header.Set("Allow", "GET")
 		e.Reason = "here one can only subscribe, with GET and a WebSocket handshake"
 	default:
-		return &Refusal{Status: http.StatusNotFound, Code: "path", Reason: "this is not at this address of the server"}
+		return notFound("this is not at this address of the server")
 	}
 	return e
 }

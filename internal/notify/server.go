@@ -110,8 +110,8 @@ func (s *Server) PublishHandler() http.Handler {
 	})
 }
 
-// closeUntilRead makes net/http close the connection if the body is not read: else it waits for the rest of it before it
-// sends a refusal.
+// closeUntilRead makes net/http close the connection if the body is not read: else it waits for the rest of it before
+// it sends a refusal.
 func closeUntilRead(w http.ResponseWriter, r *http.Request) {
 	if r.ContentLength != 0 {
 		w.Header().Set("Connection", "close")

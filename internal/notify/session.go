@@ -29,7 +29,7 @@ type session struct {
 }
 
 // serve sends what was missed, joins the Hub, and then reads until the connection has ended.
-func (n *session) serve(l *backlog, st start, patterns []string) {
+func (n *session) serve(sub *subscription) {
 	n.sub.conn = n.conn
 	if n.conn.Subprotocol() == Subprotocol {
 		n.sub.form = jsonForm
@@ -37,7 +37,7 @@ func (n *session) serve(l *backlog, st start, patterns []string) {
 	kind := [forms]string{"websocket", Subprotocol}[n.sub.form]
 	n.server.meters.opened(kind)
 	stop := atExpiry(n.access, func() { n.conn.CloseWith(websocket.ClosePolicyViolation, tokenExpired) })
-	err := n.run(l, st, patterns)
+	err := n.run(sub)
 	if errors.Is(err, websocket.ErrHubClosed) { // then the Hub may not say goodbye
 		n.conn.CloseWith(websocket.CloseServiceRestart, n.server.goodbye(n.conn))
 	}
@@ -47,34 +47,26 @@ func (n *session) serve(l *backlog, st start, patterns []string) {
 }
 
 // run returns why the connection has ended.
-func (n *session) run(l *backlog, st start, patterns []string) error {
+func (n *session) run(sub *subscription) error {
 	if n.sub.form == jsonForm {
-		n.send(st.reply("welcome", request{topics: patterns}))
+		n.send(sub.start.reply("welcome", request{topics: sub.patterns}))
 	}
-	if err := n.join(l, st.missed, patterns); err != nil {
+	if err := n.join(sub.backlog, sub.start.missed, sub.patterns); err != nil {
 		return err
 	}
+	sub.start.missed = nil // its memory
+	most := int64(n.server.gate.limits().Message)
 	switch {
 	case n.sub.form == jsonForm:
-		n.conn.SetReadLimit(n.readLimit(len(n.access.Pub) > 0, escapeGrowth))
+		if len(n.access.Pub) > 0 {
+			n.conn.SetReadLimit(maxFromClient + escapeGrowth*most)
+		}
 		return n.readRequests()
-	case n.publishes(patterns):
-		n.conn.SetReadLimit(n.readLimit(true, 1))
-		return n.readMessages(patterns[0])
+	case n.publishes(sub.patterns):
+		n.conn.SetReadLimit(most)
+		return n.readMessages(sub.patterns[0])
 	}
 	return n.server.hub.Serve(n.conn)
-}
-
-// readLimit is how large a message of the client may be.
-func (n *session) readLimit(mayPublish bool, growth int64) int64 {
-	if !mayPublish {
-		return maxFromClient
-	}
-	limit := growth * int64(n.server.gate.limits().Message)
-	if growth > 1 {
-		limit += maxFromClient
-	}
-	return limit
 }
 
 // publishes reports whether what a plain client sends is published: it may, and on which topic is clear.
@@ -82,8 +74,8 @@ func (n *session) publishes(patterns []string) bool {
 	return len(patterns) == 1 && topic.Valid(patterns[0]) && n.access.MayPublish(patterns[0]) == nil
 }
 
-// join sends what was missed and what l has collected meanwhile, and leaves the rest to the Hub, from then on for all of
-// patterns.
+// join sends what was missed and what l has collected meanwhile, and leaves the rest to the Hub, from then on for all
+// of patterns.
 func (n *session) join(l *backlog, missed []*message, patterns []string) error {
 	for {
 		for _, m := range missed {
@@ -100,13 +92,10 @@ func (n *session) join(l *backlog, missed []*message, patterns []string) error {
 		var ok bool
 		if missed, ok = l.take(); !ok {
 			n.server.broker.ignore(l)
-			n.conn.CloseWith(websocket.CloseTryAgainLater, tooSlow)
-			return errTooSlow
+			return n.close(websocket.CloseTryAgainLater, tooSlow)
 		}
 	}
 }
-
-var errTooSlow = errors.New("notify: " + tooSlow)
 
 // readMessages publishes what a plain client sends.
 func (n *session) readMessages(name string) error {
@@ -117,8 +106,7 @@ func (n *session) readMessages(name string) error {
 		}
 		if _, err := n.publish(name, t, p); err != nil {
 			n.server.meters.refused(refusalCode(err))
-			n.conn.CloseWith(websocket.ClosePolicyViolation, err.Error())
-			return err
+			return n.close(websocket.ClosePolicyViolation, err.Error())
 		}
 	}
 }
@@ -163,8 +151,7 @@ func (n *session) readRequests() error {
 		n.server.meters.refused(refusalCode(err))
 		n.send(reply{Type: "error", Error: err.Error(), Ref: q.ref})
 		if n.errors++; n.errors == maxErrors {
-			n.conn.CloseWith(websocket.ClosePolicyViolation, fmt.Sprintf("%d errors in a row; the last: %v", maxErrors, err))
-			return err
+			return n.close(websocket.ClosePolicyViolation, fmt.Sprintf("%d errors in a row; the last: %v", maxErrors, err))
 		}
 	}
 }
@@ -229,6 +216,12 @@ func (n *session) subscribe(q request) error {
 
 // send sends a reply. If it cannot the connection is ending, which the reader notices.
 func (n *session) send(a reply) { n.conn.WriteMessage(websocket.TextMessage, marshal(a)) }
+
+// close closes the connection and returns what that makes of it.
+func (n *session) close(code websocket.CloseCode, reason string) error {
+	n.conn.CloseWith(code, reason)
+	return net.ErrClosed
+}
 
 // endReason says in a word why a connection has ended.
 func endReason(err error) string {

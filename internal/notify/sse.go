@@ -14,8 +14,8 @@ import (
 	"hawser.example/websocket"
 )
 
-// This file is server-sent events (HTML Living Standard, section 9.2), for clients that cannot use WebSocket. The data of
-// an event is a message of hawser.v1, which is one line.
+// This file is server-sent events (HTML Living Standard, section 9.2), for clients that cannot use WebSocket. The data
+// of an event is a message of hawser.v1, which is one line.
 
 const (
 	eventStream = "text/event-stream"
@@ -38,14 +38,14 @@ type stream struct {
 }
 
 // stream sends events until the client has gone, was too slow, may not any more, or the server shuts down.
-func (s *Server) stream(w http.ResponseWriter, r *http.Request, patterns []string, access *Access, l *backlog, st start) {
+func (s *Server) stream(w http.ResponseWriter, r *http.Request, sub *subscription) {
 	goodbye, leave := s.streams.enter()
 	defer leave()
 	ctx, expire := context.WithCancelCause(r.Context())
 	defer expire(nil)
-	defer atExpiry(access, func() { expire(errExpired) })()
+	defer atExpiry(sub.access, func() { expire(errExpired) })()
 	h := w.Header()
-	for name, values := range st.header() {
+	for name, values := range sub.start.header() {
 		h[name] = values
 	}
 	h.Set("Content-Type", eventStream)
@@ -60,9 +60,10 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, patterns []strin
 	}
 	e := &stream{w: w, control: http.NewResponseController(w)}
 	e.control.SetReadDeadline(time.Time{}) // that of http.Server.ReadTimeout would end the request
-	e.addEvent("welcome", st.after.String(), 0, marshal(st.reply("welcome", request{topics: patterns})))
+	welcome := sub.start.reply("welcome", request{topics: sub.patterns})
+	e.addEvent("welcome", welcome.ID, 0, marshal(welcome))
 	s.meters.opened("sse")
-	s.meters.closed("sse", e.run(ctx, goodbye, l, st.missed))
+	s.meters.closed("sse", e.run(ctx, goodbye, sub.backlog, sub.start.missed))
 }
 
 // run sends what was missed and what l collects. It returns why it has ended.

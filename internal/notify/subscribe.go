@@ -22,64 +22,87 @@ func (s *Server) subscribe(w http.ResponseWriter, r *http.Request, t target) {
 	case len(t.names) == 0 && !(isSocket && offersProtocol(r)):
 		s.refuse(w, r, badRequest("no topic is named: add ?topic=NAME, or speak "+Subprotocol))
 	default:
-		s.admit(w, r, t.names, t.query, isSocket)
+		s.admit(w, r, t, isSocket)
 	}
 }
 
-// admit subscribes somebody whose request is in order, if he may.
-func (s *Server) admit(w http.ResponseWriter, r *http.Request, patterns []string, query url.Values, isSocket bool) {
-	last, err := lastID(r, query)
-	if err != nil {
-		s.refuse(w, r, badRequest(err.Error()))
-		return
-	}
-	if err := s.gate.checkOrigin(r); err != nil {
-		s.refuse(w, r, err)
-		return
-	}
-	if n := s.gate.limits().Topics; len(patterns) > n {
-		s.refuse(w, r, tooManyTopics(len(patterns), n))
-		return
-	}
-	release, err := s.gate.admit(r)
+// A subscription is what a client that is let in begins with.
+type subscription struct {
+	patterns []string // as the client named them, each once
+	access   *Access
+	backlog  *backlog // collects meanwhile
+	start    start
+	release  func() // gives its place back
+}
+
+// admit subscribes somebody whose request is in order, if that is allowed.
+func (s *Server) admit(w http.ResponseWriter, r *http.Request, t target, isSocket bool) {
+	last, err := s.checkSubscription(r, t)
 	if err != nil {
 		s.refuse(w, r, err)
 		return
 	}
-	access, err := s.gate.subscriber(r, patterns)
-	if err != nil {
-		release()
+	sub := &subscription{patterns: t.names}
+	if sub.release, sub.access, err = s.letIn(r, t.names); err != nil {
 		s.refuse(w, r, err)
 		return
 	}
-	l, start, err := s.broker.listen(patterns, nil, last)
-	if err != nil {
-		release()
+	if sub.backlog, sub.start, err = s.broker.listen(t.names, nil, last); err != nil {
+		sub.release()
 		s.refuse(w, r, s.shuttingDown())
 		return
 	}
-	if !isSocket {
-		defer release()
-		defer s.broker.ignore(l)
-		s.stream(w, r, patterns, access, l, start)
+	if isSocket {
+		s.upgrade(w, r, sub)
 		return
 	}
-	c, err := s.upgrader.Upgrade(w, r, start.header())
-	if err != nil { // it has been answered
-		s.broker.ignore(l)
+	defer sub.release()
+	defer s.broker.ignore(sub.backlog)
+	s.stream(w, r, sub)
+}
+
+// checkSubscription judges what anybody may ask for. It returns the id to go on behind, nil for none.
+func (s *Server) checkSubscription(r *http.Request, t target) (*position, error) {
+	last, err := lastID(r, t.query)
+	if err != nil {
+		return nil, badRequest(err.Error())
+	}
+	if most := s.gate.limits().Topics; len(t.names) > most {
+		return nil, tooManyTopics(len(t.names), most)
+	}
+	return last, s.gate.checkOrigin(r)
+}
+
+// letIn asks the gate for a place, which has to be released, and for what the client may do.
+func (s *Server) letIn(r *http.Request, patterns []string) (release func(), access *Access, err error) {
+	if release, err = s.gate.admit(r); err != nil {
+		return nil, nil, err
+	}
+	if access, err = s.gate.subscriber(r, patterns); err != nil {
 		release()
+		return nil, nil, err
+	}
+	return release, access, nil
+}
+
+// upgrade makes the request a WebSocket connection.
+func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, sub *subscription) {
+	c, err := s.upgrader.Upgrade(w, r, sub.start.header())
+	if err != nil { // it has been answered
+		s.broker.ignore(sub.backlog)
+		sub.release()
 		return
 	}
-	n := &session{server: s, conn: c, access: access}
 	// A goroutine of the connection's own, so that net/http can release the request and its buffers.
 	go func() {
-		defer release()
-		n.serve(l, start, patterns)
+		defer sub.release()
+		n := &session{server: s, conn: c, access: sub.access}
+		n.serve(sub)
 	}()
 }
 
-// lastID returns the id behind which the client wants to go on, nil for none. An EventSource repeats the query that it
-// was made with, so the header is newer.
+// lastID returns the id behind which the client wants to go on, nil for none. An EventSource repeats the query that it was
+// made with, so the header is newer.
 func lastID(r *http.Request, query url.Values) (*position, error) {
 	id := query.Get("last-id")
 	if h := r.Header.Get("Last-Event-ID"); h != "" {
