@@ -58,8 +58,8 @@ func serveHTTP(verb, addr string, h http.Handler, std streams, drain func(contex
 	return r.run()
 }
 
-// run listens on all endpoints and serves until SIGINT or SIGTERM, then stops and returns the exit code. A second signal
-// ends the process at once.
+// run listens on all endpoints and serves until SIGINT or SIGTERM, then stops and returns the exit code. A second
+// signal ends the process at once.
 func (r *runner) run() int {
 	stop, restore := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer restore()

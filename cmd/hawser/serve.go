@@ -93,16 +93,17 @@ func declareServe(fs *flag.FlagSet) *serveOptions {
 	o := &serveOptions{}
 	fs.StringVar(&o.addr, "addr", "127.0.0.1:8080", "listen on `HOST:PORT`; port 0 picks a free one")
 	fs.StringVar(&o.publishAddr, "publish-addr", "", "take messages on `HOST:PORT` only, without TLS, and none on --addr")
-	fs.StringVar(&o.adminAddr, "admin-addr", "", "answer /metrics, /livez and /readyz on `HOST:PORT`, without TLS and without a key")
+	fs.StringVar(&o.adminAddr, "admin-addr", "", "answer /metrics, /livez and /readyz on `HOST:PORT`, without TLS and\n"+
+		"without a key")
 	fs.BoolVar(&o.profiles, "pprof", false, "serve profiles of net/http/pprof on --admin-addr, at /debug/pprof/")
 
 	fs.BoolVar(&o.dev, "dev", false, "first try: this machine only, no key, with a page at /")
 	fs.StringVar(&o.key, "publish-key", "", "the `KEY` that publishers send as a bearer token")
 	fs.StringVar(&o.keyFile, "publish-key-file", "", "a `FILE` of such keys, one a line; lines that begin with # are comments")
-	fs.StringVar(&o.secretFile, "jwt-secret-file", "", "a `FILE` of secrets, one a line, with which tokens are signed (HS256);\n"+
-		"then subscribers need a token")
-	fs.StringVar(&o.publicFile, "jwt-public-key-file", "", "a `FILE` of public keys in PEM, with whose private halves tokens are signed\n"+
-		"(EdDSA); then subscribers need a token")
+	fs.StringVar(&o.secretFile, "jwt-secret-file", "",
+		"a `FILE` of secrets, one a line, with which tokens are signed (HS256);\nthen subscribers need a token")
+	fs.StringVar(&o.publicFile, "jwt-public-key-file", "",
+		"a `FILE` of public keys in PEM, with whose private halves tokens are signed\n(EdDSA); then subscribers need a token")
 	fs.StringVar(&o.authURL, "auth-url", "", "ask `URL` who may subscribe and publish; 2xx allows it, 401 and 403 refuse it")
 	fs.Var(&o.public, "public", "topics of this `PATTERN` need no token; may be given several times")
 	fs.Var(&o.origins, "origin", "let pages of this `PATTERN` connect, such as https://app.example.com or\n"+
@@ -110,8 +111,10 @@ func declareServe(fs *flag.FlagSet) *serveOptions {
 	fs.Var(&o.proxies, "trusted-proxy", "believe X-Forwarded-For of proxies at `CIDR`, such as 10.0.0.0/8 or 127.0.0.1; may be\n"+
 		"given several times")
 
-	fs.IntVar(&o.history.Messages, "history-messages", notify.DefaultHistoryMessages, "keep the last `N` messages of each topic for those who come back; 0: none")
-	fs.DurationVar(&o.history.Age, "history-age", notify.DefaultHistoryAge, "keep them for this `TIME`; 0: as long as there is room")
+	fs.IntVar(&o.history.Messages, "history-messages", notify.DefaultHistoryMessages,
+		"keep the last `N` messages of each topic for those who come back; 0: none")
+	fs.DurationVar(&o.history.Age, "history-age", notify.DefaultHistoryAge,
+		"keep them for this `TIME`; 0: as long as there is room")
 	o.history.Bytes, o.history.TotalBytes = notify.DefaultHistoryBytes, notify.DefaultHistoryTotal
 	fs.Var((*sizeFlag)(&o.history.Bytes), "history-bytes", "keep at most `SIZE` of each topic, such as 64KiB or 1MiB; 0: no limit")
 	fs.Var((*sizeFlag)(&o.history.TotalBytes), "history-total", "keep at most `SIZE` of all topics together; 0: no limit")
@@ -120,7 +123,8 @@ func declareServe(fs *flag.FlagSet) *serveOptions {
 	declareLimits(fs, o)
 	fs.BoolVar(&o.noFlate, "no-deflate", false, "send no compressed messages (permessage-deflate)")
 
-	fs.StringVar(&o.cert, "tls-cert", "", "serve TLS on --addr with the certificates in `FILE` (PEM); it is read again when it changes")
+	fs.StringVar(&o.cert, "tls-cert", "", "serve TLS on --addr with the certificates in `FILE` (PEM); it is read again when\n"+
+		"it changes")
 	fs.StringVar(&o.certKey, "tls-key", "", "the private key of --tls-cert, in `FILE`")
 	fs.DurationVar(&o.drain, "drain", notify.DefaultDrainTime, "over how much `TIME` to spread the goodbyes when told to stop")
 	fs.StringVar(&o.log, "log", "text", "log as `FORMAT` on standard error: text or json")
@@ -135,7 +139,8 @@ func declareServe(fs *flag.FlagSet) *serveOptions {
 func declareLimits(fs *flag.FlagSet, o *serveOptions) {
 	l := &o.limits
 	fs.IntVar(&l.Connections, "max-connections", 0, "have at most `N` subscribers; 0: no limit")
-	fs.IntVar(&l.ConnectionsPerIP, "max-connections-per-ip", 0, "have at most `N` subscribers from one address (of IPv6: one /64); 0: no limit")
+	fs.IntVar(&l.ConnectionsPerIP, "max-connections-per-ip", 0,
+		"have at most `N` subscribers from one address (of IPv6: one /64); 0: no limit")
 	fs.IntVar(&l.Handshakes, "max-handshakes", 0, "let at most `N` subscribers in per second; 0: no limit")
 	fs.IntVar(&l.Topics, "max-topics", notify.DefaultTopics, "let a connection have at most `N` topics and patterns")
 	o.message, o.queue = notify.DefaultMessage, notify.DefaultQueue
@@ -198,7 +203,8 @@ func (s *service) endpoints() []endpoint {
 	all := []endpoint{main}
 	add := func(addr, banner string, h http.Handler) {
 		if addr != "" {
-			all = append(all, endpoint{addr: addr, handler: h, banner: func(a net.Addr) string { return fmt.Sprintf(banner, a) }})
+			say := func(a net.Addr) string { return fmt.Sprintf(banner, a) }
+			all = append(all, endpoint{addr: addr, handler: h, banner: say})
 		}
 	}
 	add(s.opt.publishAddr, "taking messages on http://%s/topics/", s.server.PublishHandler())
@@ -206,6 +212,6 @@ func (s *service) endpoints() []endpoint {
 	return all
 }
 
-// stopGrace is how long the last of the subscribers has to answer its Close, which it gets at the end of the drain. With
-// the default of --drain stopping takes less than the 10 s that service managers such as Docker wait.
+// stopGrace is how long the last of the subscribers has to answer its Close, which it gets at the end of the drain.
+// With the default of --drain stopping takes less than the 10 s that service managers such as Docker wait.
 const stopGrace = 4 * time.Second

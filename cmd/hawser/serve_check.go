@@ -38,7 +38,8 @@ func (o *serveOptions) check(set *settings) error {
 // and not looked at.
 func (o *serveOptions) checkDev(set *settings) error {
 	for _, name := range []string{
-		"publish-key", "publish-key-file", "jwt-secret-file", "jwt-public-key-file", "auth-url", "public", "origin", "publish-addr",
+		"publish-key", "publish-key-file", "jwt-secret-file", "jwt-public-key-file", "auth-url", "public", "origin",
+		"publish-addr",
 	} {
 		from, ok := set.from[name]
 		why := "needs no key"
@@ -85,7 +86,7 @@ func (o *serveOptions) checkAuth() error {
 	case o.key == notShown:
 		return fmt.Errorf("--publish-key: %s is what --print-config shows in place of the key", notShown)
 	case len(o.public) > 0 && o.secretFile == "" && o.publicFile == "" && o.authURL == "":
-		return errors.New("--public has no effect: all topics are public as long as there are no keys for tokens and no --auth-url")
+		return errors.New("--public has no effect: all topics are public without keys for tokens and without --auth-url")
 	}
 	if o.key != "" {
 		if err := notify.CheckKey(o.key); err != nil {

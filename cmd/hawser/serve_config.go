@@ -265,8 +265,8 @@ func unquote(s string) (string, error) {
 	return "", errors.New("the closing quote is missing")
 }
 
-// quoteSetting writes a value so that parseSetting reads it, and Docker's env files, which know no quotes, where that is
-// possible.
+// quoteSetting writes a value so that parseSetting reads it. It has quotes only if it has to: Docker's env files know
+// none.
 func quoteSetting(value string) string {
 	plain := value == strings.TrimSpace(value) && !strings.ContainsAny(value, `\`) && !strings.HasPrefix(value, `"`) &&
 		!strings.HasPrefix(value, "'")

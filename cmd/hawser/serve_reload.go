@@ -26,7 +26,7 @@ func (s *service) reload() {
 	}
 	s.log.Info("the configuration was read again")
 	for _, name := range s.needRestart(now) {
-		s.log.Warn("this setting changes when the server is started again, and stays as it was until then", "setting", envName(name))
+		s.log.Warn("a setting has changed that needs a restart; it stays as it was until then", "setting", envName(name))
 	}
 }
 

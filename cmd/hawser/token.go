@@ -41,7 +41,8 @@ Examples:
 		fs.DurationVar(&t.ttl, "ttl", time.Hour, "for how much `TIME` it is good; 0: for ever")
 		fs.StringVar(&t.name, "name", "", "whose it is, in `WORDS`; the server's log has it")
 		fs.StringVar(&t.newSecret, "new-secret", "", "make no token but a secret, in `FILE`, which only its owner may read")
-		fs.StringVar(&t.newKey, "new-key", "", "make no token but a pair of keys, in `FILE`, which only its owner may read, and FILE.pub")
+		fs.StringVar(&t.newKey, "new-key", "", "make no token but a pair of keys, in `FILE`, which only its owner may read, and\n"+
+			"FILE.pub")
 		return func(_ []string, std streams) int {
 			if err := t.check(); err != nil {
 				return usageError(std, "token", "%v", err)
@@ -163,8 +164,8 @@ func (t *tokenOptions) makeKey(std streams) error {
 	if err := writeNew(publicFile, public, 0o644); err != nil {
 		return err
 	}
-	fmt.Fprintf(std.err, "hawser token: a new private key is in %s, and its public key in %s; hawser serve --jwt-public-key-file %[2]s\n",
-		t.newKey, publicFile)
+	fmt.Fprintf(std.err, "hawser token: a new private key is in %s, its public key in %s; "+
+		"hawser serve --jwt-public-key-file %[2]s\n", t.newKey, publicFile)
 	return nil
 }
 

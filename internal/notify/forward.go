@@ -52,7 +52,9 @@ func newForwarder(url string) *forwarder {
 	return &forwarder{
 		url: url,
 		client: &http.Client{
-			Transport:     &http.Transport{MaxIdleConnsPerHost: forwardAtOnce, IdleConnTimeout: time.Minute, MaxResponseHeaderBytes: forwardBody},
+			Transport: &http.Transport{
+				MaxIdleConnsPerHost: forwardAtOnce, IdleConnTimeout: time.Minute, MaxResponseHeaderBytes: forwardBody,
+			},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 		open: make(chan struct{}, forwardAtOnce),
@@ -92,7 +94,8 @@ func (f *forwarder) ask(r *http.Request, client netip.Addr, action string, topic
 }
 
 // question is the request to the service.
-func (f *forwarder) question(ctx context.Context, r *http.Request, client netip.Addr, action string, topics []string) *http.Request {
+func (f *forwarder) question(ctx context.Context, r *http.Request, client netip.Addr, action string,
+	topics []string) *http.Request {
 	q, err := http.NewRequestWithContext(ctx, http.MethodGet, f.url, nil)
 	if err != nil {
 		panic(err) // CheckAuthURL has found no fault with it

@@ -61,7 +61,7 @@ func newRules(cfg Config) (*rules, error) {
 		}
 	}
 	if cfg.Limits.negative() {
-		return nil, fmt.Errorf("limits: one is negative")
+		return nil, errors.New("limits: one is negative")
 	}
 	r := &rules{
 		keys: ring, tokens: cfg.JWT, public: cfg.Public, origins: cfg.Origins,
@@ -74,7 +74,7 @@ func newRules(cfg Config) (*rules, error) {
 		r.forward = newForwarder(cfg.AuthURL)
 	}
 	if !cfg.Dev && len(ring) == 0 && r.open() {
-		return nil, fmt.Errorf("there is no publish key, no key for tokens and no authorization service: nobody could publish")
+		return nil, errors.New("nobody could publish: there is no publish key, no key for tokens and no authorization service")
 	}
 	return r, nil
 }
@@ -204,7 +204,7 @@ func (r *rules) openTo() []string {
 	return r.public
 }
 
-// allPublic reports whether none of patterns needs a token. If there are none it is whether there are topics that do not.
+// allPublic reports whether none of patterns needs a token. Without any it is whether there are topics that do not.
 func (r *rules) allPublic(patterns []string) bool {
 	return len(r.public) > 0 && !slices.ContainsFunc(patterns, func(p string) bool { return !covered(r.public, p) })
 }
@@ -226,11 +226,13 @@ func (r *rules) identify(req *http.Request, secret, action string, topics []stri
 		return nil, unauthorized("no_token", "publishing needs the %s: send the header Authorization: Bearer %[2]s",
 			strings.ToLower(r.secretName()), r.secretName())
 	case secret == "":
-		return nil, unauthorized("no_token", "a token is missing: send the header Authorization: Bearer TOKEN, or ?token=TOKEN")
+		return nil, unauthorized("no_token",
+			"a token is missing: send the header Authorization: Bearer TOKEN, or ?token=TOKEN")
 	case r.tokens.Empty():
 		return nil, unauthorized("wrong_key", "the key is wrong")
 	case len(r.keys) > 0 && !strings.Contains(secret, "."):
-		return nil, unauthorized("wrong_key", "the key is wrong, and it is no token either: one has the form HEADER.PAYLOAD.SIGNATURE")
+		return nil, unauthorized("wrong_key",
+			"the key is wrong, and it is no token either: one has the form HEADER.PAYLOAD.SIGNATURE")
 	}
 	return fromToken(&r.tokens, secret, time.Now())
 }
@@ -264,8 +266,8 @@ func (g *gate) publisherAccess(req *http.Request, topics []string) (*Access, *Re
 	return r.identify(req, secret, "publish", topics)
 }
 
-// refused counts a refusal and logs it: without the query, in which there may be a token. Requests that nobody could have
-// answered otherwise, such as for a path that there is not, are noise on a public address.
+// refused counts a refusal and logs it: without the query, in which there may be a token. Requests that nobody could
+// have answered otherwise, such as for a path that there is not, are noise on a public address.
 func (g *gate) refused(r *http.Request, refusal *Refusal) {
 	g.meters.refused(refusal.Code)
 	level := slog.LevelDebug
@@ -273,8 +275,8 @@ func (g *gate) refused(r *http.Request, refusal *Refusal) {
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		level = slog.LevelInfo
 	}
-	g.log.Log(r.Context(), level, "refused", "reason", refusal.Code, "status", refusal.Status, "client", g.client(r), "method", r.Method,
-		"path", r.URL.Path, "why", refusal.Reason)
+	g.log.Log(r.Context(), level, "refused", "reason", refusal.Code, "status", refusal.Status, "client", g.client(r),
+		"method", r.Method, "path", r.URL.Path, "why", refusal.Reason)
 }
 
 // mayPublishNow counts a message of the publisher who against its rate. The error is a *Refusal.

@@ -68,7 +68,7 @@ func TestWrongTokensAreToldWhy(t *testing.T) {
 		says   string
 	}{
 		{"none", carrying(""), 401, "no_token", `^a token is missing: send the header Authorization: Bearer TOKEN, or \?token=TOKEN$`},
-		{"a malformed query", carrying("token=%zz"), 400, "malformed", `query of the URL is malformed`},
+		{"a malformed query", carrying("token=%zz"), 400, "request", `query is malformed`},
 		{"an empty parameter", carrying("token="), 401, "malformed", `parameter token in the query is empty`},
 		{"two parameters", carrying("token=" + good + "&token=" + good), 401, "malformed", `more than one parameter token`},
 		{"two headers", carrying("", "Bearer "+good, "Bearer "+good), 401, "malformed", `Bearer TOKEN, and there are 2`},

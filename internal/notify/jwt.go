@@ -16,20 +16,21 @@ import (
 const tokenParameter = "token"
 
 // bearer returns the token or key that comes with r, "" if there is none. It is in the header Authorization: Bearer
-// (RFC 6750, section 2.1) or in the query. A header of another scheme is somebody else's if the token is in the query. name
-// is what refusals call it.
+// (RFC 6750, section 2.1) or in the query. A header of another scheme is somebody else's if the token is in the query.
+// name is what refusals call it.
 func bearer(r *http.Request, name string) (string, *Refusal) {
 	inQuery, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return "", &Refusal{Status: http.StatusBadRequest, Code: "malformed", Reason: "the query of the URL is malformed"}
+		return "", badRequest("the query is malformed")
 	}
+	const form = "the Authorization header has to be Bearer %s, and "
 	tokens := inQuery[tokenParameter]
 	headers := r.Header.Values("Authorization")
 	switch {
 	case len(tokens) > 1:
 		return "", unauthorized("malformed", "there is more than one parameter token in the query; send one")
 	case len(headers) > 1:
-		return "", unauthorized("malformed", "the Authorization header has to be Bearer %s, and there are %d", name, len(headers))
+		return "", unauthorized("malformed", form+"there are %d", name, len(headers))
 	case len(tokens) == 1 && tokens[0] == "":
 		return "", unauthorized("malformed", "the parameter token in the query is empty")
 	case len(headers) == 0 && len(tokens) == 0:
@@ -42,13 +43,14 @@ func bearer(r *http.Request, name string) (string, *Refusal) {
 	isBearer := strings.EqualFold(scheme, "Bearer")
 	switch {
 	case !isBearer && len(tokens) == 0:
-		return "", unauthorized("malformed", "the Authorization header has to be Bearer %s, and it has another scheme", name)
+		return "", unauthorized("malformed", form+"it has another scheme", name)
 	case !isBearer:
 		return tokens[0], nil
 	case inHeader == "":
-		return "", unauthorized("malformed", "the Authorization header has to be Bearer %s, and there is nothing behind Bearer", name)
+		return "", unauthorized("malformed", form+"there is nothing behind Bearer", name)
 	case len(tokens) == 1 && inHeader != tokens[0]:
-		return "", unauthorized("malformed", "there are two tokens that differ, in the Authorization header and in the query; send one")
+		return "", unauthorized("malformed",
+			"there are two tokens that differ, in the Authorization header and in the query; send one")
 	}
 	return inHeader, nil
 }
@@ -66,7 +68,8 @@ func fromToken(v *token.Verifier, jwt string, now time.Time) (*Access, *Refusal)
 	}{{"sub", claims.Sub}, {"pub", claims.Pub}} {
 		for _, p := range list.patterns {
 			if !topic.ValidPattern(p) {
-				return nil, unauthorized("claims", "the token has a claim %q with %.80q, which is no topic and no pattern of topics", list.name, p)
+				return nil, unauthorized("claims",
+					"the token has a claim %q with %.80q, which is no topic and no pattern of topics", list.name, p)
 			}
 		}
 	}

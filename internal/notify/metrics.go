@@ -67,13 +67,14 @@ func newMeters() *meters {
 	s.GaugeVec("hawser_connections", "Subscribers that are connected.", "kind", m.connected)
 	m.openings = s.CounterVec("hawser_connections_opened_total", "Subscribers that have connected.", "kind")
 	m.closings = s.CounterVec("hawser_connections_closed_total", "Subscribers that have gone, by how.", "kind", "reason")
-	m.messages = s.Counter("hawser_messages_published_total", "Messages taken from publishers; on several topics: each counts.")
+	m.messages = s.Counter("hawser_messages_published_total", "Messages taken from publishers, counted for each topic.")
 	m.messageBytes = s.Counter("hawser_published_bytes_total", "Bytes of these messages.")
-	m.deliveries = s.Counter("hawser_deliveries_total", "Messages handed on to subscribers: each message counts for each of them.")
+	m.deliveries = s.Counter("hawser_deliveries_total", "Messages handed on, counted for each subscriber.")
 	m.drops = s.CounterVec("hawser_messages_dropped_total", "Messages that a subscriber did not get, by why.", "reason")
-	s.Gauge("hawser_queue_bytes", "Bytes that wait for subscribers.", func() (float64, bool) { return float64(m.queued.Load()), true })
+	s.Gauge("hawser_queue_bytes", "Bytes that wait for subscribers.",
+		func() (float64, bool) { return float64(m.queued.Load()), true })
 	m.recoveries = s.CounterVec("hawser_recoveries_total",
-		"Subscribers that came back with the id of their last message: whether everything since was still there.", "result")
+		"Subscribers that came back with the id of their last message, by whether all since was still there.", "result")
 	m.missed = s.Counter("hawser_recovered_messages_total", "Messages that they had missed and got.")
 	m.refusals = s.CounterVec("hawser_refusals_total", "Requests and messages that were refused, by why.", "reason")
 	m.reloads = s.CounterVec("hawser_reloads_total", "How often the configuration was read again.", "result")

@@ -8,10 +8,12 @@ import (
 	"strings"
 )
 
+const promLabel = `[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\[\\"n])*"`
+
 var (
 	promComment = regexp.MustCompile(`^# (HELP|TYPE) ([a-zA-Z_:][a-zA-Z0-9_:]*) (.*)$`)
 	promSample  = regexp.MustCompile(`^([a-zA-Z_:][a-zA-Z0-9_:]*)(\{[^}]*\})? (\S+)$`)
-	promLabels  = regexp.MustCompile(`^\{([a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\[\\"n])*")(,[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\[\\"n])*")*\}$`)
+	promLabels  = regexp.MustCompile(`^\{` + promLabel + `(,` + promLabel + `)*\}$`)
 	promBucket  = regexp.MustCompile(`^\{le="([^"]+)"\}$`)
 )
 
