@@ -75,7 +75,7 @@ type Hub struct {
 	seq    uint64
 	shards [hubShards]hubShard
 
-	dropped counter
+	dropped, superseded counter
 }
 
 // A Receipt says what became of a message that was published.
@@ -90,6 +90,7 @@ type HubStats struct {
 	Topics      int    // that have a subscriber
 	Published   uint64 // messages
 	Dropped     int64  // messages, counted for each subscriber that misses one
+	Superseded  int64  // of these, messages of NewLatestMessage in whose place the subscriber gets a later one
 	Queued      int64  // bytes that wait for subscribers, because their sockets did not take them
 }
 
@@ -212,7 +213,9 @@ func (h *Hub) Count(topic string) (n int) {
 
 // Stats returns a snapshot.
 func (h *Hub) Stats() HubStats {
-	stats := HubStats{Dropped: h.dropped.Load()}
+	// The part before the whole, so that it is not larger.
+	stats := HubStats{Superseded: h.superseded.Load()}
+	stats.Dropped = h.dropped.Load()
 	topics := make(map[string]struct{})
 	for i := range h.shards {
 		s := &h.shards[i]

@@ -15,8 +15,8 @@ type meters struct {
 	set metrics.Set
 
 	collecting sync.Mutex
-	hubDropped int64        // of the Hub's count, what is in drops already; guarded by collecting
-	queued     atomic.Int64 // bytes, when they were last asked for
+	counted    websocket.HubStats // what is in drops already of the Hub's counts; guarded by collecting
+	queued     atomic.Int64       // bytes, when they were last asked for
 
 	connections  sync.Map // of a kind to an *atomic.Int64: how many there are
 	openings     *metrics.CounterVec
@@ -150,8 +150,10 @@ func (m *meters) dropped(reason string, n int) { m.drops.With(reason).Add(n) }
 func (m *meters) collect(hub websocket.HubStats, backlogs int64) {
 	m.collecting.Lock()
 	defer m.collecting.Unlock()
-	m.dropped(dropSlow, int(hub.Dropped-m.hubDropped))
-	m.hubDropped = hub.Dropped
+	superseded := hub.Superseded - m.counted.Superseded
+	m.dropped(dropSuperseded, int(superseded))
+	m.dropped(dropSlow, int(hub.Dropped-m.counted.Dropped-superseded))
+	m.counted = hub
 	m.queued.Store(hub.Queued + backlogs)
 }
 
