@@ -75,7 +75,7 @@ type Hub struct {
 	seq    uint64
 	shards [hubShards]hubShard
 
-	dropped, superseded counter
+	lost, superseded counter // of messages dropped
 }
 
 // A Receipt says what became of a message that was published.
@@ -213,9 +213,8 @@ func (h *Hub) Count(topic string) (n int) {
 
 // Stats returns a snapshot.
 func (h *Hub) Stats() HubStats {
-	// The part before the whole, so that it is not larger.
 	stats := HubStats{Superseded: h.superseded.Load()}
-	stats.Dropped = h.dropped.Load()
+	stats.Dropped = stats.Superseded + h.lost.Load()
 	topics := make(map[string]struct{})
 	for i := range h.shards {
 		s := &h.shards[i]

@@ -121,7 +121,7 @@ func (h *Hub) sendTo(c *Conn, batches []sharedBatch) {
 	}
 	for _, b := range batches {
 		if d := c.sendShared(b, limit, h.Overflow); d != (drops{}) {
-			h.dropped.Add(int64(d.lost + d.superseded))
+			h.lost.Add(int64(d.lost))
 			h.superseded.Add(int64(d.superseded))
 		}
 	}

@@ -42,7 +42,7 @@ func (s *Server) AdminHandler(profiles bool) http.Handler {
 		switch {
 		case s.serveHealth(w, r):
 		case r.URL.Path == "/metrics" && r.Method == http.MethodGet:
-			s.meters.collect(s.hub.Stats(), s.broker.waiting())
+			s.meters.collect(s.hub.Stats, s.broker.waiting())
 			s.meters.set.ServeHTTP(w, r)
 		case isProfile && profiles:
 			serveProfile(w, r, profile)

@@ -147,9 +147,10 @@ func (m *meters) delivered(n int) { m.deliveries.Add(n) }
 func (m *meters) dropped(reason string, n int) { m.drops.With(reason).Add(n) }
 
 // collect takes down what is counted elsewhere.
-func (m *meters) collect(hub websocket.HubStats, backlogs int64) {
+func (m *meters) collect(stats func() websocket.HubStats, backlogs int64) {
 	m.collecting.Lock()
 	defer m.collecting.Unlock()
+	hub := stats()
 	superseded := hub.Superseded - m.counted.Superseded
 	m.dropped(dropSuperseded, int(superseded))
 	m.dropped(dropSlow, int(hub.Dropped-m.counted.Dropped-superseded))
