@@ -1,7 +1,6 @@
 package notify
 
 import (
-	"fmt"
 	"net/http"
 	"net/netip"
 	"sync"
@@ -10,13 +9,13 @@ import (
 
 // Limits bounds what clients may use. Where nothing else is said 0 means no limit.
 type Limits struct {
-	Connections      int // of subscribers, WebSocket and server-sent events
-	ConnectionsPerIP int // of them from one address (of IPv6: one /64)
-	Handshakes       int // new connections per second
-	Topics           int // patterns that a connection may have, and topics of one publication; 0: DefaultTopics
-	Message          int // bytes of a message; 0: DefaultMessage
-	PublishRate      int // messages per second of one publisher
-	Queue            int // bytes that may wait for one subscriber; 0: DefaultQueue. Fixed while the server runs
+	Connections      int   // of subscribers, WebSocket and server-sent events
+	ConnectionsPerIP int   // of them from one address (of IPv6: one /64)
+	Handshakes       int   // new connections per second
+	Topics           int   // patterns that a connection may have, and topics of one publication; 0: DefaultTopics
+	Message          int   // bytes of a message; 0: DefaultMessage
+	PublishRate      int   // messages per second of one publisher
+	Queue            int64 // bytes that may wait for one subscriber; 0: DefaultQueue. Fixed while the server runs
 }
 
 // What limits are if nothing else is said.
