@@ -261,7 +261,7 @@ func TestServeRefusesAConfiguration(t *testing.T) {
 		{"--publish-key k --drain -1s", `--drain and --history-age cannot be negative`},
 		{"--publish-key k --max-connections -1", `--max-connections is too small`},
 		{"--publish-key k --max-message 0", `--max-message is too small`},
-		{"--publish-key k --max-message 3GiB", `less than 2GiB`},
+		{"--publish-key k --max-message 3GiB", `--max-message and --queue-bytes have to be less than 2GiB`},
 		{"--publish-key k --publish-addr x", `--publish-addr: "x" is not of the form HOST:PORT`},
 		{"--publish-key-file /no/file", `--publish-key-file: open /no/file`},
 		{"--publish-key-file " + empty, `--publish-key-file: .*empty: there is no key in it`},

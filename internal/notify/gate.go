@@ -223,7 +223,7 @@ func (r *rules) identify(req *http.Request, secret, action string, topics []stri
 	case r.forward != nil && (secret == "" || r.tokens.Empty()):
 		return r.forward.ask(req, clientIP(req, r.trusted), action, topics)
 	case secret == "" && action == "publish":
-		return nil, unauthorized("no_token", "publishing needs the %s: send the header Authorization: Bearer %[2]s",
+		return nil, unauthorized("no_token", "publishing needs a %s: send the header Authorization: Bearer %s",
 			strings.ToLower(r.secretName()), r.secretName())
 	case secret == "":
 		return nil, unauthorized("no_token",

@@ -198,15 +198,15 @@ func TestWhoMayPublish(t *testing.T) {
 		{"the first key", keys, carrying("", "Bearer sesame"), "a b", "publish key 1", 0, "", ""},
 		{"the second key", keys, carrying("", "Bearer open"), "a", "publish key 2", 0, "", ""},
 		{"the key in the query", keys, carrying("token=open"), "a", "publish key 2", 0, "", ""},
-		{"no key", keys, carrying(""), "a", "", 401, "no_token", "publishing needs the key: send the header Authorization: Bearer KEY"},
+		{"no key", keys, carrying(""), "a", "", 401, "no_token", "publishing needs a key: send the header Authorization: Bearer KEY"},
 		{"a wrong key", keys, carrying("", "Bearer sesam"), "a", "", 401, "wrong_key", "the key is wrong"},
 		{"a token where there are none", keys, carrying("", "Bearer "+onB), "a", "", 401, "wrong_key", "the key is wrong"},
 		{"with --dev", Config{Dev: true}, carrying(""), "a", "192.0.2.1", 0, "", ""},
 		{"a token", withTokens, carrying("", "Bearer "+onB), "b", "alice", 0, "", ""},
 		{"a token without a name", withTokens, carrying("", "Bearer "+anonymous), "b", "token " + nickname(anonymous), 0, "", ""},
 		{"a token for another topic", withTokens, carrying("", "Bearer "+onB), "b a", "", 403, "forbidden", `publishing on "a" is not allowed; allowed is ["b"]`},
-		{"no token", withTokens, carrying(""), "b", "", 401, "no_token", "publishing needs the token"},
-		{"a public topic", withTokens, carrying(""), "open.x", "", 401, "no_token", "publishing needs the token"},
+		{"no token", withTokens, carrying(""), "b", "", 401, "no_token", "publishing needs a token"},
+		{"a public topic", withTokens, carrying(""), "open.x", "", 401, "no_token", "publishing needs a token"},
 		{"the key among tokens", withTokens, carrying("", "Bearer sesame"), "a", "publish key 1", 0, "", ""},
 	} {
 		access, err := testGate(t, row.cfg).publisher(row.r, strings.Fields(row.topics))

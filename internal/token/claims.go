@@ -143,7 +143,10 @@ func readTime(name string, raw json.RawMessage) (time.Time, *Error) {
 
 // appendClaims is the payload of a token.
 func appendClaims(c Claims) ([]byte, error) {
-	return json.Marshal(struct {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false) // patterns end in >, and this is no page
+	err := e.Encode(struct {
 		Sub  []string `json:"sub,omitempty"`
 		Pub  []string `json:"pub,omitempty"`
 		Name string   `json:"name,omitempty"`
@@ -151,6 +154,7 @@ func appendClaims(c Claims) ([]byte, error) {
 		Nbf  int64    `json:"nbf,omitempty"`
 		Exp  int64    `json:"exp,omitempty"`
 	}{c.Sub, c.Pub, c.Name, unix(c.IssuedAt), unix(c.NotBefore), unix(c.Expires)})
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }
 
 func unix(t time.Time) int64 {
