@@ -40,7 +40,7 @@ func TestReadSecrets(t *testing.T) {
 			}
 		}
 	}
-	if NewSecret() == NewSecret() {
+	if one, other := NewSecret(), NewSecret(); one == other {
 		t.Error("two new secrets are the same")
 	}
 }
