@@ -70,6 +70,9 @@ func TestDrainUnderLoad(t *testing.T) {
 			}
 		})
 	}
+	for before := published.count(); published.count() < before+10; { // so that all get some
+		time.Sleep(time.Millisecond)
+	}
 	start := time.Now()
 	if err := s.server.Shutdown(t.Context()); err != nil {
 		t.Error(err)

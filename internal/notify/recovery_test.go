@@ -79,6 +79,13 @@ func (r *record) publish(s *service, name, text string) (seq int, err error) {
 	return seq, nil
 }
 
+// count returns how many messages were published.
+func (r *record) count() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.texts)
+}
+
 // A gap is numbers that a client was told it may miss: those behind from, up to to.
 type gap struct{ from, to int }
 
@@ -124,13 +131,17 @@ func (r *reader) readUntilCut(f feed, first bool, last string, end func() int) (
 		r.gaps = append(r.gaps, gap{(told{ID: last}).seq(), m.seq()})
 	}
 	last = m.ID
-	for range 1 + r.random.IntN(150) {
+	missed, complete := m.Missed, m.complete()
+	for i := range 1 + r.random.IntN(150) {
 		if n := end(); n > 0 && (told{ID: last}).seq() >= n {
 			return last, nil
 		}
 		m, err := f.next()
 		if err != nil || m.Type != "message" {
 			return last, fmt.Errorf("%+v is no message: %v", m, err)
+		}
+		if !complete && missed > 0 && i <= missed { // what is lost may lie between those that are kept, and behind them
+			r.gaps[len(r.gaps)-1].to = m.seq() - 1
 		}
 		r.received = append(r.received, m)
 		last = m.ID

@@ -148,7 +148,8 @@ func TestV1SubscribeWithLast(t *testing.T) {
 }
 
 func TestV1Publish(t *testing.T) {
-	s := serve(t, notify.Config{Dev: true}) // where everybody may
+	const most = 1000                                                             // bytes of a message
+	s := serve(t, notify.Config{Dev: true, Limits: notify.Limits{Message: most}}) // where everybody may
 	f, _ := s.v1(t, []string{"a"}, "")
 	plain := s.subscribe(t, "a")
 	f.say(t, `{"type":"publish","topic":"a","data":"héllo","ref":"r"}`)
@@ -175,13 +176,13 @@ func TestV1Publish(t *testing.T) {
 	if m := f.want(t, "published"); m.Subscribers != 0 {
 		t.Errorf("%+v", m)
 	}
-	f.say(t, `{"type":"publish","topic":"other","data":"%s"}`, strings.Repeat("x", maxBody))
+	f.say(t, `{"type":"publish","topic":"other","data":"%s"}`, strings.Repeat(`\u0000`, most))
 	f.want(t, "published")
-	f.say(t, `{"type":"publish","topic":"other","base64":"%s"}`, base64.StdEncoding.EncodeToString(make([]byte, maxBody+1)))
+	f.say(t, `{"type":"publish","topic":"other","base64":"%s"}`, base64.StdEncoding.EncodeToString(make([]byte, most+1)))
 	if m := f.want(t, "error"); !strings.Contains(m.Error, "larger than") {
 		t.Errorf("%+v", m)
 	}
-	if err := f.c.WriteMessage(websocket.TextMessage, make([]byte, 6*maxBody+64<<10+1)); err != nil {
+	if err := f.c.WriteMessage(websocket.TextMessage, make([]byte, 6*most+64<<10+1)); err != nil {
 		t.Fatal(err)
 	}
 	wantClose(t, f.c, websocket.CloseMessageTooBig)

@@ -3,6 +3,7 @@ package notify
 import (
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -134,7 +135,7 @@ func offersProtocol(r *http.Request) bool {
 func (st start) header() http.Header {
 	h := http.Header{"Hawser-Last-Id": {st.after.String()}}
 	if st.asked {
-		h.Set("Hawser-Recovered", map[bool]string{true: "true", false: "false"}[st.complete])
+		h.Set("Hawser-Recovered", strconv.FormatBool(st.complete))
 	}
 	return h
 }
