@@ -135,7 +135,7 @@ func (s sources) load() (*serveOptions, *settings, error) {
 
 // set gives a flag a value, or adds one if it is a list.
 func (s *settings) set(name, value, from string) error {
-	_, isList := s.fs.Lookup(name).Value.(*listFlag) // whose elements are judged one by one
+	_, isList := s.fs.Lookup(name).Value.(*listFlag)                                  // whose elements are judged one by one
 	if strings.ContainsFunc(value, unicode.IsControl) && !isList && !isSecret(name) { // whose own check says more
 		return errors.New("there is a control character in it")
 	}
