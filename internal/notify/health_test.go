@@ -72,6 +72,27 @@ func TestAdminHandler(t *testing.T) {
 	}
 }
 
+// A profile may take longer than a request has to arrive.
+func TestProfilesTakeTheirTime(t *testing.T) {
+	s, err := NewServer(Config{PublishKeys: []string{"sesame"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	web := httptest.NewUnstartedServer(s.AdminHandler(true))
+	web.Config.ReadTimeout = 50 * time.Millisecond
+	web.Start()
+	defer web.Close()
+	began := time.Now()
+	res, err := web.Client().Get(web.URL + "/debug/pprof/trace?seconds=0.3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if took := time.Since(began); res.StatusCode != 200 || took < 300*time.Millisecond {
+		t.Errorf("status %d after %v", res.StatusCode, took)
+	}
+}
+
 // TestMeters: all that is counted is in the text, under the names of the documentation.
 func TestMeters(t *testing.T) {
 	m := newMeters()
