@@ -155,6 +155,7 @@ func TestReloadOfABrokenConfiguration(t *testing.T) {
 		{good, "", `there is no key in it`},
 		{good + "HAWSER_PUBLISH_KEY_FILE=" + keys, "second\n", `is set already`},
 		{good + "HAWSER_ORIGIN=://\n", "second\n", `--origin: `},
+		{"HAWSER_DEV=true\n", "second\n", `--dev cannot be turned on or off`},
 	}
 	for i, row := range broken {
 		replaceFile(t, config, row.config)
@@ -343,6 +344,11 @@ func TestNoSecretIsLogged(t *testing.T) {
 		// Names of files and settings may be there.
 		if strings.Contains(strings.NewReplacer("publish-key-file", "", "jwt-public-key-file", "").Replace(text), s) {
 			t.Errorf("%s (%q) is in the log:\n%s", name, s, text)
+		}
+	}
+	for _, want := range []string{`"msg":"publishing","who":"publish key 1"`, `"msg":"subscribing","who":"token `} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%s is not in the log:\n%s", want, text)
 		}
 	}
 	refused := 0

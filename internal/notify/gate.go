@@ -162,6 +162,7 @@ func (g *gate) subscriber(r *http.Request, patterns []string) (*Access, error) {
 	if err := mayAll(patterns, access.MaySubscribe); err != nil {
 		return nil, err
 	}
+	g.allowed(r, "subscribing", access, patterns)
 	return access, nil
 }
 
@@ -248,6 +249,7 @@ func (g *gate) publisher(r *http.Request, topics []string) (*Access, error) {
 	if err := mayAll(topics, access.MayPublish); err != nil {
 		return nil, err
 	}
+	g.allowed(r, "publishing", access, topics)
 	return access, nil
 }
 
@@ -277,6 +279,13 @@ func (g *gate) refused(r *http.Request, refusal *Refusal) {
 	}
 	g.log.Log(r.Context(), level, "refused", "reason", refusal.Code, "status", refusal.Status, "client", g.client(r),
 		"method", r.Method, "path", r.URL.Path, "why", refusal.Reason)
+}
+
+// allowed logs who may do what, for who looks closely.
+func (g *gate) allowed(r *http.Request, what string, access *Access, topics []string) {
+	if g.log.Enabled(r.Context(), slog.LevelDebug) {
+		g.log.Debug(what, "who", access.Subject, "client", g.client(r), "topics", topics)
+	}
 }
 
 // mayPublishNow counts a message of the publisher who against its rate. The error is a *Refusal.

@@ -120,7 +120,12 @@ func closeUntilRead(w http.ResponseWriter, r *http.Request) {
 
 // Reload makes the server go by what in cfg may change while it runs. Nobody is dropped: who is connected stays so, with
 // what he was allowed to do. If there is an error everything stays as it was.
-func (s *Server) Reload(cfg Config) error { return s.gate.replace(cfg) }
+func (s *Server) Reload(cfg Config) error {
+	if cfg.Dev != s.cfg.Dev { // the keys of a server that is safe would be gone, and the server not
+		return errors.New("--dev cannot be turned on or off while the server runs")
+	}
+	return s.gate.replace(cfg)
+}
 
 // Reloaded counts for the metrics that the configuration was read again, and whether it could be used.
 func (s *Server) Reloaded(used bool) { s.meters.reloaded(used) }
