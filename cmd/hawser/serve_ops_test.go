@@ -24,12 +24,22 @@ import (
 // refusalOf returns the status, the reason and the Retry-After with which a handshake is refused.
 func refusalOf(t *testing.T, url string, header http.Header) (status int, why, retry string) {
 	t.Helper()
+	status, why, retry = tryDial(t, url, header)
+	if status == http.StatusSwitchingProtocols {
+		t.Fatalf("%s is not refused", url)
+	}
+	return status, why, retry
+}
+
+// tryDial returns the status of the answer to a handshake, and if it is refused the reason and the Retry-After.
+func tryDial(t *testing.T, url string, header http.Header) (status int, why, retry string) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	c, res, err := new(websocket.Dialer).Dial(ctx, url, header)
 	if err == nil {
 		c.CloseNow()
-		t.Fatalf("%s is not refused", url)
+		return http.StatusSwitchingProtocols, "", ""
 	}
 	if res == nil {
 		t.Fatal(err)
@@ -78,16 +88,12 @@ func TestServeLimits(t *testing.T) {
 		"handshakes": {
 			[]string{"--max-handshakes", "1"}, "max_handshakes", 503, "more than 1 connections come in a second", true,
 			func(t *testing.T, addr string) (status int, why, retry string) {
-				for range 100 { // on a slow machine they may come one a second
-					ctx, cancel := context.WithTimeout(t.Context(), patience)
-					c, _, err := new(websocket.Dialer).Dial(ctx, "ws://"+addr+"/topics/a", nil)
-					cancel()
-					if err != nil {
+				for range 100 { // on a slow machine one a second may come
+					if status, why, retry = tryDial(t, "ws://"+addr+"/topics/a", nil); status != 101 {
 						break
 					}
-					c.CloseNow()
 				}
-				return refusalOf(t, "ws://"+addr+"/topics/a", nil)
+				return status, why, retry
 			},
 		},
 		"message": {
@@ -219,6 +225,13 @@ func TestServeSpreadsItsGoodbyes(t *testing.T) {
 	for range clients {
 		peers = append(peers, dial(t, "ws://"+addr+"/topics/news", nil))
 	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	silent, _, err := new(websocket.Dialer).Dial(ctx, "ws://"+addr+"/topics/other", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.CloseNow() // nobody reads from it: it answers no Close, and so gives us time to look
 	stop := make(chan struct{})
 	var told atomic.Int64
 	var publisher sync.WaitGroup

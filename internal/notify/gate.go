@@ -205,8 +205,12 @@ func (r *rules) openTo() []string {
 	return r.public
 }
 
-// allPublic reports whether none of patterns needs a token. Without any it is whether there are topics that do not.
+// allPublic reports whether none of patterns needs a token. Somebody without any may subscribe later: to what is public,
+// unless there is a service, which may allow more.
 func (r *rules) allPublic(patterns []string) bool {
+	if len(patterns) == 0 && r.forward != nil {
+		return false
+	}
 	return len(r.public) > 0 && !slices.ContainsFunc(patterns, func(p string) bool { return !covered(r.public, p) })
 }
 

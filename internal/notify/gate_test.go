@@ -243,6 +243,9 @@ func TestTokensBesideAnAuthorizationService(t *testing.T) {
 	if _, err := g.publisher(carrying("", "Bearer sesame"), []string{"a"}); err != nil || asked != 1 {
 		t.Errorf("the publish key: %v, asked %d times", err, asked)
 	}
+	if _, err := g.subscriber(carrying(""), nil); err != nil || asked != 2 {
+		t.Errorf("no topic yet: %v, asked %d times", err, asked)
+	}
 }
 
 // TestGateRefusesAConfiguration that makes no sense, and goes on with the one that it has.
