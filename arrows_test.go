@@ -36,10 +36,13 @@ func TestArrowsBetweenPackages(t *testing.T) {
 		"internal/wstest":  {},
 		"internal/mutate":  {},
 		"internal/topic":   {},
-		"internal/notify":  {"", "internal/topic", "internal/utf8x", "internal/memconn", "internal/simd", "internal/deflate"},
-		"cmd/hawser":       {"", "autobahn", "internal/notify", "internal/topic", "internal/utf8x", "internal/memconn", "internal/simd", "internal/deflate"},
-		"examples/notify":  {"", "internal/utf8x", "internal/memconn", "internal/simd", "internal/deflate"},
-		"autobahn":         {},
+		"internal/token":   {},
+		"internal/metrics": {},
+		"internal/notify":  {"", "internal/topic", "internal/token", "internal/metrics", "internal/utf8x", "internal/memconn", "internal/simd", "internal/deflate"},
+		"cmd/hawser": {"", "autobahn", "internal/notify", "internal/topic", "internal/token", "internal/metrics",
+			"internal/utf8x", "internal/memconn", "internal/simd", "internal/deflate"},
+		"examples/notify": {"", "internal/utf8x", "internal/memconn", "internal/simd", "internal/deflate"},
+		"autobahn":        {},
 	}
 	for _, pkg := range goList(t, "./...") {
 		name := strings.TrimPrefix(strings.TrimPrefix(pkg, modulePath), "/")

@@ -75,7 +75,7 @@ type Hub struct {
 	seq    uint64
 	shards [hubShards]hubShard
 
-	dropped counter
+	lost, superseded counter // of messages dropped
 }
 
 // A Receipt says what became of a message that was published.
@@ -90,6 +90,8 @@ type HubStats struct {
 	Topics      int    // that have a subscriber
 	Published   uint64 // messages
 	Dropped     int64  // messages, counted for each subscriber that misses one
+	Superseded  int64  // of these, messages of NewLatestMessage in whose place the subscriber gets a later one
+	Queued      int64  // bytes that wait for subscribers, because their sockets did not take them
 }
 
 // Subscribe subscribes c to topics; those that it is subscribed to already stay. When the connection ends it is
@@ -211,12 +213,16 @@ func (h *Hub) Count(topic string) (n int) {
 
 // Stats returns a snapshot.
 func (h *Hub) Stats() HubStats {
-	stats := HubStats{Dropped: h.dropped.Load()}
+	stats := HubStats{Superseded: h.superseded.Load()}
+	stats.Dropped = stats.Superseded + h.lost.Load()
 	topics := make(map[string]struct{})
 	for i := range h.shards {
 		s := &h.shards[i]
 		s.mu.Lock()
 		stats.Subscribers += s.subscribers()
+		for c := range s.members {
+			stats.Queued += int64(c.queue.size()) + c.counters.unsent.Load()
+		}
 		for name := range s.topics {
 			topics[name] = struct{}{}
 		}

@@ -120,8 +120,9 @@ func (h *Hub) sendTo(c *Conn, batches []sharedBatch) {
 		limit = math.MaxInt
 	}
 	for _, b := range batches {
-		if dropped := c.sendShared(b, limit, h.Overflow); dropped > 0 {
-			h.dropped.Add(int64(dropped))
+		if d := c.sendShared(b, limit, h.Overflow); d != (drops{}) {
+			h.lost.Add(int64(d.lost))
+			h.superseded.Add(int64(d.superseded))
 		}
 	}
 }

@@ -44,7 +44,7 @@ type verb struct {
 var verbs []verb
 
 func init() {
-	verbs = []verb{serveVerb, echoVerb, connectVerb, pipeVerb, testeeVerb, conformVerb, helpVerb, versionVerb}
+	verbs = []verb{serveVerb, tokenVerb, echoVerb, connectVerb, pipeVerb, testeeVerb, conformVerb, helpVerb, versionVerb}
 }
 
 func main() {

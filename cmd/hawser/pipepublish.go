@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"hawser.example/websocket"
+	"hawser.example/websocket/internal/notify"
 	"hawser.example/websocket/internal/topic"
 )
 
@@ -47,8 +48,10 @@ func newLinePublisher(base, name, key string, retry time.Duration) (*linePublish
 	case !topic.Valid(name):
 		return nil, fmt.Errorf("the topic %.80q has to be 1 to 255 of the characters A-Z a-z 0-9 . _ -", name)
 	}
-	if err := checkKey(key); err != nil {
-		return nil, fmt.Errorf("--key: %w", err)
+	if key != "" {
+		if err := notify.CheckKey(key); err != nil {
+			return nil, fmt.Errorf("--key: %w", err)
+		}
 	}
 	client := &http.Client{
 		Timeout:       postTime,

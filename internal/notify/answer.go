@@ -1,7 +1,6 @@
 package notify
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -23,15 +22,6 @@ func answerError(w http.ResponseWriter, status int, why string) {
 	answer(w, status, struct {
 		Error string `json:"error"`
 	}{why})
-}
-
-// refuse answers with err, a *Refusal, and counts it.
-func (s *Server) refuse(w http.ResponseWriter, err error) {
-	var r *Refusal
-	if errors.As(err, &r) {
-		s.meters.refused(r.Code)
-	}
-	refuse(w, err)
 }
 
 // shuttingDown is the refusal of a server that is.

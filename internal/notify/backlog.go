@@ -79,3 +79,10 @@ func (l *backlog) isEmpty() bool {
 	defer l.mu.Unlock()
 	return len(l.waiting) == 0 && !l.overflow
 }
+
+// size returns how many bytes wait.
+func (l *backlog) size() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.bytes
+}

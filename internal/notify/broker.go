@@ -120,8 +120,8 @@ func (b *broker) send(m *message) (subscribers int) {
 			if l.collects(m.topic) {
 				subscribers++
 				superseded, lost := l.add(m)
-				b.meters.dropped("superseded", superseded)
-				b.meters.dropped("slow", lost)
+				b.meters.dropped(dropSuperseded, superseded)
+				b.meters.dropped(dropSlow, lost)
 			}
 		}
 	}
@@ -276,6 +276,22 @@ func (b *broker) subscribers(name string) (n int) {
 		}
 	}
 	return n
+}
+
+// waiting returns how many bytes wait in backlogs.
+func (b *broker) waiting() (bytes int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	seen := make(map[*backlog]bool) // one may be in several audiences
+	for _, a := range b.audiences {
+		for l := range a.backlogs {
+			if !seen[l] {
+				seen[l] = true
+				bytes += l.size()
+			}
+		}
+	}
+	return bytes
 }
 
 // close refuses everything from now on.

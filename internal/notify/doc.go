@@ -17,10 +17,11 @@
 //
 // and beside it
 //
-//	access.go    what somebody may do
-//	gate.go      who is let in
-//	limits.go    how much
-//	metrics.go   what is counted
+//	gate.go      who is let in: what stands before subscribing and publishing
+//	access.go    what somebody may do, and refusals
+//	keys.go      who that is, by a publish key; jwt.go: by a token; forward.go: by asking another server
+//	limits.go    how much; clientip.go: whose it counts as
+//	metrics.go   what is counted; health.go: who may see that
 //	module.go    hawser.js, for applications in a browser
 //	dev.go       what --dev allows, and its page (page/)
 //	answer.go    answers in JSON

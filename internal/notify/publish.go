@@ -16,6 +16,19 @@ type publishedOn struct {
 	published
 }
 
+// ErrMessageTooLarge is returned by Publish for a message that is larger than Limits.Message.
+var ErrMessageTooLarge = errors.New("the message is too large")
+
+// Publish publishes p, which it keeps, on a topic, on behalf of the process itself: nobody's permission is asked. The
+// error is ErrMessageTooLarge, [websocket.ErrInvalidUTF8] or [websocket.ErrHubClosed].
+func (s *Server) Publish(name string, t websocket.MessageType, p []byte) error {
+	if most := s.gate.limits().Message; len(p) > most {
+		return fmt.Errorf("%w: it has %d bytes, and may have %d", ErrMessageTooLarge, len(p), most)
+	}
+	_, err := s.broker.publish([]string{name}, t, p)
+	return err
+}
+
 // publishOne publishes the request's body on a topic.
 func (s *Server) publishOne(w http.ResponseWriter, r *http.Request, name string) {
 	if results := s.publish(w, r, []string{name}); results != nil {
@@ -42,7 +55,7 @@ func (s *Server) publishAll(w http.ResponseWriter, r *http.Request, names []stri
 func (s *Server) publish(w http.ResponseWriter, r *http.Request, names []string) []published {
 	limits := s.gate.limits()
 	if len(names) > limits.Topics {
-		s.refuse(w, tooManyTopics(len(names), limits.Topics))
+		s.refuse(w, r, tooManyTopics(len(names), limits.Topics))
 		return nil
 	}
 	access, err := s.gate.publisher(r, names)
@@ -53,20 +66,20 @@ func (s *Server) publish(w http.ResponseWriter, r *http.Request, names []string)
 		err = s.gate.mayPublishNow(access.Subject)
 	}
 	if err != nil {
-		s.refuse(w, err)
+		s.refuse(w, r, err)
 		return nil
 	}
 	body, err := readBody(w, r, limits.Message)
 	if err != nil {
-		s.refuse(w, err)
+		s.refuse(w, r, err)
 		return nil
 	}
 	results, err := s.broker.publish(names, messageType(r), body)
 	switch {
 	case errors.Is(err, websocket.ErrInvalidUTF8):
-		s.refuse(w, badRequest("the body is not UTF-8; binary data needs Content-Type: application/octet-stream"))
+		s.refuse(w, r, badRequest("the body is not UTF-8; binary data needs Content-Type: application/octet-stream"))
 	case err != nil:
-		s.refuse(w, s.shuttingDown())
+		s.refuse(w, r, s.shuttingDown())
 	}
 	return results
 }

@@ -33,6 +33,8 @@ type target struct {
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	file, isPage := pageFiles[r.URL.Path]
 	switch {
+	case s.serveHealth(w, r):
+		return
 	case r.URL.Path == modulePath:
 		serveModule(w, r, s.cfg.Dev)
 		return
@@ -47,7 +49,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 func (s *Server) route(w http.ResponseWriter, r *http.Request, publish, subscribe bool) {
 	t, err := parseTarget(r)
 	if err != nil {
-		s.refuse(w, err)
+		s.refuse(w, r, err)
 		return
 	}
 	t.publish = t.publish && publish
@@ -60,7 +62,7 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request, publish, subscrib
 	case r.Method == http.MethodGet && t.subscribe:
 		s.subscribe(w, r, t)
 	default:
-		s.refuse(w, t.wrongMethod())
+		s.refuse(w, r, t.wrongMethod())
 	}
 }
 

@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
+	"net/netip"
 	"sync/atomic"
 	"time"
 
 	"hawser.example/websocket"
+	"hawser.example/websocket/internal/token"
 	"hawser.example/websocket/internal/topic"
 )
 
@@ -19,16 +22,22 @@ const shuttingDown = "the server is shutting down; try again later"
 
 // Config is what a Server is told.
 type Config struct {
-	PublishKeys []string // what publishers send as a bearer token; with Dev none is asked for
-	Origins     []string // web origins that may subscribe besides the server's own; see websocket.Upgrader
-	Dev         bool     // for a first try: loopback only, no key, with a page at /
+	// What Reload may change.
+	PublishKeys    []string       // what publishers send as a bearer token; with Dev none is asked for
+	JWT            token.Verifier // keys of tokens; if there is one, subscribers need a token
+	AuthURL        string         // of a service that is asked who may do what; see forward.go
+	Public         []string       // patterns of the topics that may be subscribed to without being asked
+	Origins        []string       // web origins that may subscribe besides the server's own; see websocket.Upgrader
+	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed
+	Limits         Limits         // of what clients may use
 
+	Dev              bool // for a first try: loopback only, no key, with a page at /
 	History          HistoryConfig
 	Latest           []string      // patterns of the topics of which only the newest message counts
-	Limits           Limits        // of what clients may use
 	DrainTime        time.Duration // over which Shutdown spreads its goodbyes; 0: DefaultDrainTime; negative: none
 	PublishElsewhere bool          // ServeHTTP takes no publications, only PublishHandler does
 	NoCompression    bool          // do not agree to permessage-deflate
+	Log              *slog.Logger  // nil: none
 }
 
 // A Server is an http.Handler. Any number of goroutines may use it.
@@ -44,18 +53,18 @@ type Server struct {
 	closing  atomic.Bool // Shutdown was called
 }
 
-// NewServer returns a Server. Without Config.Dev there has to be a publish key.
+// NewServer returns a Server. Without Config.Dev there has to be somebody who may publish.
 func NewServer(cfg Config) (*Server, error) {
 	for _, p := range cfg.Latest {
 		if !topic.ValidPattern(p) {
 			return nil, fmt.Errorf("latest: %q: %w", p, errPattern)
 		}
 	}
-	s := &Server{cfg: cfg, meters: &meters{}}
+	s := &Server{cfg: cfg, meters: newMeters()}
 	if s.cfg.DrainTime == 0 {
 		s.cfg.DrainTime = DefaultDrainTime
 	}
-	if err := s.gate.configure(cfg); err != nil {
+	if err := s.gate.configure(cfg, s.meters); err != nil {
 		return nil, err
 	}
 	s.hub.DrainTime = s.cfg.DrainTime
@@ -66,8 +75,8 @@ func NewServer(cfg Config) (*Server, error) {
 	s.broker = newBroker(&s.hub, cfg, queue, s.meters)
 	s.upgrader.ReadLimit = maxFromClient
 	s.upgrader.Subprotocols = []string{Subprotocol}
-	s.upgrader.CheckOrigin = func(*http.Request) bool { return true } // checkOrigin has judged it
-	s.upgrader.Error = refuseUpgrade
+	s.upgrader.CheckOrigin = func(*http.Request) bool { return true } // the gate has judged it
+	s.upgrader.Error = s.refuseUpgrade
 	if !cfg.NoCompression {
 		s.upgrader.Compression = compression
 	}
@@ -95,7 +104,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Server) PublishHandler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		closeUntilRead(w, r)
-		s.route(w, r, true, false)
+		if !s.serveHealth(w, r) {
+			s.route(w, r, true, false)
+		}
 	})
 }
 
@@ -107,17 +118,17 @@ func closeUntilRead(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// checkOrigin refuses pages of origins that may not subscribe.
-func (s *Server) checkOrigin(r *http.Request) error {
-	if s.cfg.Dev {
-		return nil // loopbackOnly has judged it
+// Reload makes the server go by what in cfg may change while it runs. Nobody is dropped: who is connected stays so, with
+// what he was allowed to do. If there is an error everything stays as it was.
+func (s *Server) Reload(cfg Config) error {
+	if cfg.Dev != s.cfg.Dev { // the keys of a server that is safe would be gone, and the server not
+		return errors.New("--dev cannot be turned on or off while the server runs")
 	}
-	var mistake *websocket.HandshakeError
-	if errors.As(websocket.CheckOrigin(r, s.cfg.Origins), &mistake) {
-		return &Refusal{Status: mistake.Status, Code: "origin", Reason: mistake.Reason}
-	}
-	return nil
+	return s.gate.replace(cfg)
 }
+
+// Reloaded counts for the metrics that the configuration was read again, and whether it could be used.
+func (s *Server) Reloaded(used bool) { s.meters.reloaded(used) }
 
 // Shutdown tells all subscribers to come back later, spread over the drain time if there are many, and waits until they
 // have gone; when ctx ends first it cuts them off and returns its error, except that of a stream of server-sent events

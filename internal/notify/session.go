@@ -105,6 +105,7 @@ func (n *session) readMessages(name string) error {
 			return err
 		}
 		if _, err := n.publish(name, t, p); err != nil {
+			n.server.meters.refused(refusalCode(err))
 			return n.close(websocket.ClosePolicyViolation, err.Error())
 		}
 	}
@@ -117,7 +118,7 @@ func (n *session) publish(name string, t websocket.MessageType, p []byte) (publi
 		return published{}, err
 	}
 	if most := gate.limits().Message; len(p) > most {
-		return published{}, fmt.Errorf("the message is larger than %d bytes", most)
+		return published{}, &Refusal{Code: "max_message", Reason: fmt.Sprintf("the message is larger than %d bytes", most)}
 	}
 	if err := gate.mayPublishNow(n.access.Subject); err != nil {
 		return published{}, err
@@ -147,6 +148,7 @@ func (n *session) readRequests() error {
 		case errors.Is(err, websocket.ErrHubClosed):
 			return err
 		}
+		n.server.meters.refused(refusalCode(err))
 		n.send(reply{Type: "error", Error: err.Error(), Ref: q.ref})
 		if n.errors++; n.errors == maxErrors {
 			return n.close(websocket.ClosePolicyViolation, fmt.Sprintf("%d errors in a row; the last: %v", maxErrors, err))

@@ -15,13 +15,13 @@ func (s *Server) subscribe(w http.ResponseWriter, r *http.Request, t target) {
 	isSocket := websocket.IsUpgrade(r)
 	switch {
 	case s.closing.Load():
-		s.refuse(w, s.shuttingDown())
+		s.refuse(w, r, s.shuttingDown())
 	case r.ContentLength != 0 && !isSocket:
-		s.refuse(w, badRequest("a GET has no body here"))
+		s.refuse(w, r, badRequest("a GET has no body here"))
 	case !isSocket && !acceptsEvents(r):
 		s.upgrader.Upgrade(w, r, nil) // which refuses it, and says how to ask
 	case len(t.names) == 0 && !(isSocket && offersProtocol(r)):
-		s.refuse(w, badRequest("no topic is named: add ?topic=NAME, or speak "+Subprotocol))
+		s.refuse(w, r, badRequest("no topic is named: add ?topic=NAME, or speak "+Subprotocol))
 	default:
 		s.admit(w, r, t, isSocket)
 	}
@@ -40,17 +40,17 @@ type subscription struct {
 func (s *Server) admit(w http.ResponseWriter, r *http.Request, t target, isSocket bool) {
 	last, err := s.checkSubscription(r, t)
 	if err != nil {
-		s.refuse(w, err)
+		s.refuse(w, r, err)
 		return
 	}
 	sub := &subscription{patterns: t.names}
 	if sub.release, sub.access, err = s.letIn(r, t.names); err != nil {
-		s.refuse(w, err)
+		s.refuse(w, r, err)
 		return
 	}
 	if sub.backlog, sub.start, err = s.broker.listen(t.names, nil, last); err != nil {
 		sub.release()
-		s.refuse(w, s.shuttingDown())
+		s.refuse(w, r, s.shuttingDown())
 		return
 	}
 	if isSocket {
@@ -71,7 +71,7 @@ func (s *Server) checkSubscription(r *http.Request, t target) (*position, error)
 	if most := s.gate.limits().Topics; len(t.names) > most {
 		return nil, tooManyTopics(len(t.names), most)
 	}
-	return last, s.checkOrigin(r)
+	return last, s.gate.checkOrigin(r)
 }
 
 // letIn asks the gate for a place, which has to be released, and for what the client may do.
@@ -90,7 +90,6 @@ func (s *Server) letIn(r *http.Request, patterns []string) (release func(), acce
 func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, sub *subscription) {
 	c, err := s.upgrader.Upgrade(w, r, sub.start.header())
 	if err != nil { // it has been answered
-		s.meters.refused("handshake")
 		s.broker.ignore(sub.backlog)
 		sub.release()
 		return
@@ -152,11 +151,8 @@ func (st start) reply(kind string, q request) reply {
 }
 
 // refuseUpgrade answers a request that was not a handshake or not an acceptable one.
-func refuseUpgrade(w http.ResponseWriter, _ *http.Request, err *websocket.HandshakeError) {
-	for name, values := range err.Header {
-		w.Header()[name] = values
-	}
-	answerError(w, err.Status, err.Reason)
+func (s *Server) refuseUpgrade(w http.ResponseWriter, r *http.Request, err *websocket.HandshakeError) {
+	s.refuse(w, r, &Refusal{Status: err.Status, Code: "handshake_" + err.Check, Reason: err.Reason, Header: err.Header})
 }
 
 // atExpiry calls end when access expires. The function that it returns stops that.
