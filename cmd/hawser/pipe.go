@@ -43,7 +43,7 @@ Exit code: 0 when all lines were published, 1 if some were not, 2 for a wrong co
 for another reason than its size, or took none for as long as --retry says.
 
 Examples:
-  hawser pipe -v words < words.txt
+  hawser pipe news
   vmstat 1 | hawser pipe stats
   tail -F access.log | hawser pipe --url https://push.example.com --key "$KEY" log.access`,
 	setup: func(fs *flag.FlagSet) func([]string, streams) int {

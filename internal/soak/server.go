@@ -52,7 +52,7 @@ func startServer(ctx context.Context, binary string) (*server, error) {
 	s.cmd = exec.Command(binary, "serve", "--addr", s.addr, "--admin-addr", s.admin, "--pprof", "--publish-key", key,
 		"--history-messages", strconv.Itoa(kept), "--history-age", "10m", "--drain", "1s")
 	s.cmd.Stderr = s.log
-	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	dieWithUs(s.cmd)
 	if err := s.cmd.Start(); err != nil {
 		os.RemoveAll(dir)
 		return nil, err
