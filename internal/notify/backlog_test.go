@@ -2,6 +2,8 @@ package notify
 
 import (
 	"testing"
+
+	"hawser.example/websocket"
 )
 
 // waiting is what a backlog holds, as numbers.
@@ -89,5 +91,27 @@ func TestBacklogWakes(t *testing.T) {
 	case <-l.ready:
 		t.Error("woken twice")
 	default:
+	}
+}
+
+// What a connection gets already its backlog neither collects nor counts.
+func TestBacklogSkips(t *testing.T) {
+	s := testServer(t, Config{})
+	l, _, err := s.broker.listen([]string{"a.>"}, []string{"a.b", "a.c.>"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := []string{"a.b", "a.x", "a.c.d", "a.c"}
+	results, err := s.broker.publish(names, websocket.TextMessage, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []int{0, 1, 0, 1} {
+		if got := results[i].Subscribers; got != want || s.broker.subscribers(names[i]) != want {
+			t.Errorf("%s: %d subscribers, want %d", names[i], got, want)
+		}
+	}
+	if messages, ok := l.take(); !ok || len(messages) != 2 || messages[0].topic != "a.x" || messages[1].topic != "a.c" {
+		t.Errorf("%d messages were collected", len(messages))
 	}
 }

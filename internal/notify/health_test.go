@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -87,6 +88,7 @@ func TestProfilesTakeTheirTime(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	io.Copy(io.Discard, res.Body)
 	res.Body.Close()
 	if took := time.Since(began); res.StatusCode != 200 || took < 300*time.Millisecond {
 		t.Errorf("status %d after %v", res.StatusCode, took)

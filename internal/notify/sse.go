@@ -59,7 +59,6 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, sub *subscriptio
 		h.Add("Vary", "Origin")
 	}
 	e := &stream{w: w, control: http.NewResponseController(w)}
-	e.control.SetReadDeadline(time.Time{}) // that of http.Server.ReadTimeout would end the request
 	welcome := sub.start.reply("welcome", request{topics: sub.patterns})
 	e.addEvent("welcome", welcome.ID, 0, marshal(welcome))
 	s.meters.opened("sse")

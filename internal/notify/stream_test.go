@@ -59,8 +59,6 @@ func (w *tap) SetWriteDeadline(t time.Time) error {
 	return nil
 }
 
-func (w *tap) SetReadDeadline(time.Time) error { return nil }
-
 // stop makes the client read nothing any more.
 func (w *tap) stop() {
 	w.mu.Lock()
@@ -321,6 +319,24 @@ func TestEventsDrain(t *testing.T) {
 			t.Errorf("a stream was begun: %q", got)
 		}
 	})
+}
+
+// A stream that was let in just before the drain, and begins behind it, is told like the others.
+func TestEventsDrainTellsTheLate(t *testing.T) {
+	var open streams
+	if err := open.drain(t.Context(), time.Second); err != nil {
+		t.Fatal(err)
+	}
+	goodbye, leave := open.enter()
+	defer leave()
+	select {
+	case retry := <-goodbye:
+		if retry < time.Millisecond || retry > time.Second+time.Millisecond {
+			t.Errorf("it shall come back after %v", retry)
+		}
+	default:
+		t.Error("it was not told")
+	}
 }
 
 func TestEventsDrainGivesUp(t *testing.T) {
