@@ -37,10 +37,16 @@ func TestArrowsBetweenPackages(t *testing.T) {
 		"internal/mutate":      {},
 		"internal/lineedit":    {},
 		"internal/lineedit/vt": {"internal/lineedit"},
-		"internal/notify":      {"", "internal/utf8x", "internal/memconn", "internal/simd", "internal/deflate"},
-		"cmd/hawser":           {"", "autobahn", "internal/lineedit", "internal/notify", "internal/utf8x", "internal/memconn", "internal/simd", "internal/deflate"},
-		"examples/notify":      {"", "internal/utf8x", "internal/memconn", "internal/simd", "internal/deflate"},
-		"autobahn":             {},
+		"internal/notify":      {"", "internal/utf8x", "internal/memconn", "internal/simd", "internal/deflate", "internal/topic", "internal/token", "internal/metrics"},
+		"cmd/hawser": {"", "autobahn", "internal/lineedit", "internal/notify", "internal/topic", "internal/token", "internal/metrics",
+			"internal/utf8x", "internal/memconn", "internal/simd", "internal/deflate"},
+		"internal/feed":        {"", "internal/utf8x", "internal/memconn", "internal/simd", "internal/deflate"},
+		"internal/soak":        {"", "internal/feed", "internal/utf8x", "internal/memconn", "internal/simd", "internal/deflate"},
+		"examples/notify":  {"", "internal/utf8x", "internal/memconn", "internal/simd", "internal/deflate"},
+		"autobahn":         {},
+		"internal/topic":   {},
+		"internal/token":   {},
+		"internal/metrics": {},
 	}
 	for _, pkg := range goList(t, "./...") {
 		name := strings.TrimPrefix(strings.TrimPrefix(pkg, modulePath), "/")

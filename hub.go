@@ -62,12 +62,20 @@ type Hub struct {
 	Overflow  Overflow      // what happens then
 	DrainTime time.Duration // over which Shutdown spreads its goodbyes; 0: DefaultDrainTime; negative: none
 
+	// Goodbye, if set, returns the reason in the Close that Shutdown sends to c, such as when to come back. It runs on a
+	// goroutine of its own for each connection, and may write to c what shall come before the Close.
+	Goodbye func(c *Conn) (reason string)
+	// Sent, if set, is called whenever messages were given to the sockets of a part of the subscribers, with the time
+	// since the first of these messages was published. It runs on the goroutine that sends, which may be that of
+	// Publish, and must not call the Hub.
+	Sent func(since time.Duration)
+
 	mu     sync.Mutex
 	closed bool
 	seq    uint64
 	shards [hubShards]hubShard
 
-	dropped counter
+	lost, superseded counter // of messages dropped
 }
 
 // A Receipt says what became of a message that was published.
@@ -82,6 +90,8 @@ type HubStats struct {
 	Topics      int    // that have a subscriber
 	Published   uint64 // messages
 	Dropped     int64  // messages, counted for each subscriber that misses one
+	Superseded  int64  // of these, messages of NewLatestMessage in whose place the subscriber gets a later one
+	Queued      int64  // bytes that wait for subscribers, because their sockets did not take them
 }
 
 // Subscribe subscribes c to topics; those that it is subscribed to already stay. When the connection ends it is
@@ -136,8 +146,20 @@ func (h *Hub) Publish(topic string, t MessageType, p []byte) (Receipt, error) {
 	return h.PublishPrepared(topic, m)
 }
 
-// PublishPrepared is Publish for a message that is prepared already.
+// PublishPrepared is Publish for a message that is prepared already. One made by [NewLatestMessage] takes the place of
+// what it supersedes, wherever that waits.
 func (h *Hub) PublishPrepared(topic string, m *PreparedMessage) (Receipt, error) {
+	return h.publish(topic, m, fewReceivers)
+}
+
+// Enqueue is PublishPrepared that leaves all writing to goroutines of the Hub, that to a single subscriber too: for
+// callers that hold a lock meanwhile.
+func (h *Hub) Enqueue(topic string, m *PreparedMessage) (Receipt, error) {
+	return h.publish(topic, m, 0)
+}
+
+// publish publishes m. To as many subscribers as few it writes itself.
+func (h *Hub) publish(topic string, m *PreparedMessage, few int) (Receipt, error) {
 	receipt, duties, err := h.enter(topic, m)
 	if err != nil {
 		return receipt, err
@@ -145,7 +167,7 @@ func (h *Hub) PublishPrepared(topic string, m *PreparedMessage) (Receipt, error)
 	for i, d := range duties {
 		switch {
 		case d != dutyWrite:
-		case receipt.Subscribers <= fewReceivers:
+		case receipt.Subscribers <= few:
 			h.writeOnce(&h.shards[i])
 		default:
 			go h.writeLog(&h.shards[i])
@@ -169,8 +191,12 @@ func (h *Hub) enter(topic string, m *PreparedMessage) (r Receipt, duties [hubSha
 	}
 	h.seq++
 	r.Seq = h.seq
+	var now time.Time
+	if h.Sent != nil {
+		now = time.Now()
+	}
 	for i := range h.shards {
-		n, d := h.shards[i].enter(topic, m)
+		n, d := h.shards[i].enter(topic, m, now)
 		r.Subscribers += n
 		duties[i] = d
 	}
@@ -187,12 +213,16 @@ func (h *Hub) Count(topic string) (n int) {
 
 // Stats returns a snapshot.
 func (h *Hub) Stats() HubStats {
-	stats := HubStats{Dropped: h.dropped.Load()}
+	stats := HubStats{Superseded: h.superseded.Load()}
+	stats.Dropped = stats.Superseded + h.lost.Load()
 	topics := make(map[string]struct{})
 	for i := range h.shards {
 		s := &h.shards[i]
 		s.mu.Lock()
 		stats.Subscribers += s.subscribers()
+		for c := range s.members {
+			stats.Queued += int64(c.queue.size()) + c.counters.unsent.Load()
+		}
 		for name := range s.topics {
 			topics[name] = struct{}{}
 		}
@@ -232,10 +262,19 @@ func (h *Hub) Shutdown(ctx context.Context) error {
 			}
 		}
 		if ctx.Err() == nil {
-			go c.CloseWith(CloseServiceRestart, drainMessage)
+			go h.goodbye(c)
 		}
 	}
 	return waitEnd(ctx, conns)
+}
+
+// goodbye closes c on behalf of Shutdown.
+func (h *Hub) goodbye(c *Conn) {
+	reason := drainMessage
+	if h.Goodbye != nil {
+		reason = h.Goodbye(c)
+	}
+	c.CloseWith(CloseServiceRestart, reason)
 }
 
 // waitEnd waits until conns have ended. When ctx ends first it cuts those that are left.

@@ -4,6 +4,7 @@ import (
 	"math"
 	"runtime"
 	"slices"
+	"time"
 )
 
 // This file is a shard's writer: how what is in its log reaches the subscribers.
@@ -40,6 +41,9 @@ func (h *Hub) pass(s *hubShard) {
 	for together := range slices.Chunk(log, maxTogether) {
 		s.mu.Unlock()
 		h.send(together)
+		if h.Sent != nil {
+			h.Sent(time.Since(together[0].at))
+		}
 		s.mu.Lock()
 		for _, e := range together {
 			s.logged -= e.size()
@@ -116,8 +120,9 @@ func (h *Hub) sendTo(c *Conn, batches []sharedBatch) {
 		limit = math.MaxInt
 	}
 	for _, b := range batches {
-		if dropped := c.sendShared(b, limit, h.Overflow); dropped > 0 {
-			h.dropped.Add(int64(dropped))
+		if d := c.sendShared(b, limit, h.Overflow); d != (drops{}) {
+			h.lost.Add(int64(d.lost))
+			h.superseded.Add(int64(d.superseded))
 		}
 	}
 }

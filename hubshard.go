@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 )
 
 // This file is a part of the Hub's subscribers, and the log of what is published to them.
@@ -34,6 +35,7 @@ type hubTopic struct {
 type hubEntry struct {
 	message *PreparedMessage
 	to      []*Conn
+	at      time.Time // of publication; zero unless Hub.Sent is set
 }
 
 // entryCost is what an entry takes beside the frame: the entry itself, the message and its variants.
@@ -125,7 +127,7 @@ func (s *hubShard) leave(name string, place int) {
 }
 
 // enter appends m to the log and returns how many get it, and what its publisher owes. mu must not be held.
-func (s *hubShard) enter(name string, m *PreparedMessage) (receivers int, duty hubDuty) {
+func (s *hubShard) enter(name string, m *PreparedMessage, now time.Time) (receivers int, duty hubDuty) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	topic := s.topics[name]
@@ -133,7 +135,7 @@ func (s *hubShard) enter(name string, m *PreparedMessage) (receivers int, duty h
 		return 0, dutyNone
 	}
 	topic.shared = true
-	entry := hubEntry{m, topic.list}
+	entry := hubEntry{m, topic.list, now}
 	s.logged += entry.size()
 	s.log = append(s.log, entry)
 	s.entered++

@@ -22,6 +22,15 @@ type origin struct {
 // have.
 var defaultPorts = map[string]string{"http": "80", "https": "443", "ws": "80", "wss": "443"}
 
+// CheckOrigin judges the origin of r as an [Upgrader] with these Origins does: for a request that is no handshake and
+// gives a page the same things, such as server-sent events. The error is a [*HandshakeError].
+func CheckOrigin(r *http.Request, origins []string) error {
+	if err := checkOrigin(r.Header.Values("Origin"), r.Host, origins); err != nil {
+		return err
+	}
+	return nil
+}
+
 // checkOrigin decides whether a request with these Origin fields may open a connection to host, the request's Host. It
 // may when
 //

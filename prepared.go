@@ -27,6 +27,7 @@ type preparedFrame struct {
 	frame    []byte // as a server sends it
 	payload  []byte // lies in frame
 	message  []byte // what it stands for
+	state    string // of what it is the newest state; "" for a message that none supersedes
 }
 
 // header is that of its frame. RFC 7692, section 6.1: RSV1 says that it is compressed.
@@ -51,6 +52,17 @@ func NewPreparedMessage(t MessageType, p []byte) (*PreparedMessage, error) {
 	}
 	payload := frame[len(frame)-len(p):]
 	return &PreparedMessage{plain: preparedFrame{msgType: t, frame: frame, payload: payload, message: payload}}, nil
+}
+
+// NewLatestMessage is [NewPreparedMessage] for a message that tells the newest state of what name names, such as a
+// price. A subscriber who takes messages more slowly than they are published gets the newest one only: as long as it
+// waits in the queue for that subscriber, a later message with the same name supersedes it, and it counts as dropped.
+func NewLatestMessage(name string, t MessageType, p []byte) (*PreparedMessage, error) {
+	m, err := NewPreparedMessage(t, p)
+	if err == nil {
+		m.plain.state = name
+	}
+	return m, err
 }
 
 // Type returns the message's type.

@@ -7,34 +7,43 @@ import (
 
 // This file is what a Hub sends: frames that many connections share.
 
+// drops counts messages that a subscriber does not get.
+type drops struct {
+	lost       int // there was no room for them
+	superseded int // a later one has taken their place
+}
+
 // sendShared sends the messages of a Hub without waiting. What the socket does not take is queued up to limit bytes;
 // beyond that policy decides. It returns how many messages were dropped.
-func (c *Conn) sendShared(b sharedBatch, limit int, policy Overflow) (dropped int) {
+func (c *Conn) sendShared(b sharedBatch, limit int, policy Overflow) drops {
+	d := c.trySendShared(b, limit, policy)
+	c.counters.dropped.Add(int64(d.lost + d.superseded))
+	return d
+}
+
+func (c *Conn) trySendShared(b sharedBatch, limit int, policy Overflow) drops {
 	if c.dying.Load() {
 		// It is not a subscriber any more, unless it ends because it missed messages: then it misses these too.
-		dropped = c.queue.missed(b.frames)
-		c.counters.dropped.Add(int64(dropped))
-		return dropped
+		return drops{lost: c.queue.missed(b.frames)}
 	}
 	if c.tryLock() {
 		if c.canPassThrough() {
-			c.passThrough(b)
+			superseded := c.passThrough(b)
 			c.unlockWrite()
-			return 0
+			return drops{superseded: superseded}
 		}
 		c.unlockWrite()
 	}
-	dropped, full := c.queue.addShared(b.frames, limit, policy)
-	c.counters.dropped.Add(int64(dropped))
+	d, full := c.queue.addShared(b.frames, limit, policy)
 	if full {
 		cause := &closedError{CloseTryAgainLater, "too slow: messages were dropped"}
 		if c.startClose(cause) {
 			go c.finishClose(c.overflowTimeout(), cause)
 		}
-		return dropped
+		return d
 	}
 	c.wakeWriter()
-	return dropped
+	return d
 }
 
 // overflowTimeout is how long a peer that was too slow has for the closing handshake: as long as for taking a message.
@@ -53,12 +62,12 @@ func (c *Conn) canPassThrough() bool {
 }
 
 // passThrough gives b to the socket. What it does not take of the frame that has begun becomes rest, the frames behind
-// that are queued. The write lock is held.
-func (c *Conn) passThrough(b sharedBatch) {
+// that are queued, except those that are superseded: they are dropped. The write lock is held.
+func (c *Conn) passThrough(b sharedBatch) (superseded int) {
 	n, err := c.wire.tryWrite(b.bytes)
 	if err != nil {
 		c.writeFailed(err)
-		return
+		return 0
 	}
 	for i, f := range b.frames {
 		c.noteShared(f)
@@ -66,12 +75,13 @@ func (c *Conn) passThrough(b sharedBatch) {
 		if n < len(f.frame) {
 			c.rest = f.frame[n:]
 			c.stuck = true
-			c.queue.requeue(b.frames[i+1:])
+			superseded = c.queue.requeue(b.frames[i+1:])
 			c.queued.Store(true)
-			return
+			return superseded
 		}
 		n -= len(f.frame)
 	}
+	return 0
 }
 
 // compressesOwn reports whether messages of a Hub are compressed for this connection alone, with its context. Then they
@@ -125,27 +135,46 @@ func (c *Conn) appendShared(dst []byte, f *preparedFrame, own bool) []byte {
 }
 
 // requeue puts messages in front of those that wait: they were published earlier. They were on their way already, so no
-// limit applies.
-func (q *writeQueue) requeue(frames []*preparedFrame) {
+// limit applies. It returns how many are dropped because they are superseded.
+func (q *writeQueue) requeue(frames []*preparedFrame) (superseded int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for _, f := range frames {
-		q.bytes += len(f.frame)
+	all := slices.Concat(frames, q.shared)
+	q.shared, q.bytes = nil, 0
+	for _, f := range all {
+		superseded += q.push(f)
 	}
-	q.shared = append(slices.Clone(frames), q.shared...)
+	return superseded
+}
+
+// push appends f to what waits and removes what it supersedes, of which it returns the number. mu is held.
+func (q *writeQueue) push(f *preparedFrame) (superseded int) {
+	if f.state != "" {
+		before := len(q.shared)
+		q.shared = slices.DeleteFunc(q.shared, func(old *preparedFrame) bool {
+			if old.state != f.state {
+				return false
+			}
+			q.bytes -= len(old.frame)
+			return true
+		})
+		superseded = before - len(q.shared)
+	}
+	q.shared = append(q.shared, f)
+	q.bytes += len(f.frame)
+	return superseded
 }
 
 // addShared queues messages. full says that the queue overflowed and the connection is to be closed; it takes nothing
 // more then.
-func (q *writeQueue) addShared(frames []*preparedFrame, limit int, policy Overflow) (dropped int, full bool) {
+func (q *writeQueue) addShared(frames []*preparedFrame, limit int, policy Overflow) (d drops, full bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.closed {
-		return len(frames), false
+		return drops{lost: len(frames)}, false
 	}
 	for i, f := range frames {
-		q.shared = append(q.shared, f)
-		q.bytes += len(f.frame)
+		d.superseded += q.push(f)
 		if q.bytes <= limit || len(q.shared) == 1 {
 			continue
 		}
@@ -153,20 +182,20 @@ func (q *writeQueue) addShared(frames []*preparedFrame, limit int, policy Overfl
 		case OverflowDropOldest:
 			for q.bytes > limit && len(q.shared) > 1 {
 				q.dropFirst()
-				dropped++
+				d.lost++
 			}
 		case OverflowLatest:
 			for len(q.shared) > 1 {
 				q.dropFirst()
-				dropped++
+				d.lost++
 			}
 		default:
-			dropped += len(q.shared) + len(frames[i+1:])
+			d.lost += len(q.shared) + len(frames[i+1:])
 			q.shared, q.bytes, q.closed = nil, 0, true
-			return dropped, true
+			return d, true
 		}
 	}
-	return dropped, false
+	return d, false
 }
 
 // missed returns how many of frames count as dropped by a connection that is ending: all if it was too slow.

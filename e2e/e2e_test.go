@@ -88,17 +88,24 @@ func start(t *testing.T, name string, args ...string) *process {
 		}
 		name = path
 	}
-	p := &process{t: t, cmd: exec.Command(name, args...), exited: make(chan struct{})}
+	cmd := exec.Command(name, args...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	return startCommand(t, cmd)
+}
+
+// startCommand runs a command that is in a process group of its own.
+func startCommand(t *testing.T, cmd *exec.Cmd) *process {
+	t.Helper()
+	p := &process{t: t, cmd: cmd, exited: make(chan struct{})}
 	p.output.changed = make(chan struct{})
 	p.cmd.Stdout, p.cmd.Stderr = &p.output, &p.output
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	stdin, err := p.cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
 	p.stdin = stdin
 	if err := p.cmd.Start(); err != nil {
-		t.Fatalf("%s did not start (run e2e/install.sh): %v", name, err)
+		t.Fatalf("%s did not start (run e2e/install.sh): %v", cmd, err)
 	}
 	go func() {
 		defer close(p.exited)

@@ -220,7 +220,7 @@ func (l *listener) sendAll(t websocket.MessageType, p []byte) error {
 // goodbye closes all connections and waits for the end of what was begun.
 func (l *listener) goodbye(server *http.Server) {
 	fmt.Fprintln(l.std.err, "hawser listen: stopping")
-	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+	ctx, cancel := context.WithTimeout(context.Background(), goodbyeTime)
 	defer cancel()
 	if context.Cause(l.life) == errEnough {
 		l.closeAll()
@@ -232,7 +232,7 @@ func (l *listener) goodbye(server *http.Server) {
 	}
 	if err != nil || len(l.all()) > 0 {
 		server.Close()
-		fmt.Fprintf(l.std.err, "hawser listen: cut off what had not ended after %v\n", drainTime)
+		fmt.Fprintf(l.std.err, "hawser listen: cut off what had not ended after %v\n", goodbyeTime)
 	}
 	l.settle()
 	l.wait.Wait()

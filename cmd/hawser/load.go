@@ -125,7 +125,10 @@ func (c *loadConfig) check(keySet bool) error {
 	case c.echo && keySet:
 		return errors.New("--key is for publishing, and with --echo nothing is published")
 	}
-	return checkKey(c.key)
+	if c.key == "" {
+		return nil
+	}
+	return notify.CheckKey(c.key)
 }
 
 // target says what is wrong with the URL, and takes it.

@@ -279,7 +279,7 @@ func TestLoadExitCodes(t *testing.T) {
 		"nobody listens":       {[]string{"ws://" + nobody}, exitConnect, `connect: connection refused: the first was: `},
 		"no topic":             {[]string{"--topic", "a b", "--key", "secret", "ws://" + addr}, exitConnect, `connect: status 400: the first was: .*topic has to be`},
 		"the key is wrong":     {[]string{"--key", "wrong", "ws://" + addr}, exitFailed, `given up: publishing was answered with status 401: "the key is wrong"`},
-		"no key":               {[]string{"ws://" + addr}, exitFailed, `given up: .*401: "publishing needs the key`},
+		"no key":               {[]string{"ws://" + addr}, exitFailed, `given up: .*401: "publishing needs a key`},
 		"not a hawser serve":   {[]string{"ws://" + echo}, exitFailed, `given up: publishing was answered with status 405`},
 		"no TLS":               {[]string{"--echo", "-k", "wss://" + echo}, exitConnect, `connect: tls failed`},
 		"a URL with a # in it": {[]string{"--echo", "ws://" + echo + "/#a"}, exitUsage, `fragment`},

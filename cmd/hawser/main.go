@@ -46,8 +46,8 @@ type verb struct {
 var verbs []verb
 
 func init() {
-	verbs = []verb{serveVerb, connectVerb, listenVerb, loadVerb, echoVerb, testeeVerb, conformVerb, helpVerb, manVerb,
-		completionVerb, versionVerb}
+	verbs = []verb{serveVerb, pipeVerb, tokenVerb, connectVerb, listenVerb, loadVerb, echoVerb, testeeVerb, conformVerb,
+		helpVerb, manVerb, completionVerb, versionVerb}
 }
 
 func main() {

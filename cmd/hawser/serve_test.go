@@ -182,7 +182,7 @@ func TestServeRefusesAKeyThatCannotBeSent(t *testing.T) {
 		}
 	}
 	for _, key := range []string{"secret", "two words", "c2VjcmV0Cg==", "schlüssel"} {
-		if err := checkKey(key); err != nil {
+		if err := notify.CheckKey(key); err != nil {
 			t.Errorf("key %q: %v", key, err)
 		}
 	}
@@ -208,7 +208,7 @@ func TestStopDoesNotWaitForABodyThatDoesNotCome(t *testing.T) {
 	if code := p.wait(); code != exitOK || !strings.Contains(p.err.String(), "cut off what had not ended") {
 		t.Errorf("exit code %d, said %q", code, p.err)
 	}
-	if took := time.Since(began); took > drainTime+5*time.Second {
+	if took := time.Since(began); took > notify.DefaultDrainTime+stopGrace+5*time.Second {
 		t.Errorf("stopping took %v", took)
 	}
 }

@@ -3,7 +3,9 @@ package cdp
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strconv"
+	"strings"
 )
 
 // Click presses the mouse in the middle of the first element that matches the selector. The element has to be visible,
@@ -48,5 +50,40 @@ func (p *Page) Type(ctx context.Context, selector, text string) error {
 	if err := p.Eval(ctx, `document.activeElement.select()`, nil); err != nil {
 		return err
 	}
+	return p.call(ctx, "Input.insertText", object{"text": text}, nil)
+}
+
+// keys are what a keyboard has, as far as tests press it.
+var keys = map[string]object{
+	"Tab":   {"key": "Tab", "code": "Tab", "windowsVirtualKeyCode": 9},
+	"Enter": {"key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13, "text": "\r"},
+	"Space": {"key": " ", "code": "Space", "windowsVirtualKeyCode": 32, "text": " "},
+}
+
+// Press presses a key, one of Tab, Enter and Space, and lets it go. "Shift+" may stand before it.
+func (p *Page) Press(ctx context.Context, name string) error {
+	name, shift := strings.CutPrefix(name, "Shift+")
+	key, ok := keys[name]
+	if !ok {
+		return fmt.Errorf("cdp: press %q: there is no such key", name)
+	}
+	for _, kind := range []string{"keyDown", "keyUp"} {
+		event := maps.Clone(key)
+		event["type"] = kind
+		if shift {
+			event["modifiers"] = 8
+		}
+		if kind == "keyUp" {
+			delete(event, "text")
+		}
+		if err := p.call(ctx, "Input.dispatchKeyEvent", event, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Enter enters text into what has the focus, as a keyboard or an input method would.
+func (p *Page) Enter(ctx context.Context, text string) error {
 	return p.call(ctx, "Input.insertText", object{"text": text}, nil)
 }

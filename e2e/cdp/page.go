@@ -125,6 +125,17 @@ func (p *Page) SetViewport(ctx context.Context, width, height int) error {
 		object{"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}, nil)
 }
 
+// SetColorScheme has the page shown as to somebody who prefers "light" or "dark".
+func (p *Page) SetColorScheme(ctx context.Context, scheme string) error {
+	return p.call(ctx, "Emulation.setEmulatedMedia",
+		object{"features": []object{{"name": "prefers-color-scheme", "value": scheme}}}, nil)
+}
+
+// IgnoreCertificateErrors lets the page be loaded from servers whose certificates nobody vouches for.
+func (p *Page) IgnoreCertificateErrors(ctx context.Context) error {
+	return p.call(ctx, "Security.setIgnoreCertificateErrors", object{"ignore": true}, nil)
+}
+
 // DisableScripts lets no script of the documents that are opened from now on run. Eval still works.
 func (p *Page) DisableScripts(ctx context.Context) error {
 	return p.call(ctx, "Emulation.setScriptExecutionDisabled", object{"value": true}, nil)

@@ -1,22 +1,20 @@
 package notify
 
 import (
-	"encoding/json"
+	"fmt"
 	"net/http"
+	"strconv"
+	"time"
 )
 
-// answer sends v as JSON.
+// answer sends v, one of our own structs, as JSON.
 func answer(w http.ResponseWriter, status int, v any) {
-	body, err := json.Marshal(v)
-	if err != nil {
-		panic(err) // v is one of our own structs
-	}
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	w.Write(append(body, '\n'))
+	w.Write(append(marshal(v), '\n'))
 }
 
 // answerError sends {"error": why}.
@@ -24,4 +22,27 @@ func answerError(w http.ResponseWriter, status int, why string) {
 	answer(w, status, struct {
 		Error string `json:"error"`
 	}{why})
+}
+
+// shuttingDown is the refusal of a server that is.
+func (s *Server) shuttingDown() *Refusal {
+	seconds := int(max(s.cfg.DrainTime, 0)/time.Second) + 1
+	return &Refusal{
+		Status: http.StatusServiceUnavailable, Code: "shutting_down", Reason: shuttingDown,
+		Header: http.Header{"Retry-After": {strconv.Itoa(seconds)}},
+	}
+}
+
+func notFound(reason string) *Refusal {
+	return &Refusal{Status: http.StatusNotFound, Code: "path", Reason: reason}
+}
+
+func badRequest(reason string) *Refusal {
+	return &Refusal{Status: http.StatusBadRequest, Code: "request", Reason: reason}
+}
+
+func tooManyTopics(n, most int) *Refusal {
+	return &Refusal{
+		Status: http.StatusBadRequest, Code: "max_topics", Reason: fmt.Sprintf("%d topics are too many; at most %d", n, most),
+	}
 }

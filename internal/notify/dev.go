@@ -17,6 +17,15 @@ import (
 //go:embed page
 var embedded embed.FS
 
+// mustEmbed returns a file that is part of the binary.
+func mustEmbed(name string) []byte {
+	b, err := embedded.ReadFile(name)
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
 // pageFiles are the parts of the page by their paths.
 var pageFiles = map[string]string{
 	"/":              "page/index.html",

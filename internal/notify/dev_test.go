@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -135,6 +136,7 @@ func TestDevPage(t *testing.T) {
 		{"GET", "/page/", 404, "", ""},
 		{"GET", "/page/index.html", 404, "", ""},
 		{"GET", "/page/other.js", 404, "", ""},
+		{"GET", "/page/hawser.js", 404, "", ""}, // it is at /hawser.js
 		{"GET", "/page/../dev.go", 404, "", ""},
 		{"GET", "/page/%2e%2e/dev.go", 404, "", ""},
 		{"GET", "/favicon.ico", 404, "", ""},
@@ -198,6 +200,9 @@ func wantPageHeader(t *testing.T, got answer, contentType string) {
 	}
 }
 
+// foreign finds addresses of other servers.
+var foreign = regexp.MustCompile(`(?:https?:|wss?:)?//[a-z0-9-]+\.[a-z0-9./-]+`)
+
 // TestDevPageHasWhatItRefersTo looks at what its policy lets a browser load.
 func TestDevPageHasWhatItRefersTo(t *testing.T) {
 	html := pageFile(t, "index.html")
@@ -205,14 +210,22 @@ func TestDevPageHasWhatItRefersTo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	used := html + strings.ReplaceAll(pageFile(t, "page.js"), `from "/`, `"/page/`)
 	for _, p := range parts {
-		if p.Name() != "index.html" && !strings.Contains(html, `"/page/`+p.Name()+`"`) {
+		if p.Name() != "index.html" && !strings.Contains(used, `"/page/`+p.Name()+`"`) {
 			t.Errorf("the page does not use its part %s", p.Name())
 		}
 	}
 	for _, inline := range []string{"<style", " style=", "<script>", " onclick=", "javascript:"} {
 		if strings.Contains(html, inline) {
 			t.Errorf("the page has %q in it, which its policy forbids", inline)
+		}
+	}
+	for _, name := range []string{"index.html", "page.css", "page.js", "hawser.js"} {
+		for _, address := range foreign.FindAllString(pageFile(t, name), -1) {
+			if !strings.HasSuffix(address, ".example.com/hawser.js") { // in the module's head
+				t.Errorf("%s names %s; the page has to do with its own server alone", name, address)
+			}
 		}
 	}
 }

@@ -38,10 +38,13 @@ type service struct {
 func serve(t *testing.T, cfg notify.Config) *service {
 	t.Helper()
 	wstest.NoLeaks(t)
-	if !cfg.Dev && cfg.PublishKey == "" {
-		cfg.PublishKey = key
+	if !cfg.Dev {
+		cfg.PublishKeys = []string{key}
 	}
-	server := notify.NewServer(cfg)
+	server, err := notify.NewServer(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
 	web := httptest.NewServer(server)
 	t.Cleanup(web.Close)
 	return &service{server, web, web.Listener.Addr().String()}
@@ -117,27 +120,32 @@ func (s *service) dial(t *testing.T, topic string, header http.Header) (*websock
 	return c, err
 }
 
-// subscribe connects to topic and returns when what is published arrives. The connection ends with the test.
+// subscribe connects to topic and returns when the connection is in the Hub. It ends with the test.
 func (s *service) subscribe(t *testing.T, topic string) *websocket.Conn {
 	t.Helper()
-	before := s.server.Subscribers(topic)
+	before := s.server.Joined(topic)
 	c, err := s.dial(t, topic, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.CloseNow() })
 	c.SetReadDeadline(time.Now().Add(patience))
-	s.await(t, topic, before+1)
+	awaitCount(t, topic, s.server.Joined, before+1)
 	return c
 }
 
-// await waits until topic has n subscribers. Only the server knows when a subscription begins, just behind the
-// handshake, and when it is over.
+// await waits until topic has n subscribers. Only the server knows when a subscription is over.
 func (s *service) await(t *testing.T, topic string, n int) {
 	t.Helper()
-	for end := time.Now().Add(patience); s.server.Subscribers(topic) != n; runtime.Gosched() {
+	awaitCount(t, topic, s.server.Subscribers, n)
+}
+
+// awaitCount waits until count says n of topic.
+func awaitCount(t *testing.T, topic string, count func(topic string) int, n int) {
+	t.Helper()
+	for end := time.Now().Add(patience); count(topic) != n; runtime.Gosched() {
 		if time.Now().After(end) {
-			t.Fatalf("%d subscribers to %q after %v; want %d", s.server.Subscribers(topic), topic, patience, n)
+			t.Fatalf("%d subscribers to %q after %v; want %d", count(topic), topic, patience, n)
 		}
 	}
 }
@@ -283,7 +291,7 @@ func TestServerRoutes(t *testing.T) {
 
 // TestRefusalsDoNotWaitForTheBody: nothing that is refused costs a connection for as long as the client likes.
 func TestRefusalsDoNotWaitForTheBody(t *testing.T) {
-	s := serve(t, notify.Config{PublishKey: key})
+	s := serve(t, notify.Config{})
 	withKey := "Authorization: Bearer " + key + "\r\n"
 	for _, tt := range []struct {
 		request, header string
@@ -305,10 +313,7 @@ func TestRefusalsDoNotWaitForTheBody(t *testing.T) {
 }
 
 func TestServerWithoutKeyIsAMistake(t *testing.T) {
-	defer func() {
-		if recover() == nil {
-			t.Error("a Server that anyone could publish on was made")
-		}
-	}()
-	notify.NewServer(notify.Config{})
+	if _, err := notify.NewServer(notify.Config{}); err == nil {
+		t.Error("a Server that anyone could publish on was made")
+	}
 }

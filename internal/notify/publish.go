@@ -1,62 +1,109 @@
 package notify
 
 import (
-	"crypto/sha256"
-	"crypto/subtle"
 	"errors"
 	"fmt"
 	"io"
 	"mime"
 	"net/http"
-	"strings"
 
 	"hawser.example/websocket"
 )
 
-// A published is the answer to a publisher.
-type published struct {
-	ID          string `json:"id"`          // epoch-seq: which run of the server, and which message of it
-	Subscribers int    `json:"subscribers"` // how many it was sent to
+// A publishedOn is the answer to a publisher for one of several topics.
+type publishedOn struct {
+	Topic string `json:"topic"`
+	published
 }
 
-// publish sends the request's body to the subscribers of topic.
-func (s *Server) publish(w http.ResponseWriter, r *http.Request, topic string) {
-	if refusal := s.authorize(r); refusal != "" {
-		w.Header().Set("WWW-Authenticate", "Bearer")
-		answerError(w, http.StatusUnauthorized, refusal)
+// ErrMessageTooLarge is returned by Publish for a message that is larger than Limits.Message.
+var ErrMessageTooLarge = errors.New("the message is too large")
+
+// Publish publishes p, which it keeps, on a topic, on behalf of the process itself: nobody's permission is asked. The
+// error is ErrMessageTooLarge, [websocket.ErrInvalidUTF8] or [websocket.ErrHubClosed].
+func (s *Server) Publish(name string, t websocket.MessageType, p []byte) error {
+	if most := s.gate.limits().Message; len(p) > most {
+		return fmt.Errorf("%w: it has %d bytes, and may have %d", ErrMessageTooLarge, len(p), most)
+	}
+	_, err := s.broker.publish([]string{name}, t, p)
+	return err
+}
+
+// publishOne publishes the request's body on a topic.
+func (s *Server) publishOne(w http.ResponseWriter, r *http.Request, name string) {
+	if results := s.publish(w, r, []string{name}); results != nil {
+		answer(w, http.StatusOK, results[0])
+	}
+}
+
+// publishAll publishes the request's body on several topics.
+func (s *Server) publishAll(w http.ResponseWriter, r *http.Request, names []string) {
+	results := s.publish(w, r, names)
+	if results == nil {
 		return
 	}
-	// A client that asks first is spared sending it. One that does not is read up to the limit: a refusal while it
-	// still sends would be lost in a reset.
-	if r.ContentLength > maxBody && r.Header.Get("Expect") != "" {
-		answerTooLarge(w)
-		return
+	var all struct {
+		Published []publishedOn `json:"published"`
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	var tooLarge *http.MaxBytesError
+	for i, p := range results {
+		all.Published = append(all.Published, publishedOn{names[i], p})
+	}
+	answer(w, http.StatusOK, all)
+}
+
+// publish returns nil if nothing was published. Then the request has been answered.
+func (s *Server) publish(w http.ResponseWriter, r *http.Request, names []string) []published {
+	limits := s.gate.limits()
+	if len(names) > limits.Topics {
+		s.refuse(w, r, tooManyTopics(len(names), limits.Topics))
+		return nil
+	}
+	access, err := s.gate.publisher(r, names)
+	if err == nil && s.closing.Load() {
+		err = s.shuttingDown()
+	}
+	if err == nil {
+		err = s.gate.mayPublishNow(access.Subject)
+	}
+	if err != nil {
+		s.refuse(w, r, err)
+		return nil
+	}
+	body, err := readBody(w, r, limits.Message)
+	if err != nil {
+		s.refuse(w, r, err)
+		return nil
+	}
+	results, err := s.broker.publish(names, messageType(r), body)
 	switch {
-	case errors.As(err, &tooLarge):
-		answerTooLarge(w)
-		return
+	case errors.Is(err, websocket.ErrInvalidUTF8):
+		s.refuse(w, r, badRequest("the body is not UTF-8; binary data needs Content-Type: application/octet-stream"))
 	case err != nil:
-		answerError(w, http.StatusBadRequest, "the body did not arrive whole, or not in time")
-		return
+		s.refuse(w, r, s.shuttingDown())
+	}
+	return results
+}
+
+// readBody reads a message of at most limit bytes. A client that asks first is spared sending a larger one. One that
+// does not is read up to the limit: a refusal while it still sends would be lost in a reset.
+func readBody(w http.ResponseWriter, r *http.Request, limit int) ([]byte, error) {
+	tooLarge := &Refusal{
+		Status: http.StatusRequestEntityTooLarge, Code: "max_message",
+		Reason: fmt.Sprintf("the body is larger than %d bytes", limit),
+	}
+	if r.ContentLength > int64(limit) && r.Header.Get("Expect") != "" {
+		return nil, tooLarge
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(limit)))
+	var over *http.MaxBytesError
+	switch {
+	case errors.As(err, &over):
+		return nil, tooLarge
+	case err != nil:
+		return nil, badRequest("the body did not arrive whole, or not in time")
 	}
 	w.Header().Del("Connection") // see ServeHTTP
-	receipt, err := s.hub.Publish(topic, messageType(r), body)
-	switch {
-	case err == nil:
-		answer(w, http.StatusOK, published{fmt.Sprintf("%s-%d", s.epoch, receipt.Seq), receipt.Subscribers})
-	case errors.Is(err, websocket.ErrInvalidUTF8):
-		answerError(w, http.StatusBadRequest,
-			"the body is not UTF-8; binary data needs Content-Type: application/octet-stream")
-	default:
-		answerError(w, http.StatusServiceUnavailable, shuttingDown)
-	}
-}
-
-func answerTooLarge(w http.ResponseWriter) {
-	answerError(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes", maxBody))
+	return body, nil
 }
 
 // messageType decides between text and binary.
@@ -66,24 +113,4 @@ func messageType(r *http.Request) websocket.MessageType {
 		return websocket.BinaryMessage
 	}
 	return websocket.TextMessage
-}
-
-// authorize returns what is wrong with the publisher's key, "" if nothing is.
-func (s *Server) authorize(r *http.Request) (refusal string) {
-	if s.dev {
-		return ""
-	}
-	values := r.Header.Values("Authorization")
-	if len(values) == 0 {
-		return "publishing needs the key: send the header Authorization: Bearer KEY"
-	}
-	scheme, key, _ := strings.Cut(values[0], " ")
-	if len(values) > 1 || !strings.EqualFold(scheme, "Bearer") {
-		return "the Authorization header has to be Bearer KEY"
-	}
-	sum := sha256.Sum256([]byte(strings.TrimSpace(key)))
-	if subtle.ConstantTimeCompare(sum[:], s.keySum[:]) != 1 {
-		return "the key is wrong"
-	}
-	return ""
 }

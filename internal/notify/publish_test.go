@@ -125,8 +125,8 @@ func TestPublishNeedsTheKey(t *testing.T) {
 		{rule: "the key alone", values: []string{key}, why: "Bearer KEY"},
 		{rule: "another scheme", values: []string{"Basic " + key}, why: "Bearer KEY"},
 		{rule: "a scheme that begins alike", values: []string{"Bearers " + key}, why: "Bearer KEY"},
-		{rule: "the scheme alone", values: []string{"Bearer"}, why: "wrong"},
-		{rule: "an empty key", values: []string{"Bearer "}, why: "wrong"},
+		{rule: "the scheme alone", values: []string{"Bearer"}, why: "nothing behind Bearer"},
+		{rule: "an empty key", values: []string{"Bearer "}, why: "nothing behind Bearer"},
 		{rule: "no space", values: []string{"Bearer" + key}, why: "Bearer KEY"},
 		{rule: "the key in small letters", values: []string{"Bearer " + strings.ToLower(key)}, why: "wrong"},
 		{rule: "a beginning of the key", values: []string{"Bearer " + key[:len(key)-1]}, why: "wrong"},
@@ -148,8 +148,12 @@ func TestPublishNeedsTheKey(t *testing.T) {
 				return
 			}
 			wantRefusal(t, got, 401, tt.why)
-			if scheme := got.header.Get("WWW-Authenticate"); scheme != "Bearer" {
-				t.Errorf("WWW-Authenticate: %q; want Bearer", scheme)
+			want := `Bearer error="invalid_token"`
+			if tt.values == nil {
+				want = "Bearer"
+			}
+			if challenge := got.header.Get("WWW-Authenticate"); challenge != want {
+				t.Errorf("WWW-Authenticate: %q; want %q", challenge, want)
 			}
 			if strings.Contains(got.body, key) {
 				t.Errorf("the answer %q shows the key", got.body)
@@ -162,6 +166,7 @@ func TestPublishNeedsTheKey(t *testing.T) {
 }
 
 func TestPublishNumbersGrowOverAllTopics(t *testing.T) {
+	other, _ := wantPublished(t, serve(t, notify.Config{}).publish(t, "a", "x"), 0)
 	s := serve(t, notify.Config{})
 	s.subscribe(t, "a")
 	s.subscribe(t, "a")
@@ -176,7 +181,7 @@ func TestPublishNumbersGrowOverAllTopics(t *testing.T) {
 			t.Errorf("id %s-%d; want %s-%d", epoch, seq, first, i+2)
 		}
 	}
-	if other, _ := wantPublished(t, serve(t, notify.Config{}).publish(t, "a", "x"), 0); other == first {
+	if other == first {
 		t.Errorf("another run of the server has the epoch %s as well", other)
 	}
 }

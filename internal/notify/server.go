@@ -2,71 +2,89 @@ package notify
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
+	"fmt"
+	"log/slog"
 	"net/http"
-	"strings"
+	"net/netip"
 	"sync/atomic"
 	"time"
 
 	"hawser.example/websocket"
+	"hawser.example/websocket/internal/token"
+	"hawser.example/websocket/internal/topic"
 )
 
-const (
-	maxBody       = 1 << 20  // bytes of a message that is published
-	maxFromClient = 64 << 10 // bytes of a message from a subscriber, all of which are thrown away
-	maxTopic      = 255      // bytes of a topic's name
+// DefaultDrainTime is over which time Shutdown spreads its goodbyes.
+const DefaultDrainTime = 5 * time.Second
 
-	// DrainTime is over which time Shutdown spreads its goodbyes.
-	DrainTime = 3 * time.Second
-
-	shuttingDown = "the server is shutting down; try again later"
-)
+const shuttingDown = "the server is shutting down; try again later"
 
 // Config is what a Server is told.
 type Config struct {
-	PublishKey string   // what publishers send as a bearer token; with Dev it is not asked for
-	Origins    []string // web origins that may subscribe besides the server's own; see websocket.Upgrader
-	Dev        bool     // for a first try: loopback only, no key, with a page at /
+	// What Reload may change.
+	PublishKeys    []string       // what publishers send as a bearer token; with Dev none is asked for
+	JWT            token.Verifier // keys of tokens; if there is one, subscribers need a token
+	AuthURL        string         // of a service that is asked who may do what; see forward.go
+	Public         []string       // patterns of the topics that may be subscribed to without being asked
+	Origins        []string       // web origins that may subscribe besides the server's own; see websocket.Upgrader
+	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed
+	Limits         Limits         // of what clients may use
 
-	NoCompression bool // do not agree to permessage-deflate
+	Dev              bool // for a first try: loopback only, no key, with a page at /
+	History          HistoryConfig
+	Latest           []string      // patterns of the topics of which only the newest message counts
+	DrainTime        time.Duration // over which Shutdown spreads its goodbyes; 0: DefaultDrainTime; negative: none
+	PublishElsewhere bool          // ServeHTTP takes no publications, only PublishHandler does
+	NoCompression    bool          // do not agree to permessage-deflate
+	Log              *slog.Logger  // nil: none
 }
 
 // A Server is an http.Handler. Any number of goroutines may use it.
 type Server struct {
-	keySum   [sha256.Size]byte // of the publish key: sums are compared, so that time tells nothing about the length either
-	dev      bool
-	epoch    string // names this run of the server: its numbers begin at 1
+	cfg      Config // fixed, with defaults filled in
 	handler  http.Handler
+	gate     gate
+	meters   *meters
+	broker   *broker
 	upgrader websocket.Upgrader
 	hub      websocket.Hub
+	streams  streams
 	closing  atomic.Bool // Shutdown was called
 }
 
-// NewServer returns a Server. Config.PublishKey must not be empty unless Config.Dev is set.
-func NewServer(cfg Config) *Server {
-	if cfg.PublishKey == "" && !cfg.Dev {
-		panic("notify: a Server without a publish key that is not for development")
+// NewServer returns a Server. Without Config.Dev there has to be somebody who may publish.
+func NewServer(cfg Config) (*Server, error) {
+	for _, p := range cfg.Latest {
+		if !topic.ValidPattern(p) {
+			return nil, fmt.Errorf("latest: %q: %w", p, errPattern)
+		}
 	}
-	s := &Server{
-		keySum:   sha256.Sum256([]byte(cfg.PublishKey)),
-		dev:      cfg.Dev,
-		epoch:    newEpoch(),
-		upgrader: websocket.Upgrader{Origins: cfg.Origins, ReadLimit: maxFromClient},
-		hub:      websocket.Hub{DrainTime: DrainTime},
+	s := &Server{cfg: cfg, meters: newMeters()}
+	if s.cfg.DrainTime == 0 {
+		s.cfg.DrainTime = DefaultDrainTime
 	}
-	s.upgrader.Error = refuseUpgrade
+	if err := s.gate.configure(cfg, s.meters); err != nil {
+		return nil, err
+	}
+	s.hub.DrainTime = s.cfg.DrainTime
+	queue := s.gate.limits().Queue
+	s.hub.QueueLimit = int(queue)
+	s.hub.Goodbye = s.goodbye
+	s.hub.Sent = s.meters.latency
+	s.broker = newBroker(&s.hub, cfg, queue, s.meters)
+	s.upgrader.ReadLimit = maxFromClient
+	s.upgrader.Subprotocols = []string{Subprotocol}
+	s.upgrader.CheckOrigin = func(*http.Request) bool { return true } // the gate has judged it
+	s.upgrader.Error = s.refuseUpgrade
 	if !cfg.NoCompression {
 		s.upgrader.Compression = compression
 	}
-	s.handler = http.HandlerFunc(s.route)
+	s.handler = http.HandlerFunc(s.serve)
 	if cfg.Dev {
-		s.upgrader.CheckOrigin = fromLoopback
 		s.handler = loopbackOnly(s.handler)
 	}
-	return s
+	return s, nil
 }
 
 // compression is for a server that broadcasts: a message is compressed once for all, which takes no context, and
@@ -76,72 +94,59 @@ var compression = &websocket.Compression{
 	Receive: websocket.CompressionContext{NoTakeover: true, WindowBits: 15},
 }
 
-// newEpoch returns a name for this run of the server.
-func newEpoch() string {
-	var b [4]byte
-	rand.Read(b[:])
-	return hex.EncodeToString(b[:])
-}
-
 // ServeHTTP answers a request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.ContentLength != 0 {
-		// Until the body has been read: else net/http waits for the rest of it before it sends a refusal.
-		w.Header().Set("Connection", "close")
-	}
+	closeUntilRead(w, r)
 	s.handler.ServeHTTP(w, r)
 }
 
-// Shutdown tells all subscribers to come back later (code 1012), spread over a few seconds if there are many, and waits
-// until they have gone; when ctx ends first it cuts them off and returns its error. Nothing can be published any more.
+// PublishHandler takes publications only: for an address that the public cannot reach.
+func (s *Server) PublishHandler() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		closeUntilRead(w, r)
+		if !s.serveHealth(w, r) {
+			s.route(w, r, true, false)
+		}
+	})
+}
+
+// closeUntilRead makes net/http close the connection if the body is not read: else it waits for the rest of it before
+// it sends a refusal.
+func closeUntilRead(w http.ResponseWriter, r *http.Request) {
+	if r.ContentLength != 0 {
+		w.Header().Set("Connection", "close")
+	}
+}
+
+// Reload makes the server go by what in cfg may change while it runs. Nobody is dropped: who is connected stays so, with
+// what he was allowed to do. If there is an error everything stays as it was.
+func (s *Server) Reload(cfg Config) error {
+	if cfg.Dev != s.cfg.Dev { // the keys of a server that is safe would be gone, and the server not
+		return errors.New("--dev cannot be turned on or off while the server runs")
+	}
+	return s.gate.replace(cfg)
+}
+
+// Reloaded counts for the metrics that the configuration was read again, and whether it could be used.
+func (s *Server) Reloaded(used bool) { s.meters.reloaded(used) }
+
+// Shutdown tells all subscribers to come back later, spread over the drain time if there are many, and waits until they
+// have gone; when ctx ends first it cuts them off and returns its error, except that of a stream of server-sent events
+// it leaves the end to the http.Server. Nothing can be published any more.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.closing.Store(true)
+	s.broker.close()
+	streams := make(chan error, 1)
+	go func() { streams <- s.streams.drain(ctx, s.cfg.DrainTime) }()
 	// The second is for connections that were upgraded but not subscribed yet.
-	return errors.Join(s.hub.Shutdown(ctx), s.upgrader.Shutdown(ctx))
+	return errors.Join(s.hub.Shutdown(ctx), s.upgrader.Shutdown(ctx), <-streams)
 }
 
-// route finds who answers a request. Paths are taken as they stand: what is behind /topics/ is a topic or a mistake,
-// where a http.ServeMux would redirect to another path if there are dots or slashes in it.
-func (s *Server) route(w http.ResponseWriter, r *http.Request) {
-	topic, isTopic := strings.CutPrefix(r.URL.Path, "/topics/")
-	file, isPage := pageFiles[r.URL.Path]
-	switch {
-	case isTopic:
-		s.serveTopic(w, r, topic)
-	case isPage && s.dev:
-		servePage(w, r, file)
-	default:
-		answerError(w, http.StatusNotFound, "there is nothing here; topics are at /topics/NAME")
+// goodbye returns the reason of the Close with which c is sent away, and tells a client of hawser.v1 before it.
+func (s *Server) goodbye(c *websocket.Conn) (reason string) {
+	ms := retryTime(s.cfg.DrainTime).Milliseconds()
+	if c.Subprotocol() == Subprotocol {
+		c.WriteMessage(websocket.TextMessage, marshal(reply{Type: "drain", Retry: &ms}))
 	}
-}
-
-// serveTopic divides what comes to a topic between publishers and subscribers.
-func (s *Server) serveTopic(w http.ResponseWriter, r *http.Request, topic string) {
-	switch {
-	case !validTopic(topic):
-		answerError(w, http.StatusBadRequest, "the topic has to be 1 to 255 of the characters A-Z a-z 0-9 . _ -")
-	case r.Method == http.MethodPost:
-		s.publish(w, r, topic)
-	case r.Method == http.MethodGet:
-		s.subscribe(w, r, topic)
-	default:
-		w.Header().Set("Allow", "GET, POST")
-		answerError(w, http.StatusMethodNotAllowed,
-			"a topic takes POST to publish, and GET with a WebSocket handshake to subscribe")
-	}
-}
-
-// validTopic reports whether name may be a topic's.
-func validTopic(name string) bool {
-	if len(name) == 0 || len(name) > maxTopic {
-		return false
-	}
-	for _, b := range []byte(name) {
-		switch {
-		case 'a' <= b && b <= 'z', 'A' <= b && b <= 'Z', '0' <= b && b <= '9', b == '.', b == '_', b == '-':
-		default:
-			return false
-		}
-	}
-	return true
+	return fmt.Sprintf("the server restarts; retry=%d", ms)
 }

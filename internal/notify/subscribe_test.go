@@ -154,9 +154,7 @@ func TestShutdownCutsWhoDoesNotLeaveInTime(t *testing.T) {
 	if err := s.server.Shutdown(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("Shutdown: %v; want %v", err, context.Canceled)
 	}
-	if n := s.server.Subscribers("news"); n != 0 {
-		t.Errorf("%d subscribers are left", n)
-	}
+	s.await(t, "news", 0)
 }
 
 // wantShut checks that a server takes neither subscribers nor messages any more.

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"hawser.example/websocket"
+	"hawser.example/websocket/internal/notify"
+	"hawser.example/websocket/internal/topic"
+)
+
+// This file is a publisher that waits for its server.
+
+const (
+	postTime      = 30 * time.Second       // for one attempt
+	stopTime      = time.Second            // for one that is under way when we are to stop
+	firstBackoff  = 100 * time.Millisecond // bounds the wait before the second attempt
+	longBackoff   = 5 * time.Second        // bounds all later ones, but for what the server asks for
+	longAsked     = 5 * time.Minute        // bounds what the server asks for
+	maxPostAnswer = 64 << 10               // bytes of an answer that are read
+)
+
+// A linePublisher posts lines to a topic, one after the other over one connection.
+type linePublisher struct {
+	client *http.Client
+	url    string
+	key    string
+	retry  time.Duration // how long a line is tried; 0: once; negative: for ever
+	say    func(error)
+}
+
+func newLinePublisher(base, name, key string, retry time.Duration) (*linePublisher, error) {
+	u, err := url.Parse(base)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("--url: %w", err)
+	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "":
+		return nil, fmt.Errorf("--url: %.80q is not of the form http://HOST:PORT or https://HOST:PORT", base)
+	case !topic.Valid(name):
+		return nil, fmt.Errorf("the topic %.80q has to be 1 to 255 of the characters A-Z a-z 0-9 . _ -", name)
+	}
+	if key != "" {
+		if err := notify.CheckKey(key); err != nil {
+			return nil, fmt.Errorf("--key: %w", err)
+		}
+	}
+	client := &http.Client{
+		Timeout:       postTime,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	return &linePublisher{client: client, url: u.JoinPath("topics", name).String(), key: key, retry: retry}, nil
+}
+
+// A refusedError is why the server takes no lines: it said so, or could not be reached for too long.
+type refusedError struct{ err error }
+
+func (e *refusedError) Error() string { return e.err.Error() }
+func (e *refusedError) Unwrap() error { return e.err }
+
+// A laterError is why a line was not taken now.
+type laterError struct {
+	err   error
+	after time.Duration // what the server asks to wait; 0: nothing
+}
+
+func (e *laterError) Error() string { return e.err.Error() }
+func (e *laterError) Unwrap() error { return e.err }
+
+// publish posts line until it is taken. Its error is errLeftOut, a *refusedError, or that of ctx.
+func (p *linePublisher) publish(ctx context.Context, line []byte) error {
+	began := time.Now()
+	for attempt := 0; ; attempt++ {
+		err := p.post(ctx, line)
+		var later *laterError
+		switch {
+		case ctx.Err() != nil && err != nil:
+			return fmt.Errorf("stopped before the server had taken it: %w", ctx.Err())
+		case !errors.As(err, &later):
+			if attempt > 0 {
+				p.say(fmt.Errorf("the server answers again, after %v", time.Since(began).Round(time.Millisecond)))
+			}
+			return err
+		}
+		left := p.retry - time.Since(began)
+		if p.retry >= 0 && left <= 0 {
+			return &refusedError{fmt.Errorf("given up after %v: %w", time.Since(began).Round(time.Millisecond), err)}
+		}
+		if attempt == 0 {
+			p.say(fmt.Errorf("%w; trying again", err))
+		}
+		wait := max(later.after, backoff(attempt))
+		if p.retry >= 0 {
+			wait = min(wait, left)
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// backoff returns how long to wait behind failed attempt number n, from 0: any time up to a bound that doubles, so that
+// publishers that have lost their server together do not come back together.
+func backoff(n int) time.Duration {
+	bound := min(longBackoff, firstBackoff<<min(n, 16))
+	return bound/10 + rand.N(bound)
+}
+
+// post tries once. When ctx ends the server still has a moment to answer: else nobody knew whether it took the line.
+func (p *linePublisher) post(ctx context.Context, line []byte) error {
+	stop := ctx
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer context.AfterFunc(stop, func() { time.AfterFunc(stopTime, cancel) })()
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, p.url, bytes.NewReader(line))
+	if err != nil {
+		return &refusedError{err}
+	}
+	r.Header.Set("Content-Type", "text/plain; charset=utf-8")
+	if lineType(line) == websocket.BinaryMessage {
+		r.Header.Set("Content-Type", "application/octet-stream")
+	}
+	if p.key != "" {
+		r.Header.Set("Authorization", "Bearer "+p.key)
+	}
+	res, err := p.client.Do(r)
+	var why *url.Error
+	switch {
+	case errors.As(err, &why):
+		return &laterError{err: why.Err}
+	case err != nil:
+		return &laterError{err: err}
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxPostAnswer))
+	if err != nil {
+		return &laterError{err: err}
+	}
+	return judgePost(res, body)
+}
+
+// judgePost returns what an answer means.
+func judgePost(res *http.Response, body []byte) error {
+	if res.StatusCode/100 == 2 {
+		return nil
+	}
+	err := fmt.Errorf("the server answered %s", res.Status)
+	var why struct{ Error string }
+	switch {
+	case json.Unmarshal(body, &why) == nil && why.Error != "":
+		err = fmt.Errorf("the server answered %d: %s", res.StatusCode, why.Error)
+	case res.StatusCode/100 == 3:
+		err = fmt.Errorf("%w, which names %q: --url has to be where the server is", err, res.Header.Get("Location"))
+	}
+	switch res.StatusCode {
+	case http.StatusRequestEntityTooLarge:
+		return fmt.Errorf("%w: %w", err, errLeftOut)
+	case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable,
+		http.StatusGatewayTimeout:
+		seconds, _ := strconv.Atoi(res.Header.Get("Retry-After")) // absent, or a date: as if nothing was asked
+		return &laterError{err, min(time.Duration(max(seconds, 0))*time.Second, longAsked)}
+	}
+	return &refusedError{err}
+}

@@ -1,0 +1,6 @@
+//go:build !unix
+
+package metrics
+
+// maxDescriptors is not known here.
+func maxDescriptors() (float64, bool) { return 0, false }

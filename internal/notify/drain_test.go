@@ -1,0 +1,152 @@
+package notify_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"hawser.example/websocket"
+	"hawser.example/websocket/internal/notify"
+)
+
+var retryHint = regexp.MustCompile(`^the server restarts; retry=([0-9]+)$`)
+
+// wantGoodbye checks the error of a read: a Close with 1012 and a hint when to come back. It returns that.
+func wantGoodbye(t *testing.T, err error, within time.Duration) (ms int64) {
+	t.Helper()
+	var ce *websocket.CloseError
+	if !errors.As(err, &ce) || ce.Code != websocket.CloseServiceRestart {
+		t.Errorf("error %v; want a Close with 1012", err)
+		return 0
+	}
+	match := retryHint.FindStringSubmatch(ce.Reason)
+	if match == nil {
+		t.Errorf("the reason is %q", ce.Reason)
+		return 0
+	}
+	ms, _ = strconv.ParseInt(match[1], 10, 64)
+	if ms < 1 || ms > within.Milliseconds()+1 {
+		t.Errorf("retry=%d, want up to %v", ms, within)
+	}
+	return ms
+}
+
+// While others publish all connections are told to come back. Each has got what was published up to some number, then
+// the goodbye, and nothing behind it. Publishers are told too.
+func TestDrainUnderLoad(t *testing.T) {
+	const n, over = 60, 300 * time.Millisecond
+	s := serve(t, notify.Config{DrainTime: over})
+	published := &record{topics: map[int]string{}, texts: map[int]string{}}
+	publishing := make(chan error, 1)
+	go func() {
+		var err error
+		for i := 1; err == nil; i++ {
+			_, err = published.publish(s, "a", fmt.Sprint(i)) // the text is the number
+		}
+		publishing <- err
+	}()
+	var reading sync.WaitGroup
+	lasts := make([]int, n)
+	for i := range n {
+		if i%2 == 0 {
+			f, w := s.v1(t, []string{"a"}, "")
+			reading.Go(func() { lasts[i] = readToGoodbye(t, f, w.seq(), over) })
+			continue
+		}
+		c := s.subscribe(t, "a")
+		reading.Go(func() {
+			for {
+				_, p, err := c.ReadMessage()
+				if err != nil {
+					wantGoodbye(t, err, over)
+					return
+				}
+				lasts[i], _ = strconv.Atoi(string(p))
+			}
+		})
+	}
+	for before := published.count(); published.count() < before+10; { // so that all get some
+		time.Sleep(time.Millisecond)
+	}
+	start := time.Now()
+	if err := s.server.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(start); took < over/2 {
+		t.Errorf("the goodbyes came within %v, want them spread over %v", took, over)
+	}
+	reading.Wait()
+	if err := <-publishing; err == nil || !regexp.MustCompile(`status 503, .*shutting down`).MatchString(err.Error()) {
+		t.Errorf("the publisher was told %v", err)
+	}
+	last := len(published.texts)
+	for i, got := range lasts {
+		if got != last {
+			t.Errorf("connection %d got messages up to %d of %d", i, got, last)
+		}
+	}
+}
+
+// readToGoodbye returns the number of the last message.
+func readToGoodbye(t *testing.T, f v1Feed, last int, over time.Duration) int {
+	retry := int64(-1)
+	for {
+		m, err := f.next()
+		switch {
+		case err != nil:
+			if ms := wantGoodbye(t, err, over); ms != retry {
+				t.Errorf("the Close says %d, the drain message %d", ms, retry)
+			}
+			return last
+		case m.Type == "drain" && retry < 0:
+			retry = m.Retry
+		case m.Type != "message" || m.seq() != last+1:
+			t.Errorf("%+v behind number %d", m, last)
+			return last
+		default:
+			last++
+		}
+	}
+}
+
+func TestDrainTellsWhenToComeBack(t *testing.T) {
+	s := serve(t, notify.Config{DrainTime: 3 * time.Second})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	s.server.Shutdown(ctx)
+	for _, got := range []answer{
+		s.publish(t, "a", "x"),
+		s.raw(t, "GET /topics/a HTTP/1.1\r\nHost: x\r\n"+handshakeHeader+"\r\n"),
+		s.do(t, "GET", "/topics/a", nil, "Accept", "text/event-stream"),
+		s.do(t, "POST", "/publish?topic=a&topic=b", nil, "Authorization", "Bearer "+key),
+	} {
+		wantRefusal(t, got, 503, "shutting down")
+		if after := got.header.Get("Retry-After"); after != "4" {
+			t.Errorf("Retry-After: %q, want 4", after)
+		}
+	}
+}
+
+// A connection without topics is told as well.
+func TestDrainOfAConnectionWithoutTopics(t *testing.T) {
+	s := serve(t, notify.Config{DrainTime: -1})
+	f, _ := s.v1(t, nil, "")
+	g, _ := s.v1(t, []string{"a"}, "")
+	g.say(t, `{"type":"unsubscribe","topics":["a"]}`)
+	g.want(t, "unsubscribed")
+	done := make(chan error, 1)
+	go func() { done <- s.server.Shutdown(t.Context()) }()
+	for _, f := range []v1Feed{f, g} {
+		f.want(t, "drain")
+		_, err := f.next()
+		wantGoodbye(t, err, time.Millisecond)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}

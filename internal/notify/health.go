@@ -1,0 +1,75 @@
+package notify
+
+import (
+	"net/http"
+	"net/http/pprof"
+	"strings"
+	"time"
+)
+
+// healthPaths are answered on every listener: whether the process lives, and whether it takes new clients.
+var healthPaths = map[string]func(*Server) bool{
+	"/livez":  func(*Server) bool { return true },
+	"/readyz": func(s *Server) bool { return !s.closing.Load() },
+}
+
+// serveHealth answers a question for the server's health. It reports false if r is none.
+func (s *Server) serveHealth(w http.ResponseWriter, r *http.Request) bool {
+	well, ok := healthPaths[r.URL.Path]
+	switch {
+	case !ok:
+		return false
+	case r.Method != http.MethodGet && r.Method != http.MethodHead:
+		w.Header().Set("Allow", "GET, HEAD")
+		answerError(w, http.StatusMethodNotAllowed, "this takes GET only")
+	case !well(s):
+		w.Header().Set("Retry-After", "5")
+		answer(w, http.StatusServiceUnavailable, health{"draining"})
+	default:
+		answer(w, http.StatusOK, health{"ok"})
+	}
+	return true
+}
+
+type health struct {
+	Status string `json:"status"`
+}
+
+// AdminHandler answers what is for the operator only: health, metrics, and profiles if profiles is set. It asks for no
+// key: its listener has to be where only the operator is.
+func (s *Server) AdminHandler(profiles bool) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		profile, isProfile := strings.CutPrefix(r.URL.Path, "/debug/pprof/")
+		switch {
+		case s.serveHealth(w, r):
+		case r.URL.Path == "/metrics" && r.Method == http.MethodGet:
+			s.meters.collect(s.hub.Stats, s.broker.waiting())
+			s.meters.set.ServeHTTP(w, r)
+		case isProfile && profiles:
+			serveProfile(w, r, profile)
+		case isProfile:
+			answerError(w, http.StatusNotFound, "there are no profiles; --pprof turns them on")
+		default:
+			answerError(w, http.StatusNotFound, "there is nothing here; try /metrics, /livez or /readyz")
+		}
+	})
+}
+
+// serveProfile answers with a profile of net/http/pprof.
+func serveProfile(w http.ResponseWriter, r *http.Request, name string) {
+	// The end of http.Server.ReadTimeout would end one that takes longer. Where there is none it cannot be taken away.
+	http.NewResponseController(w).SetReadDeadline(time.Time{})
+	switch name {
+	case "cmdline":
+		// It would show a key that was given as a flag.
+		answerError(w, http.StatusNotFound, "the command line is not shown, since there may be a key in it")
+	case "profile":
+		pprof.Profile(w, r)
+	case "symbol":
+		pprof.Symbol(w, r)
+	case "trace":
+		pprof.Trace(w, r)
+	default:
+		pprof.Index(w, r) // the list, or the profile of that name
+	}
+}

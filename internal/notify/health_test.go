@@ -1,0 +1,147 @@
+package notify
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"hawser.example/websocket/internal/wstest"
+)
+
+// get asks h.
+func get(h http.Handler, method, path string) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest(method, path, nil))
+	return w
+}
+
+// TestHealth: the server says on every listener whether it lives and takes clients.
+func TestHealth(t *testing.T) {
+	s, err := NewServer(Config{PublishKeys: []string{"sesame"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := func(path string, status int, body string) {
+		t.Helper()
+		for name, h := range map[string]http.Handler{"main": s, "admin": s.AdminHandler(false), "publish": s.PublishHandler()} {
+			if w := get(h, "GET", path); w.Code != status || w.Body.String() != body+"\n" {
+				t.Errorf("%s on the %s listener: %d %s", path, name, w.Code, w.Body)
+			}
+		}
+	}
+	want("/livez", 200, `{"status":"ok"}`)
+	want("/readyz", 200, `{"status":"ok"}`)
+	if w := get(s, "POST", "/readyz"); w.Code != 405 || w.Header().Get("Allow") != "GET, HEAD" {
+		t.Errorf("POST: %d", w.Code)
+	}
+	if err := s.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	want("/livez", 200, `{"status":"ok"}`)
+	want("/readyz", 503, `{"status":"draining"}`)
+}
+
+// TestAdminHandler: metrics, and profiles for who has asked for them; nothing of the rest, and nothing of it elsewhere.
+func TestAdminHandler(t *testing.T) {
+	s, err := NewServer(Config{PublishKeys: []string{"sesame"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range []struct {
+		name     string
+		h        http.Handler
+		path     string
+		status   int
+		contains string
+	}{
+		{"metrics", s.AdminHandler(false), "/metrics", 200, "# TYPE hawser_connections gauge"},
+		{"no profiles", s.AdminHandler(false), "/debug/pprof/", 404, "--pprof turns them on"},
+		{"no profile", s.AdminHandler(false), "/debug/pprof/heap", 404, "--pprof turns them on"},
+		{"profiles", s.AdminHandler(true), "/debug/pprof/", 200, "goroutine"},
+		{"a profile", s.AdminHandler(true), "/debug/pprof/goroutine?debug=1", 200, "goroutine profile"},
+		{"the command line", s.AdminHandler(true), "/debug/pprof/cmdline", 404, "not shown"},
+		{"topics", s.AdminHandler(true), "/topics/a", 404, "/metrics"},
+		{"metrics for everybody", s, "/metrics", 404, "there is nothing here"},
+		{"profiles for everybody", s, "/debug/pprof/", 404, "there is nothing here"},
+	} {
+		if w := get(row.h, "GET", row.path); w.Code != row.status || !strings.Contains(w.Body.String(), row.contains) {
+			t.Errorf("%s: %d %.200s", row.name, w.Code, w.Body)
+		}
+	}
+}
+
+// A profile may take longer than a request has to arrive.
+func TestProfilesTakeTheirTime(t *testing.T) {
+	s, err := NewServer(Config{PublishKeys: []string{"sesame"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	web := httptest.NewUnstartedServer(s.AdminHandler(true))
+	web.Config.ReadTimeout = 50 * time.Millisecond
+	web.Start()
+	defer web.Close()
+	began := time.Now()
+	res, err := web.Client().Get(web.URL + "/debug/pprof/trace?seconds=0.3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	io.Copy(io.Discard, res.Body)
+	res.Body.Close()
+	if took := time.Since(began); res.StatusCode != 200 || took < 300*time.Millisecond {
+		t.Errorf("status %d after %v", res.StatusCode, took)
+	}
+}
+
+// TestMeters: all that is counted is in the text, under the names of the documentation.
+func TestMeters(t *testing.T) {
+	m := newMeters()
+	m.opened(kindPlain)
+	m.opened(kindPlain)
+	m.opened(kindSSE)
+	m.closed(kindPlain, "gone")
+	m.published(5)
+	m.delivered(3)
+	m.dropped("slow", 2)
+	m.dropped("superseded", 0)
+	m.recovered(true, 4)
+	m.recovered(false, 1)
+	m.refused("expired")
+	m.reloaded(true)
+	m.latency(3 * time.Millisecond)
+	got, err := wstest.ParseMetrics(get(&m.set, "GET", "/metrics").Body.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]float64{
+		`hawser_connections{kind="websocket"}`:                            1,
+		`hawser_connections{kind="hawser.v1"}`:                            0,
+		`hawser_connections{kind="sse"}`:                                  1,
+		`hawser_connections_opened_total{kind="websocket"}`:               2,
+		`hawser_connections_opened_total{kind="hawser.v1"}`:               0,
+		`hawser_connections_closed_total{kind="websocket",reason="gone"}`: 1,
+		`hawser_messages_published_total`:                                 1,
+		`hawser_published_bytes_total`:                                    5,
+		`hawser_deliveries_total`:                                         3,
+		`hawser_messages_dropped_total{reason="slow"}`:                    2,
+		`hawser_messages_dropped_total{reason="superseded"}`:              0,
+		`hawser_recoveries_total{result="complete"}`:                      1,
+		`hawser_recoveries_total{result="incomplete"}`:                    1,
+		`hawser_recovered_messages_total`:                                 5,
+		`hawser_refusals_total{reason="expired"}`:                         1,
+		`hawser_reloads_total{result="done"}`:                             1,
+		`hawser_reloads_total{result="failed"}`:                           0,
+		`hawser_publish_to_socket_seconds_bucket{le="0.0025"}`:            0,
+		`hawser_publish_to_socket_seconds_bucket{le="0.005"}`:             1,
+		`hawser_publish_to_socket_seconds_count`:                          1,
+	} {
+		if v, ok := got[name]; !ok || v != want {
+			t.Errorf("%s is %v (there: %t), want %v", name, v, ok, want)
+		}
+	}
+	if got["go_goroutines"] < 1 {
+		t.Error("no goroutines")
+	}
+}

@@ -1,0 +1,43 @@
+package notify
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// This file is the module for applications, which pages of any origin may import: it holds nothing that is secret, and
+// who may subscribe is decided when it connects.
+
+// modulePath is where it is.
+const modulePath = "/hawser.js"
+
+var (
+	module    = mustEmbed("page/hawser.js")
+	moduleTag = fmt.Sprintf(`"%x"`, sha256.Sum256(module))
+)
+
+// moduleAge is how long a browser may use the module without asking whether there is another.
+const moduleAge = "public, max-age=3600"
+
+// serveModule answers a GET of modulePath. The page of --dev is of the same version as its server, so it asks each time.
+func serveModule(w http.ResponseWriter, r *http.Request, dev bool) {
+	h := w.Header()
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		h.Set("Allow", "GET, HEAD")
+		answerError(w, http.StatusMethodNotAllowed, "the module takes GET only")
+		return
+	}
+	h.Set("Access-Control-Allow-Origin", "*")
+	h.Set("Cross-Origin-Resource-Policy", "cross-origin")
+	h.Set("Content-Type", "text/javascript; charset=utf-8")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", moduleAge)
+	if dev {
+		h.Set("Cache-Control", "no-cache")
+	}
+	h.Set("ETag", moduleTag)
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(module))
+}

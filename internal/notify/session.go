@@ -1,0 +1,242 @@
+package notify
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+
+	"hawser.example/websocket"
+	"hawser.example/websocket/internal/topic"
+)
+
+const (
+	maxFromClient = 64 << 10 // bytes of a message from somebody who may not publish
+	escapeGrowth  = 6        // how much larger JSON makes a text at most, as \u0000
+	maxErrors     = 20       // in a row, of a client that does not speak hawser.v1
+
+	tokenExpired = "the token has expired; connect again with a new one"
+	tooSlow      = "too slow: messages were dropped"
+)
+
+// A session is a WebSocket connection. One goroutine serves it.
+type session struct {
+	server *Server
+	conn   *websocket.Conn
+	access *Access
+	sub    subscriber
+	errors int // of the client, in a row
+}
+
+// serve sends what was missed, joins the Hub, and then reads until the connection has ended.
+func (n *session) serve(sub *subscription) {
+	n.sub.conn = n.conn
+	if n.conn.Subprotocol() == Subprotocol {
+		n.sub.form = jsonForm
+	}
+	kind := [forms]string{"websocket", Subprotocol}[n.sub.form]
+	n.server.meters.opened(kind)
+	stop := atExpiry(n.access, func() { n.conn.CloseWith(websocket.ClosePolicyViolation, tokenExpired) })
+	err := n.run(sub)
+	if errors.Is(err, websocket.ErrHubClosed) { // then the Hub may not say goodbye
+		n.conn.CloseWith(websocket.CloseServiceRestart, n.server.goodbye(n.conn))
+	}
+	stop()
+	n.server.broker.leave(&n.sub)
+	n.server.meters.closed(kind, endReason(err))
+}
+
+// run returns why the connection has ended.
+func (n *session) run(sub *subscription) error {
+	if n.sub.form == jsonForm {
+		n.send(sub.start.reply("welcome", request{topics: sub.patterns}))
+	}
+	if err := n.join(sub.backlog, sub.start.missed, sub.patterns); err != nil {
+		return err
+	}
+	sub.start.missed = nil // its memory
+	most := int64(n.server.gate.limits().Message)
+	switch {
+	case n.sub.form == jsonForm:
+		if len(n.access.Pub) > 0 {
+			n.conn.SetReadLimit(maxFromClient + escapeGrowth*most)
+		}
+		return n.readRequests()
+	case n.publishes(sub.patterns):
+		n.conn.SetReadLimit(most)
+		return n.readMessages(sub.patterns[0])
+	}
+	return n.server.hub.Serve(n.conn)
+}
+
+// publishes reports whether what a plain client sends is published: it may, and on which topic is clear.
+func (n *session) publishes(patterns []string) bool {
+	return len(patterns) == 1 && topic.Valid(patterns[0]) && n.access.MayPublish(patterns[0]) == nil
+}
+
+// join sends what was missed and what l has collected meanwhile, and leaves the rest to the Hub, from then on for all
+// of patterns.
+func (n *session) join(l *backlog, missed []*message, patterns []string) error {
+	for {
+		for _, m := range missed {
+			if err := n.conn.WritePrepared(m.as(n.sub.form)); err != nil {
+				n.server.broker.ignore(l)
+				n.conn.CloseNow()
+				return err
+			}
+		}
+		joined, err := n.server.broker.join(l, &n.sub, patterns)
+		if joined {
+			return err
+		}
+		var ok bool
+		if missed, ok = l.take(); !ok {
+			n.server.broker.ignore(l)
+			return n.close(websocket.CloseTryAgainLater, tooSlow)
+		}
+	}
+}
+
+// readMessages publishes what a plain client sends.
+func (n *session) readMessages(name string) error {
+	for {
+		t, p, err := n.conn.ReadMessage()
+		if err != nil {
+			return err
+		}
+		if _, err := n.publish(name, t, p); err != nil {
+			n.server.meters.refused(refusalCode(err))
+			return n.close(websocket.ClosePolicyViolation, err.Error())
+		}
+	}
+}
+
+// publish publishes a message of the client's.
+func (n *session) publish(name string, t websocket.MessageType, p []byte) (published, error) {
+	gate := &n.server.gate
+	if err := n.access.MayPublish(name); err != nil {
+		return published{}, err
+	}
+	if most := gate.limits().Message; len(p) > most {
+		return published{}, &Refusal{Code: "max_message", Reason: fmt.Sprintf("the message is larger than %d bytes", most)}
+	}
+	if err := gate.mayPublishNow(n.access.Subject); err != nil {
+		return published{}, err
+	}
+	results, err := n.server.broker.publish([]string{name}, t, p)
+	if err != nil {
+		return published{}, errors.New(shuttingDown) // text from a WebSocket, or from JSON, is UTF-8
+	}
+	return results[0], nil
+}
+
+// readRequests answers what a client of hawser.v1 sends.
+func (n *session) readRequests() error {
+	for {
+		t, p, err := n.conn.ReadMessage()
+		if err != nil {
+			return err
+		}
+		q, err := parse(t, p)
+		if err == nil {
+			err = n.handle(q)
+		}
+		switch {
+		case err == nil:
+			n.errors = 0
+			continue
+		case errors.Is(err, websocket.ErrHubClosed):
+			return err
+		}
+		n.server.meters.refused(refusalCode(err))
+		n.send(reply{Type: "error", Error: err.Error(), Ref: q.ref})
+		if n.errors++; n.errors == maxErrors {
+			return n.close(websocket.ClosePolicyViolation, fmt.Sprintf("%d errors in a row; the last: %v", maxErrors, err))
+		}
+	}
+}
+
+// parse reads a message of a client of hawser.v1.
+func parse(t websocket.MessageType, p []byte) (request, error) {
+	if t != websocket.TextMessage {
+		return request{}, errors.New("hawser.v1 has text messages only; binary data goes into base64")
+	}
+	return parseRequest(p)
+}
+
+// handle does what a request asks for and answers it. An error is left to be answered.
+func (n *session) handle(q request) error {
+	switch q.kind {
+	case "subscribe":
+		return n.subscribe(q)
+	case "unsubscribe":
+		left := slices.DeleteFunc(slices.Clone(n.sub.patterns), func(p string) bool { return slices.Contains(q.topics, p) })
+		if _, err := n.server.broker.resubscribe(&n.sub, left); err != nil {
+			return err
+		}
+		n.send(reply{Type: "unsubscribed", Topics: q.topics, Ref: q.ref})
+	case "publish":
+		result, err := n.publish(q.topic, q.msgType, q.payload)
+		if err != nil {
+			return err
+		}
+		n.send(reply{Type: "published", ID: result.ID, Subscribers: &result.Subscribers, Ref: q.ref})
+	case "ping":
+		n.send(reply{Type: "pong", Ref: q.ref})
+	}
+	return nil
+}
+
+// subscribe adds patterns. Without last the Hub has them at once, so that the order over all topics is kept; with it
+// what was missed comes first.
+func (n *session) subscribe(q request) error {
+	all := once(slices.Concat(n.sub.patterns, q.topics))
+	if most := n.server.gate.limits().Topics; len(all) > most {
+		return tooManyTopics(len(all), most)
+	}
+	for _, p := range q.topics {
+		if err := n.access.MaySubscribe(p); err != nil {
+			return err
+		}
+	}
+	if q.last == nil {
+		after, err := n.server.broker.resubscribe(&n.sub, all)
+		if err == nil {
+			n.send(start{after: after}.reply("subscribed", q))
+		}
+		return err
+	}
+	l, st, err := n.server.broker.listen(q.topics, n.sub.cover, q.last)
+	if err != nil {
+		return err
+	}
+	n.send(st.reply("subscribed", q))
+	return n.join(l, st.missed, all)
+}
+
+// send sends a reply. If it cannot the connection is ending, which the reader notices.
+func (n *session) send(a reply) { n.conn.WriteMessage(websocket.TextMessage, marshal(a)) }
+
+// close closes the connection and returns what that makes of it.
+func (n *session) close(code websocket.CloseCode, reason string) error {
+	n.conn.CloseWith(code, reason)
+	return net.ErrClosed
+}
+
+// endReason says in a word why a connection has ended.
+func endReason(err error) string {
+	var closed *websocket.CloseError
+	var violation *websocket.ProtocolError
+	var timeout net.Error
+	switch {
+	case errors.As(err, &closed):
+		return "client"
+	case errors.As(err, &violation):
+		return "violation"
+	case errors.Is(err, net.ErrClosed), errors.Is(err, websocket.ErrHubClosed):
+		return "server"
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return "timeout"
+	}
+	return "lost"
+}

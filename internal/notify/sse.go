@@ -1,0 +1,209 @@
+package notify
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"hawser.example/websocket"
+)
+
+// This file is server-sent events (HTML Living Standard, section 9.2), for clients that cannot use WebSocket. The data
+// of an event is a message of hawser.v1, which is one line.
+
+const (
+	eventStream = "text/event-stream"
+	// heartbeat is after how long without an event a comment shows that the connection lives. Proxies end connections
+	// that are silent for 30 or 60 seconds.
+	heartbeat = 15 * time.Second
+	// writeChunk is how many bytes are written together, for which the client has writeTime.
+	writeChunk = 64 << 10
+	writeTime  = websocket.DefaultWriteTimeout
+	maxGap     = 10 * time.Millisecond // between two goodbyes
+)
+
+var errExpired = errors.New(tokenExpired)
+
+// A stream is a response of server-sent events. The goroutine of its handler owns it.
+type stream struct {
+	w       http.ResponseWriter
+	control *http.ResponseController
+	buf     []byte
+}
+
+// stream sends events until the client has gone, was too slow, may not any more, or the server shuts down.
+func (s *Server) stream(w http.ResponseWriter, r *http.Request, sub *subscription) {
+	goodbye, leave := s.streams.enter()
+	defer leave()
+	ctx, expire := context.WithCancelCause(r.Context())
+	defer expire(nil)
+	defer atExpiry(sub.access, func() { expire(errExpired) })()
+	h := w.Header()
+	for name, values := range sub.start.header() {
+		h[name] = values
+	}
+	h.Set("Content-Type", eventStream)
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Accel-Buffering", "no") // nginx passes events on as they come
+	if origin := r.Header.Get("Origin"); origin != "" {
+		// It has been found to be allowed. https://fetch.spec.whatwg.org/#http-cors-protocol
+		h.Set("Access-Control-Allow-Origin", origin)
+		h.Set("Access-Control-Allow-Credentials", "true")
+		h.Add("Vary", "Origin")
+	}
+	e := &stream{w: w, control: http.NewResponseController(w)}
+	welcome := sub.start.reply("welcome", request{topics: sub.patterns})
+	e.addEvent("welcome", welcome.ID, 0, marshal(welcome))
+	s.meters.opened("sse")
+	s.meters.closed("sse", e.run(ctx, goodbye, sub.backlog, sub.start.missed))
+}
+
+// run sends what was missed and what l collects. It returns why it has ended.
+func (e *stream) run(ctx context.Context, goodbye <-chan time.Duration, l *backlog, missed []*message) (reason string) {
+	if e.send(missed) != nil {
+		return "lost"
+	}
+	silence := time.NewTimer(heartbeat)
+	defer silence.Stop()
+	for {
+		var err error
+		select {
+		case <-l.ready:
+			messages, ok := l.take()
+			if !ok {
+				return "slow"
+			}
+			err = e.send(messages)
+		case <-silence.C:
+			e.buf = append(e.buf, ":\n\n"...)
+			err = e.flush()
+		case retry := <-goodbye:
+			ms := retry.Milliseconds()
+			messages, _ := l.take()
+			e.send(messages)
+			e.addEvent("drain", "", ms, marshal(reply{Type: "drain", Retry: &ms}))
+			e.flush()
+			return "server"
+		case <-ctx.Done():
+			if context.Cause(ctx) == errExpired {
+				return "server"
+			}
+			return "client"
+		}
+		if err != nil {
+			return "lost"
+		}
+		silence.Reset(heartbeat)
+	}
+}
+
+// send sends messages.
+func (e *stream) send(messages []*message) error {
+	for _, m := range messages {
+		e.buf = append(e.buf, "id: "...)
+		e.buf = append(e.buf, m.position.String()...)
+		e.buf = append(e.buf, "\ndata: "...)
+		e.buf = m.appendJSON(e.buf)
+		e.buf = append(e.buf, "\n\n"...)
+		if len(e.buf) < writeChunk {
+			continue
+		}
+		if err := e.flush(); err != nil {
+			return err
+		}
+	}
+	return e.flush()
+}
+
+// addEvent adds an event of another type than message. id and retry are left out if they are not set.
+func (e *stream) addEvent(name, id string, retry int64, data []byte) {
+	e.buf = append(e.buf, "event: "+name+"\n"...)
+	if id != "" {
+		e.buf = append(e.buf, "id: "+id+"\n"...)
+	}
+	if retry != 0 {
+		e.buf = append(strconv.AppendInt(append(e.buf, "retry: "...), retry, 10), '\n')
+	}
+	e.buf = append(append(append(e.buf, "data: "...), data...), "\n\n"...)
+}
+
+// flush sends what has been added. A buffer is not kept for a client that is silent.
+func (e *stream) flush() error {
+	e.control.SetWriteDeadline(time.Now().Add(writeTime)) // where that is not supported the server's own limits apply
+	_, err := e.w.Write(e.buf)
+	e.buf = nil
+	if err != nil {
+		return err
+	}
+	return e.control.Flush()
+}
+
+// streams are the streams that are open. Its zero value is ready.
+type streams struct {
+	mu    sync.Mutex
+	over  time.Duration // of the drain; 0 before it
+	known map[*ticket]struct{}
+}
+
+// A ticket is what a stream and the drain know of each other.
+type ticket struct {
+	goodbye chan time.Duration // has room for one: the time after which the client shall come back
+	ended   chan struct{}
+}
+
+// enter adds a stream. Its goodbye comes on the channel.
+func (t *streams) enter() (goodbye <-chan time.Duration, leave func()) {
+	k := &ticket{make(chan time.Duration, 1), make(chan struct{})}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.over > 0 {
+		k.goodbye <- retryTime(t.over)
+		return k.goodbye, func() {}
+	}
+	if t.known == nil {
+		t.known = make(map[*ticket]struct{})
+	}
+	t.known[k] = struct{}{}
+	return k.goodbye, func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		delete(t.known, k)
+		close(k.ended)
+	}
+}
+
+// drain says goodbye to all streams, spread over a time as the Hub does it, and waits until they have ended or ctx has.
+func (t *streams) drain(ctx context.Context, over time.Duration) error {
+	t.mu.Lock()
+	t.over = max(over, 1)
+	known := slices.Collect(maps.Keys(t.known))
+	t.mu.Unlock()
+	start, gap := time.Now(), min(over/time.Duration(max(1, len(known))), maxGap)
+	for i, k := range known {
+		select {
+		case <-time.After(time.Until(start.Add(gap * time.Duration(i+1)))):
+		case <-ctx.Done():
+		}
+		k.goodbye <- retryTime(over)
+	}
+	for _, k := range known {
+		select {
+		case <-k.ended:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// retryTime returns when a client shall come back, so that not all do at once.
+func retryTime(over time.Duration) time.Duration {
+	return time.Millisecond + rand.N(max(over, time.Millisecond))
+}
