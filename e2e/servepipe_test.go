@@ -103,6 +103,7 @@ func TestServePipe(t *testing.T) {
 	hawser.stdin.Close()
 	post(t, addr, "lines", "by HTTP")
 	next("by HTTP")
+	stream.Cut() // nobody reads the goodbye
 	if code := hawser.terminate(); code != 0 {
 		t.Errorf("exit code %d", code)
 	}

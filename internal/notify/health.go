@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"strings"
-	"time"
 )
 
 // healthPaths are answered on every listener: whether the process lives, and whether it takes new clients.
@@ -57,8 +56,6 @@ func (s *Server) AdminHandler(profiles bool) http.Handler {
 
 // serveProfile answers with a profile of net/http/pprof.
 func serveProfile(w http.ResponseWriter, r *http.Request, name string) {
-	// The end of http.Server.ReadTimeout would end one that takes longer. Where there is none it cannot be taken away.
-	http.NewResponseController(w).SetReadDeadline(time.Time{})
 	switch name {
 	case "cmdline":
 		// It would show a key that was given as a flag.

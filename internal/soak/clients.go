@@ -163,11 +163,17 @@ func (s *soak) follow(ctx context.Context, topics []string, source feed.Source) 
 			return nil // somebody else has failed
 		case err != nil:
 			return err
-		case done:
+		case done || s.has(&f): // it may have come behind a fault
 			return s.complete(&f, topics)
 		}
 		time.Sleep(rand.N(time.Second))
 	}
+}
+
+// has reports whether a follower has the last message.
+func (s *soak) has(f *feed.Follower) bool {
+	end := int(s.end.Load())
+	return end > 0 && f.Next(everyone) > end
 }
 
 // complete returns what is missing of a follower's topics.
@@ -196,7 +202,7 @@ func (s *soak) read(stream feed.Stream, f *feed.Follower, events bool) (done boo
 			stream.Cut()
 			return false, err
 		}
-		if end := int(s.end.Load()); end > 0 && f.Next(everyone) > end {
+		if s.has(f) {
 			return true, stream.Close()
 		}
 		if time.Now().After(due) && !s.stopping.Load() {
