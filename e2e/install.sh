@@ -29,6 +29,7 @@ need 'command -v zsh' zsh
 need 'command -v fish' fish
 need 'command -v man && command -v groff' man-db groff
 need 'command -v mandoc' mandoc
+need 'command -v systemd-analyze' systemd
 
 if ((${#packages[@]})); then
   if ! command -v apt-get >/dev/null; then
