@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net"
-	"os"
 	"os/signal"
 	"syscall"
 	"time"
@@ -100,7 +99,9 @@ func newClient(f *connectFlags, std streams, messages []outgoing) (*client, erro
 // run connects, and sends and receives until the end. It returns the exit code.
 func (c *client) run() int {
 	defer c.screen.close() // whatever happens in this goroutine
-	defer c.watchSignals()()
+	var undo func()
+	c.stop, undo = stopSignals(c.screen.restore)
+	defer undo()
 	// A reader of our output that goes away shall be an error of the write, so that we say goodbye to the server.
 	signal.Ignore(syscall.SIGPIPE)
 	if c.timeout > 0 {
@@ -112,28 +113,6 @@ func (c *client) run() int {
 			return code
 		}
 	}
-}
-
-// watchSignals has the first signal that asks us to stop end c.stop, and the second one the process, at once, whatever
-// it waits for; Ctrl-\ does so at once. It returns what undoes that.
-func (c *client) watchSignals() (undo func()) {
-	stop, cancel := context.WithCancel(context.Background())
-	c.stop = stop
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGQUIT)
-	if !signal.Ignored(syscall.SIGHUP) { // as it is under nohup
-		signal.Notify(signals, syscall.SIGHUP)
-	}
-	go func() {
-		for s := range signals {
-			if s == syscall.SIGQUIT || stop.Err() != nil {
-				c.screen.restore()
-				dieOf(s)
-			}
-			cancel()
-		}
-	}()
-	return func() { signal.Stop(signals); cancel() }
 }
 
 // goroutine runs f in one of its own. A panic there ends the process; the terminal is restored before.

@@ -44,7 +44,8 @@ of the connection, are in each; the others by event:
   close     by ("client" or "server"), code and reason if it was the client
   error     error, why it ended without a Close
 
-SIGTERM and Ctrl-C end it, and tell clients so with code 1001; after -n messages it ends by itself, with code 1000.
+SIGTERM, SIGHUP and Ctrl-C end it, and tell clients so with code 1001; a second one ends it at once. After -n messages
+it ends by itself, with code 1000.
 
 Exit code: 0 when it was told to stop, when -n messages have come, or when nobody reads its output any more, 1 if it
 could not listen, read or write, 2 for a wrong command line, 4 if it was stopped before -n messages came.

@@ -68,6 +68,22 @@ func (l *listener) reserve() bool {
 	}
 }
 
+// ended forgets a process that has ended.
+func (l *listener) ended(k *execution) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.commands, k)
+}
+
+// killCommands ends all processes, and keeps others from beginning: ours is about to end, and has no time for more.
+// They are in groups of their own, so that nobody else would.
+func (l *listener) killCommands() {
+	l.mu.Lock() // for good
+	for k := range l.commands {
+		killGroup(k.proc)
+	}
+}
+
 // release gives back what reserve has taken.
 func (l *listener) release() {
 	<-l.slots
@@ -90,12 +106,24 @@ func newCommand(v *visitor, r *http.Request) (*execution, error) {
 	proc := shellCommand(v.l.command)
 	proc.Stdin, proc.Stdout, proc.Stderr = stdin, stdout, v.l.std.err
 	proc.Env = commandEnv(v.c, r)
-	if err := proc.Start(); err != nil {
+	k := &execution{l: v.l, v: v, proc: proc, in: in, out: out, gone: make(chan struct{})}
+	if err := k.start(); err != nil {
 		in.Close()
 		out.Close()
 		return nil, err
 	}
-	return &execution{l: v.l, v: v, proc: proc, in: in, out: out, gone: make(chan struct{})}, nil
+	return k, nil
+}
+
+// start starts the process. killCommands either knows it or comes first.
+func (k *execution) start() error {
+	k.l.mu.Lock()
+	defer k.l.mu.Unlock()
+	err := k.proc.Start()
+	if err == nil {
+		k.l.commands[k] = struct{}{}
+	}
+	return err
 }
 
 // commandEnv is the environment of a process. The names are those of CGI, RFC 3875, section 4.1.
@@ -127,6 +155,7 @@ func (k *execution) run() {
 		k.stop(exited)
 	}
 	killGroup(k.proc) // what it has left
+	k.l.ended(k)
 	k.out.SetReadDeadline(time.Now().Add(lastLook))
 	<-relayed
 	k.in.Close()

@@ -267,3 +267,33 @@ func TestListenExecInputUnread(t *testing.T) {
 	}
 	<-served
 }
+
+// TestListenExecLeavesNothingBehind: also what ends us at once ends the commands, which are in groups of their own.
+func TestListenExecLeavesNothingBehind(t *testing.T) {
+	for name, tt := range map[string]struct {
+		signals []os.Signal
+		code    int
+	}{
+		"SIGHUP":       {[]os.Signal{syscall.SIGHUP}, exitOK},
+		"Ctrl-\\":      {[]os.Signal{syscall.SIGQUIT}, 2}, // Go's own: it shows the goroutines
+		"Ctrl-C twice": {[]os.Signal{os.Interrupt, os.Interrupt}, -1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			pids := tempFile(t, "pids")
+			p, url := startListen(t, "--exec", stubborn(pids))
+			c := dial(t, url, nil)
+			c.wantMessage(websocket.TextMessage, "started")
+			for i, s := range tt.signals {
+				if i > 0 {
+					p.says(`(?m)^hawser listen: stopping$`)
+				}
+				p.signal(s)
+			}
+			if code := p.wait(); code != tt.code {
+				t.Errorf("exit code %d; want %d", code, tt.code)
+			}
+			wantGone(t, pids)
+		})
+	}
+}

@@ -61,9 +61,10 @@ type listener struct {
 	unread time.Duration           // how long one may leave its input unread
 	failed atomic.Bool             // something was not sent
 
-	mu    sync.Mutex // guards these
-	conns map[*visitor]struct{}
-	last  int // the number of the latest connection
+	mu       sync.Mutex // guards these
+	conns    map[*visitor]struct{}
+	last     int // the number of the latest connection
+	commands map[*execution]struct{}
 
 	show  sync.Mutex   // guards writing to these, and standard output; whoever holds it may wait for a reader of that
 	shown atomic.Int64 // messages that have come
@@ -72,8 +73,8 @@ type listener struct {
 
 // run listens until the end. It returns the exit code.
 func (l *listener) run(addr string) int {
-	stop, restore := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer restore()
+	stop, undo := stopSignals(l.killCommands)
+	defer undo()
 	// A reader of our output that goes away shall be an error of the write, so that we say goodbye to the clients. To
 	// ignore the signal would do too, but then the commands that we run would ignore it as well.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
@@ -81,7 +82,8 @@ func (l *listener) run(addr string) int {
 	defer l.end(nil)
 	l.unread = unreadLimit
 	l.escape, l.talk = isTerminal(l.std.out), l.verbose || isTerminal(l.std.err)
-	l.conns, l.came, l.slots = make(map[*visitor]struct{}), make(chan struct{}), make(chan struct{}, l.maxCommands)
+	l.conns, l.commands = make(map[*visitor]struct{}), make(map[*execution]struct{})
+	l.came, l.slots = make(chan struct{}), make(chan struct{}, l.maxCommands)
 
 	ln, err := listen(addr)
 	if err != nil {
@@ -99,7 +101,6 @@ func (l *listener) run(addr string) int {
 		go l.sendInput()
 	}
 	<-l.life.Done()
-	restore() // a second signal ends the process at once, whatever it waits for
 	l.goodbye(server)
 	if cause := context.Cause(l.life); !endedBy(stop, cause) {
 		return l.verdict(cause)
