@@ -21,6 +21,8 @@ const (
 	// lastLook is how long the output of a command that has ended is waited for, if somebody outside of its process
 	// group keeps it open.
 	lastLook = 100 * time.Millisecond
+	// lastWord is how long it is read at most then, if somebody goes on writing.
+	lastWord = time.Second
 
 	fullHouse = "as many commands run as --max allows; try again later"
 )
@@ -157,6 +159,7 @@ func (k *execution) run() {
 	killGroup(k.proc) // what it has left
 	k.l.ended(k)
 	k.out.SetReadDeadline(time.Now().Add(lastLook))
+	defer time.AfterFunc(lastWord, func() { k.out.Close() }).Stop()
 	<-relayed
 	k.in.Close()
 	code, reason := commandVerdict(k.proc.ProcessState)

@@ -245,6 +245,24 @@ func TestListenExecOutputHeldOpen(t *testing.T) {
 	}
 }
 
+// TestListenExecOutputWrittenOn: somebody outside of the process group goes on writing, and does not matter either.
+func TestListenExecOutputWrittenOn(t *testing.T) {
+	_, url := startListen(t, "--exec", `setsid yes & sleep 0.1; exit 5`) // yes ends when nobody reads
+	c := dialRaw(t, url)
+	for {
+		_, p, err := c.ReadMessage()
+		if err != nil {
+			if !strings.Contains(err.Error(), "4005") {
+				t.Errorf("it ended with %v; want 4005", err)
+			}
+			return
+		}
+		if string(p) != "y" {
+			t.Fatalf("got %q", p)
+		}
+	}
+}
+
 // TestListenExecInputUnread: a command that takes no input for a while is given up, so that the end of its connection
 // is not missed.
 func TestListenExecInputUnread(t *testing.T) {
