@@ -43,17 +43,22 @@ type client struct {
 	redial    <-chan time.Time     // --reconnect
 
 	// What the loop knows.
-	conn    *websocket.Conn // nil: there is none
-	since   time.Time       // when conn was opened
-	begun   bool            // input is read
-	heard   bool            // a message has come
-	matched bool            // one has come that --expect waits for
-	failed  bool            // not all input could be sent, or not all output written
-	count   int             // messages to come; 0: any number
-	limit   time.Duration   // of idle; 0 or less: none
-	idle    *time.Timer     // runs from the end of the input on, anew with every message
-	typed   chan outgoing   // from the prompt to who sends; nil if there is none, or its end has come
-	tries   int             // connections tried in a row in vain
+	started   time.Time       // the run
+	conn      *websocket.Conn // nil: there is none
+	connected bool            // there was one at least
+	since     time.Time       // when conn was opened
+	begun     bool            // input is read
+	heard     bool            // a message has come
+	matched   bool            // one has come that --expect waits for
+	failed    bool            // not all input could be sent, not all output written, or the connection was lost
+	closing   bool            // /close was typed
+	count     int             // messages to come; 0: any number
+	limit     time.Duration   // of idle; 0 or less: none
+	idle      *time.Timer     // runs from the end of the input on, anew with every message
+	typed     chan outgoing   // from the prompt to who sends; nil if there is none, or its end has come
+	queued    []outgoing      // what was typed and typed has no room for
+	typedAll  bool            // no more is typed
+	tries     int             // connections tried in a row in vain
 }
 
 // dialed is what a Dial came to.
@@ -104,6 +109,7 @@ func (c *client) run() int {
 	defer undo()
 	// A reader of our output that goes away shall be an error of the write, so that we say goodbye to the server.
 	signal.Ignore(syscall.SIGPIPE)
+	c.started = time.Now()
 	if c.timeout > 0 {
 		c.deadline = time.After(c.timeout)
 	}
@@ -139,6 +145,10 @@ func (c *client) connect() {
 
 // step waits for the next thing that happens, and does what it asks for. It returns the exit code when the run is over.
 func (c *client) step() (code int, over bool) {
+	keys, typed, next := c.keys, chan<- outgoing(nil), outgoing{}
+	if len(c.queued) > 0 { // whoever types, or pastes, waits for the server
+		keys, typed, next = nil, c.typed, c.queued[0]
+	}
 	select {
 	case <-c.stop.Done():
 		return c.stopped()
@@ -165,8 +175,11 @@ func (c *client) step() (code int, over bool) {
 	case <-c.redial:
 		c.redial = nil
 		c.connect()
-	case p, ok := <-c.keys:
+	case p, ok := <-keys:
 		c.pressed(p, ok)
+	case typed <- next:
+		c.queued = c.queued[1:]
+		c.passEnd()
 	case <-c.terminal.resized:
 		c.screen.resize()
 	case <-c.terminal.suspended:
@@ -196,7 +209,7 @@ func (c *client) opened(d dialed) (code int, over bool) {
 		return usageError(c.std, "connect", "%v", d.err), true
 	}
 	conn, arrivals := d.conn, make(chan arrival)
-	c.conn, c.arrivals, c.since = conn, arrivals, time.Now()
+	c.conn, c.arrivals, c.since, c.connected = conn, arrivals, time.Now(), true
 	c.showOpen(conn)
 	c.goroutine(func() { receive(conn, arrivals) })
 	c.goroutine(func() { c.greet(conn) })

@@ -21,7 +21,7 @@ const (
 	inputChunk = 64 << 10
 	// maxOutgoing is how many bytes a line or a file may have: both are sent as one message, which has to be in memory.
 	maxOutgoing = 1 << 30
-	// maxTyped is how many typed lines may wait for a server that takes none.
+	// maxTyped is how many typed lines may wait for a server that takes none, before whoever types them waits too.
 	maxTyped = 64
 )
 

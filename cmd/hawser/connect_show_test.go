@@ -3,9 +3,11 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -344,21 +346,36 @@ func TestTypedPings(t *testing.T) {
 	}
 }
 
-// TestConnectPromptRefusesWhatCannotWait: a server that takes nothing does not take memory without end, nor stop the
-// prompt.
-func TestConnectPromptRefusesWhatCannotWait(t *testing.T) {
-	r, w := osPipe(t)
-	c := &client{connectFlags: &connectFlags{}, std: streams{err: w}, typed: make(chan outgoing, maxTyped)}
-	for range maxTyped {
-		c.enter("x")
+// TestConnectPromptQueues: lines wait for a server that takes nothing, and those who type the next ones with them.
+func TestConnectPromptQueues(t *testing.T) {
+	c := &client{connectFlags: &connectFlags{}, stop: t.Context(), typed: make(chan outgoing, maxTyped)}
+	const lines = 3 * maxTyped
+	for n := range lines {
+		c.enter(strconv.Itoa(n))
 	}
-	c.enter("one more")
-	w.Close()
-	said := make([]byte, 200)
-	n, _ := r.Read(said)
-	want := fmt.Sprintf("this was not sent: %d lines wait already for the server to take them\n", maxTyped)
-	if got := string(said[:n]); len(c.typed) != maxTyped || got != want {
-		t.Errorf("%d wait, said %q; want %d, %q", len(c.typed), got, maxTyped, want)
+	c.endTyping()
+	typed := c.typed
+	for n := range lines {
+		for c.typed != nil && len(typed) < maxTyped {
+			c.step()
+		}
+		if o := <-typed; string(o.p) != strconv.Itoa(n) {
+			t.Fatalf("line %d is %q", n, o.p)
+		}
+	}
+	if o, ok := <-typed; ok || c.typed != nil {
+		t.Errorf("%q came behind the end", o.p)
+	}
+}
+
+// TestConnectCloseIsNotForgotten: whoever types /close wants no other connection, though this one is lost meanwhile.
+func TestConnectCloseIsNotForgotten(t *testing.T) {
+	_, w := osPipe(t)
+	std := streams{err: w}
+	c := &client{connectFlags: &connectFlags{reconnect: true}, link: newLink(), std: std, screen: screen{std: std}}
+	c.enter("/close")
+	if code, over := c.ended(io.ErrUnexpectedEOF); !over || code != exitFailed {
+		t.Errorf("over: %v, exit code %d; want true, 1", over, code)
 	}
 }
 
