@@ -103,7 +103,7 @@ func (f *connectFlags) declareSending(fs *flag.FlagSet) {
 		f.expect, err = regexp.Compile(value)
 		return err
 	})
-	fs.DurationVar(&f.timeout, "timeout", 0, "end after `DUR` in any case, connecting included")
+	fs.DurationVar(&f.timeout, "timeout", 0, "end after `DUR` in any case, connecting included; the goodbye may take a second more")
 }
 
 // declareConnecting declares what says how to connect.

@@ -62,8 +62,12 @@ func (c *client) leaveTerminal() {
 	c.screen.close()
 }
 
-// lastWait is how much longer than --timeout a goodbye may take.
-const lastWait = 500 * time.Millisecond
+const (
+	// lastWait is how much longer than --timeout a goodbye may take.
+	lastWait = time.Second
+	// stuckTime is how long a write takes that nobody reads, when it is time to end.
+	stuckTime = lastWait / 4
+)
 
 // goodbye closes the connection.
 func (c *client) goodbye() (code int, over bool) {
@@ -94,6 +98,17 @@ func (c *client) close(conn *websocket.Conn) error {
 		err = errors.New("the server had not finished the closing handshake when the time of --timeout was over")
 	}
 	return err
+}
+
+// cutOff is goodbye while the loop waits for whoever should read our output. It waits for nobody.
+func (c *client) cutOff() (code int) {
+	c.screen.mute.Store(true) // with -v the Close would wait too, to be shown
+	if conn := c.current.Load(); conn != nil {
+		c.close(conn)
+	}
+	c.screen.restore()
+	c.screen.hurry(c.std.err, "hawser connect: standard output: nobody has taken what was left to write\n")
+	return exitFailed
 }
 
 // ended is told how the connection ended.

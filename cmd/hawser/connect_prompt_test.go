@@ -143,12 +143,6 @@ func readFrame(t *testing.T, r io.Reader) (h websocket.Header, payload []byte) {
 	return h, payload
 }
 
-// serverFrame returns a frame of a server.
-func serverFrame(op websocket.Opcode, payload []byte) []byte {
-	h := websocket.Header{Fin: true, Opcode: op, Length: uint64(len(payload))}
-	return append(websocket.AppendHeader(nil, h), payload...)
-}
-
 // TestConnectCommands: each sends the frame that it names.
 func TestConnectCommands(t *testing.T) {
 	url := scripted(t, func(c *websocket.Conn) {

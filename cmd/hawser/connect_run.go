@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"net"
+	"os"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -24,9 +26,10 @@ type client struct {
 	prompt        bool // both are, and lines are asked for
 
 	// For any goroutine.
-	screen screen
-	link   *link
-	pings  typedPings
+	screen  screen
+	link    *link
+	pings   typedPings
+	current atomic.Pointer[websocket.Conn] // the latest connection
 
 	// What the loop is told of.
 	stop      context.Context      // ended by a signal
@@ -44,6 +47,7 @@ type client struct {
 
 	// What the loop knows.
 	started   time.Time       // the run
+	tap       *tap            // of conn, if there is one; while a Dial is under way, of that
 	conn      *websocket.Conn // nil: there is none
 	connected bool            // there was one at least
 	since     time.Time       // when conn was opened
@@ -83,7 +87,8 @@ func newClient(f *connectFlags, std streams, messages []outgoing) (*client, erro
 		dialed: make(chan dialed, 1), greeted: make(chan *websocket.Conn), sent: make(chan error, 1),
 		closed: make(chan closing, 1), unwritten: make(chan error, 1), keys: make(chan []byte),
 	}
-	c.prompt = c.attended && isTerminal(std.out) && canEdit && (len(messages) == 0 || !f.endsByItself())
+	c.prompt = c.attended && isTerminal(std.out) && canEdit && os.Getenv("TERM") != "dumb" &&
+		(len(messages) == 0 || !f.endsByItself())
 	if c.limit == 0 && !c.attended && f.timeout == 0 {
 		c.limit = pipeIdle
 	}
@@ -95,6 +100,7 @@ func newClient(f *connectFlags, std streams, messages []outgoing) (*client, erro
 		c.dial.WrapConn = func(nc net.Conn) net.Conn {
 			t := c.newTap()
 			t.Conn = nc
+			c.tap = t
 			return t
 		}
 	}
@@ -103,7 +109,6 @@ func newClient(f *connectFlags, std streams, messages []outgoing) (*client, erro
 
 // run connects, and sends and receives until the end. It returns the exit code.
 func (c *client) run() int {
-	defer c.screen.close() // whatever happens in this goroutine
 	var undo func()
 	c.stop, undo = stopSignals(c.screen.restore)
 	defer undo()
@@ -113,10 +118,44 @@ func (c *client) run() int {
 	if c.timeout > 0 {
 		c.deadline = time.After(c.timeout)
 	}
+	over := make(chan int, 1)
+	c.goroutine(func() { over <- c.loop() })
+	return c.watch(over)
+}
+
+// loop does what there is to do until the end, and returns the exit code.
+func (c *client) loop() int {
+	defer c.screen.close() // whatever happens in this goroutine
 	c.connect()
 	for {
 		if code, over := c.step(); over {
 			return code
+		}
+	}
+}
+
+// watch waits for the end of the loop and returns the exit code. When a signal or --timeout ends the run, and the loop
+// does not see that because nobody takes our output, the goodbye is said from here.
+func (c *client) watch(over <-chan int) int {
+	var end <-chan time.Time
+	if c.timeout > 0 {
+		end = time.After(c.timeout)
+	}
+	select {
+	case code := <-over:
+		return code
+	case <-c.stop.Done():
+	case <-end:
+	}
+	for {
+		before := c.screen.writes.Load()
+		select {
+		case code := <-over:
+			return code
+		case <-time.After(stuckTime):
+		}
+		if before%2 == 1 && c.screen.writes.Load() == before {
+			return c.cutOff()
 		}
 	}
 }
@@ -210,7 +249,11 @@ func (c *client) opened(d dialed) (code int, over bool) {
 	}
 	conn, arrivals := d.conn, make(chan arrival)
 	c.conn, c.arrivals, c.since, c.connected = conn, arrivals, time.Now(), true
+	c.current.Store(conn)
 	c.showOpen(conn)
+	if c.tap != nil {
+		c.tap.setOpen()
+	}
 	c.goroutine(func() { receive(conn, arrivals) })
 	c.goroutine(func() { c.greet(conn) })
 	if c.pingInterval > 0 {

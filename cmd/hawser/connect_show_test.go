@@ -1,10 +1,13 @@
 package main
 
 import (
+	"crypto/sha1"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"regexp"
 	"slices"
 	"strconv"
@@ -13,6 +16,7 @@ import (
 	"time"
 
 	"hawser.example/websocket"
+	"hawser.example/websocket/internal/lineedit"
 )
 
 // The tests of this file are about what is shown of what happens: --json, --pretty, -v.
@@ -112,6 +116,69 @@ func TestConnectJSON(t *testing.T) {
 	}
 }
 
+// serverFrame returns a frame of a server.
+func serverFrame(op websocket.Opcode, payload []byte) []byte {
+	h := websocket.Header{Fin: true, Opcode: op, Length: uint64(len(payload))}
+	return append(websocket.AppendHeader(nil, h), payload...)
+}
+
+// TestConnectJSONBeginsWithOpen: also when a frame comes in one piece with the handshake's answer.
+func TestConnectJSONBeginsWithOpen(t *testing.T) {
+	url := serveHandler(t, func(w http.ResponseWriter, r *http.Request) {
+		nc, _, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer nc.Close()
+		hash := sha1.Sum([]byte(r.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+		answer := "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+			"Sec-WebSocket-Accept: " + base64.StdEncoding.EncodeToString(hash[:]) + "\r\n\r\n"
+		io.WriteString(nc, answer+string(serverFrame(websocket.OpPing, []byte("early")))+
+			string(serverFrame(websocket.OpPong, []byte("too")))+string(serverFrame(websocket.OpClose, []byte("\x03\xe8"))))
+		io.Copy(io.Discard, nc)
+	})
+	_, stdout, _ := pipe(t, "", "--json", "-v", url)
+	var got []string
+	for _, e := range parseEvents(t, stdout) {
+		switch e["event"] {
+		case "ping", "pong":
+			got = append(got, fmt.Sprint(e["event"], " ", e["text"]))
+		case "open":
+			got = append(got, "open")
+		case "frame":
+			if len(got) == 0 {
+				t.Errorf("a frame before the connection: %v", e)
+			}
+		}
+	}
+	if !slices.Equal(got, []string{"open", "ping early", "pong too"}) {
+		t.Errorf("got %q", got)
+	}
+}
+
+// TestScreenSaysThatALineIsFull: once for each, and what was typed before stays.
+func TestScreenSaysThatALineIsFull(t *testing.T) {
+	r, w := osPipe(t)
+	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	s := screen{std: streams{out: null, err: w}, asking: true, columns: byDefault}
+	for range 2 {
+		lines, _ := s.typed([]byte(strings.Repeat("x", lineedit.MaxLine) + "yz\r"))
+		if len(lines) != 1 || lines[0] != strings.Repeat("x", lineedit.MaxLine) {
+			t.Errorf("%d lines", len(lines))
+		}
+	}
+	w.Close()
+	said, err := io.ReadAll(r)
+	if err != nil || strings.Count(string(said), "\n") != 2 || !strings.Contains(string(said), "at most 1048576 bytes") {
+		t.Errorf("said %q, %v", said, err)
+	}
+}
+
 // TestConnectJSONOfOtherEnds: what ends it is an event.
 func TestConnectJSONOfOtherEnds(t *testing.T) {
 	closed := serveHandler(t, nil)
@@ -179,11 +246,14 @@ func TestConnectSaysFrames(t *testing.T) {
 		c.ReadMessage()
 		c.CloseWith(websocket.CloseNormal, "bye\x1b")
 	})
-	code, _, stderr := pipe(t, "", "-v", "-H", "X-Test: \x9b1m\xc2\x9b1m", "-m", "hello", url)
-	if code != exitOK {
-		t.Errorf("exit code %d", code)
+	code, _, stderr := pipe(t, "", "-v", "-H", "X-Test: \x9b1m\xc2\x9b1m", "-H", "Cookie: secret", "-u", "user:secret",
+		"-m", "hello", url)
+	if code != exitOK || strings.Contains(stderr, "secret") {
+		t.Errorf("exit code %d, said %q", code, stderr)
 	}
 	for _, line := range []string{
+		`> Authorization: \[22 bytes\]`,
+		`> Cookie: \[6 bytes\]`,
 		`\* connected to tcp 127\.0\.0\.1:\d+`,
 		`> GET / HTTP/1\.1`,
 		`> Sec-WebSocket-Version: 13`,

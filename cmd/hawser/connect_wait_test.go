@@ -142,6 +142,39 @@ func TestConnectWaitsForWhoReads(t *testing.T) {
 	}
 }
 
+// TestConnectEndsWhileItsOutputIsStuck: one signal, or --timeout, is enough, and the server gets its goodbye.
+func TestConnectEndsWhileItsOutputIsStuck(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		return // there is no signal to send
+	}
+	for _, flags := range [][]string{{"-v"}, {"--timeout", "1s"}} {
+		t.Run(flags[0], func(t *testing.T) {
+			t.Parallel()
+			url := scripted(t, func(c *websocket.Conn) {
+				say(t, c, strings.Repeat("x", 1<<20)) // more than the pipe takes
+				wantGoodbye(t, c)
+			})
+			r, w := osPipe(t)
+			cmd := command(t, append(append([]string{"connect"}, flags...), url)...)
+			said := newOutput()
+			stdin, _ := osPipe(t) // without an end
+			cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, w, said
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := r.Read(make([]byte, 1)); err != nil { // it has begun to write
+				t.Fatal(err)
+			}
+			if flags[0] == "-v" {
+				cmd.Process.Signal(os.Interrupt)
+			}
+			if code := waitCommand(t, cmd); code != exitFailed || !strings.Contains(said.String(), "standard output: nobody") {
+				t.Errorf("exit code %d, said %q", code, said)
+			}
+		})
+	}
+}
+
 // TestConnectReadLimit: --read-limit says how long a message may be.
 func TestConnectReadLimit(t *testing.T) {
 	url := scripted(t, func(c *websocket.Conn) { say(t, c, "12345", "123456"); c.ReadMessage() })
@@ -149,7 +182,8 @@ func TestConnectReadLimit(t *testing.T) {
 	if code != exitFailed || stdout != "12345\n" || !strings.Contains(stderr, "5") {
 		t.Errorf("exit code %d, printed %q, said %q", code, stdout, stderr)
 	}
-	if code, _, stderr := pipe(t, "", "--read-limit", "0", url); code != exitUsage || !strings.Contains(stderr, "--read-limit 0") {
+	code, _, stderr = pipe(t, "", "--read-limit", "0", url)
+	if code != exitUsage || !strings.Contains(stderr, "--read-limit 0") {
 		t.Errorf("exit code %d, said %q", code, stderr)
 	}
 }

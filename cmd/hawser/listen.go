@@ -23,9 +23,10 @@ one. A web page may connect if it is of the same host, or of an --origin. Every 
 
 Without a mode each message is written to standard output, followed by a newline, and each line from standard input is
 sent to all clients as a text message; the first line is read when the first client is there. In a pipe standard output
-holds nothing else; all else goes to standard error. On a terminal control characters are shown escaped and binary
-messages in hex, behind the number of the connection. --echo sends each message back to its sender, --broadcast sends it
-to all, the sender too, in the same order; they print nothing, except with --json.
+holds nothing else; all else goes to standard error. On a terminal control characters are shown escaped, and of binary
+messages the first 64 bytes in hex, behind the number of the connection; there is no prompt. A client that takes nothing
+for 10 seconds, while the others wait for it, loses its connection. --echo sends each message back to its sender,
+--broadcast sends it to all, the sender too, in the same order; they print nothing, except with --json.
 
 --exec has the shell run CMD for each connection, at most --max at a time; further clients are refused with status 503.
 Messages are the lines of its standard input, and the lines that it prints are messages; with -b both are bytes. Its
