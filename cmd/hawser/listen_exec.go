@@ -24,8 +24,14 @@ const (
 	// lastWord is how long it is read at most then, if somebody goes on writing.
 	lastWord = time.Second
 
+	// maxCommandLine is how long a line of a command may be. Each of many may have one in memory.
+	maxCommandLine = maxEchoMessage
+
 	fullHouse = "as many commands run as --max allows; try again later"
 )
+
+// errCommandLine is what is wrong with a line of more than maxCommandLine bytes.
+var errCommandLine = fmt.Errorf("the command printed a line of more than %d bytes; -b sends bytes", maxCommandLine)
 
 // An execution is the process of a connection. Two goroutines belong to it: run sees to its end, relay sends its output.
 type execution struct {
@@ -234,14 +240,16 @@ func (k *execution) relay() {
 	defer k.out.Close() // so that whoever writes on is told
 	var err error
 	if k.l.binary {
-		err = eachChunk(lastReader{k.out}, func(p []byte) error { return k.send(websocket.BinaryMessage, p) })
+		chunks := &chunkReader{in: lastReader{k.out}}
+		err = each(chunks.next, func(p []byte) error { return k.send(websocket.BinaryMessage, p) })
 	} else {
-		err = eachLine(lastReader{k.out}, func(p []byte) error { return k.send(websocket.TextMessage, p) })
+		lines := newLineReader(lastReader{k.out}, maxCommandLine, errCommandLine)
+		err = each(lines.next, func(p []byte) error { return k.send(websocket.TextMessage, p) })
 	}
 	switch {
 	case errors.Is(err, websocket.ErrInvalidUTF8):
 		err = errors.New("the command printed a line that is not UTF-8; -b sends bytes")
-	case err != errLongLine:
+	case err != errCommandLine:
 		return // the end, of the output or of the connection
 	}
 	fmt.Fprintln(k.l.std.err, "hawser listen:", err)

@@ -1,13 +1,10 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"os/signal"
@@ -185,10 +182,12 @@ func (l *listener) sendInput() {
 	}
 	var err error
 	if l.binary {
-		err = eachChunk(l.std.in, func(p []byte) error { return l.sendAll(websocket.BinaryMessage, p) })
+		chunks := &chunkReader{in: l.std.in}
+		err = each(chunks.next, func(p []byte) error { return l.sendAll(websocket.BinaryMessage, p) })
 	} else {
 		n := 0
-		err = eachLine(l.std.in, func(line []byte) error {
+		lines := newLineReader(l.std.in, maxOutgoing, errLongLine)
+		err = each(lines.next, func(line []byte) error {
 			n++
 			if err := l.sendAll(websocket.TextMessage, line); err != nil {
 				l.failed.Store(true)
@@ -271,59 +270,4 @@ func (l *listener) verdict(cause error) int {
 		return exitUnmet
 	}
 	return exitOK
-}
-
-// Reading what becomes messages.
-const (
-	chunkSize = 64 << 10       // of what is read at once
-	maxLine   = maxEchoMessage // what a peer takes has a bound too
-)
-
-var errLongLine = fmt.Errorf("a line is longer than %d bytes; -b takes bytes in place of lines", maxLine)
-
-// eachLine calls do with each line of r, without its end, until the end of r or an error.
-func eachLine(r io.Reader, do func(line []byte) error) error {
-	lines := bufio.NewReaderSize(r, chunkSize)
-	var line []byte
-	for {
-		part, err := lines.ReadSlice('\n')
-		if len(line)+len(part) > maxLine {
-			return errLongLine
-		}
-		line = append(line, part...)
-		if err == bufio.ErrBufferFull {
-			continue
-		}
-		if err == nil || len(line) > 0 {
-			if err := do(bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r"))); err != nil {
-				return err
-			}
-			line = line[:0]
-		}
-		switch {
-		case err == io.EOF:
-			return nil
-		case err != nil:
-			return err
-		}
-	}
-}
-
-// eachChunk calls do with whatever is read at once from r, until the end of r or an error.
-func eachChunk(r io.Reader, do func(p []byte) error) error {
-	buf := make([]byte, chunkSize)
-	for {
-		n, err := r.Read(buf)
-		if n > 0 {
-			if err := do(buf[:n]); err != nil {
-				return err
-			}
-		}
-		switch {
-		case err == io.EOF:
-			return nil
-		case err != nil:
-			return err
-		}
-	}
 }
