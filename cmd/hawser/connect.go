@@ -62,6 +62,7 @@ type connectFlags struct {
 	insecure              bool
 	address               string
 	noDeflate             bool
+	readLimit             int64
 	reconnect             bool
 	pingInterval          time.Duration
 	verbose, json, pretty bool
@@ -102,7 +103,7 @@ func (f *connectFlags) declareSending(fs *flag.FlagSet) {
 		f.expect, err = regexp.Compile(value)
 		return err
 	})
-	fs.DurationVar(&f.timeout, "timeout", 0, "end after `DUR` in any case, connecting included")
+	fs.DurationVar(&f.timeout, "timeout", 0, "end after `DUR` in any case, connecting included; the goodbye may take a second more")
 }
 
 // declareConnecting declares what says how to connect.
@@ -122,6 +123,8 @@ func (f *connectFlags) declareConnecting(fs *flag.FlagSet) {
 	fs.StringVar(&f.address, "connect", "", "connect to `HOST:PORT`, or to unix:/path/of/socket, whatever the URL\n"+
 		"says; Host and TLS go by the URL; no proxy is used then")
 	fs.BoolVar(&f.noDeflate, "no-deflate", false, "do not offer compression (permessage-deflate)")
+	fs.Int64Var(&f.readLimit, "read-limit", maxEchoMessage, "end, with code 1009, when a message has more than `N` bytes; "+
+		"-1: no limit")
 	fs.BoolVar(&f.reconnect, "reconnect", false, "connect again when there is no connection or it is lost, after a time\n"+
 		"that grows up to 30s and is random by half; -m and --file are sent again;\n"+
 		"lines wait for the next connection")
@@ -174,6 +177,8 @@ func (f *connectFlags) check() error {
 		return fmt.Errorf("-n %d: the number of messages cannot be negative", f.count)
 	case f.pingInterval < 0:
 		return fmt.Errorf("-i %v: the time between two Pings cannot be negative", f.pingInterval)
+	case f.readLimit == 0:
+		return fmt.Errorf("--read-limit 0 would refuse every message; -1 means no limit")
 	case f.timeout < 0:
 		return fmt.Errorf("--timeout %v: the time cannot be negative", f.timeout)
 	case f.json && f.pretty:

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"hawser.example/websocket"
 )
@@ -79,7 +78,7 @@ func parseClose(rest string) (outgoing, error) {
 		return outgoing{}, fmt.Errorf("/close: %q is no code that may be sent: 1000 to 1003, 1007 to 1014, 3000 to 4999",
 			number)
 	}
-	if len(reason) > maxReason || !utf8.ValidString(reason) {
+	if len(reason) > maxReason {
 		return outgoing{}, fmt.Errorf("/close: %d bytes of reason; a Close holds %d", len(reason), maxReason)
 	}
 	return outgoing{op: websocket.OpClose, code: websocket.CloseCode(code), p: []byte(reason)}, nil

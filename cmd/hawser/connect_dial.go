@@ -38,7 +38,8 @@ func (f *connectFlags) dialer() (websocket.Dialer, error) {
 	d := websocket.Dialer{
 		Proxy:        websocket.ProxyFromEnvironment,
 		Subprotocols: f.subprotocols,
-		ReadLimit:    maxEchoMessage,
+		ReadLimit:    f.readLimit,
+		WriteTimeout: -1, // whoever writes to a pipe waits for who reads it; a Close is bounded anyway
 	}
 	if f.user != "" {
 		f.header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(f.user)))

@@ -2,17 +2,19 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"syscall"
+	"time"
 
 	"hawser.example/websocket"
 )
 
 // stopped is told that a signal asked us to stop.
 func (c *client) stopped() (code int, over bool) {
-	if c.conn == nil {
+	if !c.connected {
 		c.leaveTerminal()
-		c.complain("stopped before there was a connection")
+		c.fail("stopped before there was a connection")
 		return exitConnect, true
 	}
 	return c.goodbye()
@@ -20,12 +22,18 @@ func (c *client) stopped() (code int, over bool) {
 
 // timedOut is told that --timeout has passed.
 func (c *client) timedOut() (code int, over bool) {
-	c.leaveTerminal()
-	if c.conn == nil {
-		c.complain("no connection within %v (--timeout)", c.timeout)
+	if !c.connected {
+		c.leaveTerminal()
+		c.fail(fmt.Sprintf("no connection within %v (--timeout)", c.timeout))
 		return exitConnect, true
 	}
 	return c.goodbye()
+}
+
+// fail says why it does not end well, also with --json.
+func (c *client) fail(why string) {
+	c.complain("%s", why)
+	c.emit(connectEvent{Event: "error", Error: why})
 }
 
 // idled is told that no message has come for as long as -w says.
@@ -47,25 +55,60 @@ func (c *client) outputFailed(err error) (code int, over bool) {
 	return c.goodbye()
 }
 
-// leaveTerminal leaves the terminal to others. Its signals do again what they do to any process.
+// leaveTerminal leaves the terminal to others. Ctrl-Z does nothing from now on: Go's runtime does not give SIGTSTP its
+// meaning back.
 func (c *client) leaveTerminal() {
 	c.terminal.unlisten()
 	c.screen.close()
 }
 
+const (
+	// lastWait is how much longer than --timeout a goodbye may take.
+	lastWait = time.Second
+	// stuckTime is how long a write takes that nobody reads, when it is time to end.
+	stuckTime = lastWait / 4
+)
+
 // goodbye closes the connection.
 func (c *client) goodbye() (code int, over bool) {
 	c.leaveTerminal()
 	if c.conn == nil { // lost, and not yet made again
+		c.failed = c.failed || c.connected
 		return c.verdict(), true
 	}
-	if err := c.conn.Close(); err != nil {
-		c.complain("%v", err)
-		c.emit(connectEvent{Event: "error", Error: err.Error()})
+	if err := c.close(c.conn); err != nil {
+		c.fail(err.Error())
+		if code := c.verdict(); code != exitOK || c.matched { // what was asked for is known by now
+			return code, true
+		}
 		return exitFailed, true
 	}
 	c.emitClose("client", websocket.CloseNormal, "")
 	return c.verdict(), true
+}
+
+// close closes a connection, and cuts it if that takes much longer than --timeout.
+func (c *client) close(conn *websocket.Conn) error {
+	if c.timeout == 0 {
+		return conn.Close()
+	}
+	cut := time.AfterFunc(time.Until(c.started.Add(c.timeout+lastWait)), func() { conn.CloseNow() })
+	err := conn.Close()
+	if !cut.Stop() && err == nil {
+		err = errors.New("the server had not finished the closing handshake when the time of --timeout was over")
+	}
+	return err
+}
+
+// cutOff is goodbye while the loop waits for whoever should read our output. It waits for nobody.
+func (c *client) cutOff() (code int) {
+	c.screen.mute.Store(true) // with -v the Close would wait too, to be shown
+	if conn := c.current.Load(); conn != nil {
+		c.close(conn)
+	}
+	c.screen.restore()
+	c.screen.hurry(c.std.err, "hawser connect: standard output: nobody has taken what was left to write\n")
+	return exitFailed
 }
 
 // ended is told how the connection ended.
@@ -82,7 +125,7 @@ func (c *client) ended(err error) (code int, over bool) {
 		c.emit(connectEvent{Event: "error", Error: err.Error()})
 	}
 	normal := ce != nil && (ce.Code == websocket.CloseNormal || ce.Code == websocket.CloseNoStatus)
-	if !normal && c.reconnect {
+	if !normal && c.reconnect && !c.closing {
 		c.retry(err)
 		return 0, false
 	}
@@ -99,8 +142,7 @@ func (c *client) closedByCommand(err error) (code int, over bool) {
 	c.leaveTerminal()
 	closed := <-c.closed
 	if closed.err != nil {
-		c.complain("%v", closed.err)
-		c.emit(connectEvent{Event: "error", Error: closed.err.Error()})
+		c.fail(closed.err.Error())
 		return exitFailed, true
 	}
 	c.complain("%v", err)
@@ -117,7 +159,7 @@ func (c *client) verdict() int {
 	switch {
 	case c.failed:
 		return exitFailed
-	case c.count > 0:
+	case c.count > 0 && !c.matched:
 		c.complain("%d of the messages that -n asks for did not come", c.count)
 		return exitUnmet
 	case c.expect != nil && !c.matched:

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"strconv"
 	"strings"
@@ -11,19 +12,24 @@ import (
 // newTap returns a tap that says what it sees: with -v everything, with --json control frames, and on the prompt the
 // Pongs that answer /ping.
 func (c *client) newTap() *tap {
-	return &tap{
-		sent: observer{
-			head:  func(head string) stage { c.sayHead(">", head); return inFrames },
-			frame: func(h websocket.Header, p []byte) { c.sayFrame(">", "out", h, p) },
-		},
-		received: observer{
-			head: func(head string) stage { c.sayHead("<", head); return afterAnswer(head) },
-			frame: func(h websocket.Header, p []byte) {
+	t := new(tap)
+	t.sent = observer{
+		head:  func(head string) stage { c.sayHead(">", head); return inFrames },
+		frame: func(h websocket.Header, p []byte) { c.sayFrame(">", "out", h, p) },
+	}
+	t.received = observer{
+		head: func(head string) stage { c.sayHead("<", head); return afterAnswer(head) },
+		frame: func(h websocket.Header, p []byte) {
+			if !t.open {
+				p = bytes.Clone(p)
+			}
+			t.whenOpen(func() {
 				c.sayFrame("<", "in", h, p)
 				c.gotControl(h, p)
-			},
+			})
 		},
 	}
+	return t
 }
 
 // afterAnswer says what follows the head of an answer: frames after a 101, another head after what is no answer yet.
@@ -45,8 +51,18 @@ func (c *client) sayHead(direction, head string) {
 		return
 	}
 	for line := range strings.SplitSeq(strings.TrimSuffix(head, "\r\n\r\n"), "\r\n") {
-		c.say("%s %s", direction, line)
+		c.say("%s %s", direction, concealed(line))
 	}
+}
+
+// concealed returns a line of a head without what nobody shall read over a shoulder, or in a report of an error.
+func concealed(line string) string {
+	name, value, _ := strings.Cut(line, ":")
+	switch strings.ToLower(name) {
+	case "authorization", "proxy-authorization", "cookie", "set-cookie":
+		return fmt.Sprintf("%s: [%d bytes]", name, len(strings.TrimSpace(value)))
+	}
+	return line
 }
 
 // sayFrame says a frame.

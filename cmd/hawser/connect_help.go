@@ -6,9 +6,10 @@ In a pipe lines from standard input are sent as text messages; each message that
 followed by a newline. Standard output holds nothing else; all else goes to standard error. A message may have several
 lines: a pipe cannot tell them from several messages (--json can).
 
-On a terminal there is a prompt with the keys of a shell: arrows, Home, End, word by word with Alt or Ctrl, Ctrl-A E K U
-W L, earlier lines with up and down. Pasted text is part of the line, line breaks too. Control characters that arrive
-are shown escaped and binary messages in hex. A line that begins with a slash is a command:
+If input and output are a terminal there is a prompt with the keys of a shell (not on Windows, nor with TERM=dumb, where
+lines are sent as they are): arrows, Home, End, word by word with Alt or Ctrl, Ctrl-A E K U W L, earlier lines with up
+and down. Pasted text is part of the line, line breaks too; a line has at most 1 MiB. Control characters that arrive are
+shown escaped, and of binary messages the first 64 bytes in hex. A line that begins with a slash is a command:
 
   /ping [TEXT]            send a Ping, and say when its Pong comes
   /pong [TEXT]            send a Pong that nobody asked for

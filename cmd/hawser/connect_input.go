@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"time"
+
+	"hawser.example/websocket"
 )
 
 // This file is what the loop does about input: where it comes from, the lines of the prompt, and its end.
@@ -79,16 +81,19 @@ func (c *client) enter(line string) {
 		c.say("%v", err)
 		return
 	}
-	select {
-	case c.typed <- o:
-	default:
-		c.say("this was not sent: %d lines wait already for the server to take them", maxTyped)
-	}
+	c.closing = c.closing || o.op == websocket.OpClose
+	c.queued = append(c.queued, o)
 }
 
-// endTyping tells who sends that there is no more.
+// endTyping tells who sends that there is no more, behind what is queued.
 func (c *client) endTyping() {
-	if c.typed != nil {
+	c.typedAll = true
+	c.passEnd()
+}
+
+// passEnd closes typed when it has had all.
+func (c *client) passEnd() {
+	if c.typedAll && len(c.queued) == 0 && c.typed != nil {
 		close(c.typed)
 		c.typed = nil
 	}

@@ -113,6 +113,15 @@ func TestConnectWithATerminalOnOneSide(t *testing.T) {
 			t.Errorf("printed %q; want the payload and a newline", out)
 		}
 	})
+	t.Run("a terminal that knows no escape sequences", func(t *testing.T) {
+		url := scripted(t, script)
+		p := openPTY(t)
+		cmd := p.run(func(cmd *exec.Cmd) { cmd.Env = append(cmd.Env, "TERM=dumb") }, url)
+		p.shows("connected to")
+		p.types("hello\n")
+		p.ends(cmd, exitOK)
+		p.shows(`^[^\x1b]*$`)
+	})
 	t.Run("input from a pipe", func(t *testing.T) {
 		url := scripted(t, script)
 		p := openPTY(t)

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -25,9 +26,10 @@ type client struct {
 	prompt        bool // both are, and lines are asked for
 
 	// For any goroutine.
-	screen screen
-	link   *link
-	pings  typedPings
+	screen  screen
+	link    *link
+	pings   typedPings
+	current atomic.Pointer[websocket.Conn] // the latest connection
 
 	// What the loop is told of.
 	stop      context.Context      // ended by a signal
@@ -44,17 +46,23 @@ type client struct {
 	redial    <-chan time.Time     // --reconnect
 
 	// What the loop knows.
-	conn    *websocket.Conn // nil: there is none
-	since   time.Time       // when conn was opened
-	begun   bool            // input is read
-	heard   bool            // a message has come
-	matched bool            // one has come that --expect waits for
-	failed  bool            // not all input could be sent, or not all output written
-	count   int             // messages to come; 0: any number
-	limit   time.Duration   // of idle; 0 or less: none
-	idle    *time.Timer     // runs from the end of the input on, anew with every message
-	typed   chan outgoing   // from the prompt to who sends; nil if there is none, or its end has come
-	tries   int             // connections tried in a row in vain
+	started   time.Time       // the run
+	tap       *tap            // of conn, if there is one; while a Dial is under way, of that
+	conn      *websocket.Conn // nil: there is none
+	connected bool            // there was one at least
+	since     time.Time       // when conn was opened
+	begun     bool            // input is read
+	heard     bool            // a message has come
+	matched   bool            // one has come that --expect waits for
+	failed    bool            // not all input could be sent, not all output written, or the connection was lost
+	closing   bool            // /close was typed
+	count     int             // messages to come; 0: any number
+	limit     time.Duration   // of idle; 0 or less: none
+	idle      *time.Timer     // runs from the end of the input on, anew with every message
+	typed     chan outgoing   // from the prompt to who sends; nil if there is none, or its end has come
+	queued    []outgoing      // what was typed and typed has no room for
+	typedAll  bool            // no more is typed
+	tries     int             // connections tried in a row in vain
 }
 
 // dialed is what a Dial came to.
@@ -79,7 +87,8 @@ func newClient(f *connectFlags, std streams, messages []outgoing) (*client, erro
 		dialed: make(chan dialed, 1), greeted: make(chan *websocket.Conn), sent: make(chan error, 1),
 		closed: make(chan closing, 1), unwritten: make(chan error, 1), keys: make(chan []byte),
 	}
-	c.prompt = c.attended && isTerminal(std.out) && canEdit && (len(messages) == 0 || !f.endsByItself())
+	c.prompt = c.attended && isTerminal(std.out) && canEdit && os.Getenv("TERM") != "dumb" &&
+		(len(messages) == 0 || !f.endsByItself())
 	if c.limit == 0 && !c.attended && f.timeout == 0 {
 		c.limit = pipeIdle
 	}
@@ -91,6 +100,7 @@ func newClient(f *connectFlags, std streams, messages []outgoing) (*client, erro
 		c.dial.WrapConn = func(nc net.Conn) net.Conn {
 			t := c.newTap()
 			t.Conn = nc
+			c.tap = t
 			return t
 		}
 	}
@@ -99,13 +109,23 @@ func newClient(f *connectFlags, std streams, messages []outgoing) (*client, erro
 
 // run connects, and sends and receives until the end. It returns the exit code.
 func (c *client) run() int {
-	defer c.screen.close() // whatever happens in this goroutine
-	defer c.watchSignals()()
+	var undo func()
+	c.stop, undo = stopSignals(c.screen.restore)
+	defer undo()
 	// A reader of our output that goes away shall be an error of the write, so that we say goodbye to the server.
 	signal.Ignore(syscall.SIGPIPE)
+	c.started = time.Now()
 	if c.timeout > 0 {
 		c.deadline = time.After(c.timeout)
 	}
+	over := make(chan int, 1)
+	c.goroutine(func() { over <- c.loop() })
+	return c.watch(over)
+}
+
+// loop does what there is to do until the end, and returns the exit code.
+func (c *client) loop() int {
+	defer c.screen.close() // whatever happens in this goroutine
 	c.connect()
 	for {
 		if code, over := c.step(); over {
@@ -114,26 +134,30 @@ func (c *client) run() int {
 	}
 }
 
-// watchSignals has the first signal that asks us to stop end c.stop, and the second one the process, at once, whatever
-// it waits for; Ctrl-\ does so at once. It returns what undoes that.
-func (c *client) watchSignals() (undo func()) {
-	stop, cancel := context.WithCancel(context.Background())
-	c.stop = stop
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGQUIT)
-	if !signal.Ignored(syscall.SIGHUP) { // as it is under nohup
-		signal.Notify(signals, syscall.SIGHUP)
+// watch waits for the end of the loop and returns the exit code. When a signal or --timeout ends the run, and the loop
+// does not see that because nobody takes our output, the goodbye is said from here.
+func (c *client) watch(over <-chan int) int {
+	var end <-chan time.Time
+	if c.timeout > 0 {
+		end = time.After(c.timeout)
 	}
-	go func() {
-		for s := range signals {
-			if s == syscall.SIGQUIT || stop.Err() != nil {
-				c.screen.restore()
-				dieOf(s)
-			}
-			cancel()
+	select {
+	case code := <-over:
+		return code
+	case <-c.stop.Done():
+	case <-end:
+	}
+	for {
+		before := c.screen.writes.Load()
+		select {
+		case code := <-over:
+			return code
+		case <-time.After(stuckTime):
 		}
-	}()
-	return func() { signal.Stop(signals); cancel() }
+		if before%2 == 1 && c.screen.writes.Load() == before {
+			return c.cutOff()
+		}
+	}
 }
 
 // goroutine runs f in one of its own. A panic there ends the process; the terminal is restored before.
@@ -160,6 +184,10 @@ func (c *client) connect() {
 
 // step waits for the next thing that happens, and does what it asks for. It returns the exit code when the run is over.
 func (c *client) step() (code int, over bool) {
+	keys, typed, next := c.keys, chan<- outgoing(nil), outgoing{}
+	if len(c.queued) > 0 { // whoever types, or pastes, waits for the server
+		keys, typed, next = nil, c.typed, c.queued[0]
+	}
 	select {
 	case <-c.stop.Done():
 		return c.stopped()
@@ -186,8 +214,11 @@ func (c *client) step() (code int, over bool) {
 	case <-c.redial:
 		c.redial = nil
 		c.connect()
-	case p, ok := <-c.keys:
+	case p, ok := <-keys:
 		c.pressed(p, ok)
+	case typed <- next:
+		c.queued = c.queued[1:]
+		c.passEnd()
 	case <-c.terminal.resized:
 		c.screen.resize()
 	case <-c.terminal.suspended:
@@ -217,8 +248,12 @@ func (c *client) opened(d dialed) (code int, over bool) {
 		return usageError(c.std, "connect", "%v", d.err), true
 	}
 	conn, arrivals := d.conn, make(chan arrival)
-	c.conn, c.arrivals, c.since = conn, arrivals, time.Now()
+	c.conn, c.arrivals, c.since, c.connected = conn, arrivals, time.Now(), true
+	c.current.Store(conn)
 	c.showOpen(conn)
+	if c.tap != nil {
+		c.tap.setOpen()
+	}
 	c.goroutine(func() { receive(conn, arrivals) })
 	c.goroutine(func() { c.greet(conn) })
 	if c.pingInterval > 0 {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"sync"
 	"sync/atomic"
@@ -21,9 +22,13 @@ type screen struct {
 	std streams
 	raw atomic.Pointer[rawTerminal] // nil until the prompt is opened; restore needs it without mu
 
+	mute   atomic.Bool  // nothing more is written, since somebody has not taken what was
+	writes atomic.Int64 // begun and ended, so that it is odd while one is under way
+
 	mu      sync.Mutex // held while something is written: what is written is never mixed
 	asking  bool       // the prompt's row is on the terminal
 	over    bool       // there is nothing more to type
+	full    bool       // it was said that the line is
 	columns int
 	editor  lineedit.Editor
 	parser  lineedit.Parser
@@ -31,8 +36,13 @@ type screen struct {
 
 // write writes p, which consists of whole lines, or of payload in a pipe.
 func (s *screen) write(w io.Writer, p []byte) error {
+	if s.mute.Load() {
+		return nil
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.writes.Add(1)
+	defer s.writes.Add(1)
 	if !s.asking {
 		_, err := w.Write(p)
 		return err
@@ -110,14 +120,19 @@ func (s *screen) restore() {
 		return
 	}
 	raw.restore()
-	unmarked := make(chan struct{})
+	s.hurry(s.std.out, unmarkPaste)
+}
+
+// hurry writes when the process is about to end, whoever else does, and not if that takes long.
+func (s *screen) hurry(w io.Writer, text string) {
+	written := make(chan struct{})
 	go func() {
-		defer close(unmarked)
-		io.WriteString(s.std.out, unmarkPaste)
+		defer close(written)
+		io.WriteString(w, text)
 	}()
 	select {
-	case <-unmarked:
-	case <-time.After(50 * time.Millisecond): // the terminal takes nothing
+	case <-written:
+	case <-time.After(50 * time.Millisecond): // it takes nothing
 	}
 }
 
@@ -151,17 +166,30 @@ func (s *screen) typed(p []byte) (lines []string, over bool) {
 		case lineedit.Complete:
 			line := s.editor.Take()
 			lines = append(lines, line)
+			s.full = false
 			s.std.out.Write(s.transcript(line))
 		case lineedit.EndOfFile:
 			io.WriteString(s.std.out, lineedit.Erase+unmarkPaste)
 			s.asking, s.over = false, true
 			return lines, true
+		case lineedit.Full:
+			s.sayFull()
 		case lineedit.ClearAll:
 			io.WriteString(s.std.out, lineedit.ClearScreen)
 		}
 	}
 	s.draw()
 	return lines, false
+}
+
+// sayFull says, once for each line, that not all of it is there. mu is held.
+func (s *screen) sayFull() {
+	if !s.full {
+		s.full = true
+		io.WriteString(s.std.out, lineedit.Erase)
+		fmt.Fprintf(s.std.err, "hawser connect: a line has at most %d bytes, and the rest of this one is lost; "+
+			"--file sends files\n", lineedit.MaxLine)
+	}
 }
 
 // transcript returns what stays on the terminal of a line that was typed: all of it, though the row showed a part.

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -17,13 +15,14 @@ import (
 var errInput = errors.New("standard input")
 
 const (
-	// inputChunk is how much of binary input is sent as one message at most.
-	inputChunk = 64 << 10
 	// maxOutgoing is how many bytes a line or a file may have: both are sent as one message, which has to be in memory.
 	maxOutgoing = 1 << 30
-	// maxTyped is how many typed lines may wait for a server that takes none.
+	// maxTyped is how many typed lines may wait for a server that takes none, before whoever types them waits too.
 	maxTyped = 64
 )
+
+// errLongLine is what is wrong with a line of more than maxOutgoing bytes.
+var errLongLine = fmt.Errorf("a line has more than %d bytes (-b sends what comes, not lines)", maxOutgoing)
 
 // An outgoing is something to send.
 type outgoing struct {
@@ -91,35 +90,16 @@ func readAll(r io.Reader, limit int) ([]byte, error) {
 	return p, err
 }
 
-// readLine returns a line with its end, which is an error if it has more than limit bytes. It is valid until the next
-// read.
-func readLine(in *bufio.Reader, limit int) ([]byte, error) {
-	line, err := in.ReadSlice('\n')
-	if err != bufio.ErrBufferFull {
-		return line, err
-	}
-	long := bytes.Clone(line)
-	for err == bufio.ErrBufferFull && len(long) <= limit {
-		line, err = in.ReadSlice('\n')
-		long = append(long, line...)
-	}
-	if len(long) > limit {
-		err = fmt.Errorf("a line has more than %d bytes (-b sends what comes, not lines)", limit)
-	}
-	return long, err
-}
-
 // lineSource returns the lines of r, without their ends.
 func lineSource(r io.Reader, op websocket.Opcode) source {
-	in := bufio.NewReaderSize(r, 64<<10)
+	lines := newLineReader(r, maxOutgoing, errLongLine)
 	number := 0
 	return func() (outgoing, error) {
-		line, err := readLine(in, maxOutgoing)
-		if err != nil && (err != io.EOF || len(line) == 0) {
+		line, err := lines.next()
+		if err != nil {
 			return outgoing{}, err
 		}
 		number++
-		line = bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r"))
 		if op == websocket.OpText && !utf8.Valid(line) {
 			return outgoing{}, fmt.Errorf("%w, line %d: a text message has to be UTF-8 (-b sends binary ones)", errInput, number)
 		}
@@ -129,17 +109,10 @@ func lineSource(r io.Reader, op websocket.Opcode) source {
 
 // chunkSource returns what r has, as it comes.
 func chunkSource(r io.Reader) source {
-	buf := make([]byte, inputChunk)
+	chunks := &chunkReader{in: r}
 	return func() (outgoing, error) {
-		for {
-			n, err := r.Read(buf)
-			if n > 0 {
-				return outgoing{op: websocket.OpBinary, p: buf[:n]}, nil // an error comes again
-			}
-			if err != nil {
-				return outgoing{}, err
-			}
-		}
+		p, err := chunks.next()
+		return outgoing{op: websocket.OpBinary, p: p}, err
 	}
 }
 

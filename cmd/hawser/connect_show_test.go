@@ -1,16 +1,22 @@
 package main
 
 import (
+	"crypto/sha1"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
+	"os"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"hawser.example/websocket"
+	"hawser.example/websocket/internal/lineedit"
 )
 
 // The tests of this file are about what is shown of what happens: --json, --pretty, -v.
@@ -110,6 +116,69 @@ func TestConnectJSON(t *testing.T) {
 	}
 }
 
+// serverFrame returns a frame of a server.
+func serverFrame(op websocket.Opcode, payload []byte) []byte {
+	h := websocket.Header{Fin: true, Opcode: op, Length: uint64(len(payload))}
+	return append(websocket.AppendHeader(nil, h), payload...)
+}
+
+// TestConnectJSONBeginsWithOpen: also when a frame comes in one piece with the handshake's answer.
+func TestConnectJSONBeginsWithOpen(t *testing.T) {
+	url := serveHandler(t, func(w http.ResponseWriter, r *http.Request) {
+		nc, _, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer nc.Close()
+		hash := sha1.Sum([]byte(r.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+		answer := "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+			"Sec-WebSocket-Accept: " + base64.StdEncoding.EncodeToString(hash[:]) + "\r\n\r\n"
+		io.WriteString(nc, answer+string(serverFrame(websocket.OpPing, []byte("early")))+
+			string(serverFrame(websocket.OpPong, []byte("too")))+string(serverFrame(websocket.OpClose, []byte("\x03\xe8"))))
+		io.Copy(io.Discard, nc)
+	})
+	_, stdout, _ := pipe(t, "", "--json", "-v", url)
+	var got []string
+	for _, e := range parseEvents(t, stdout) {
+		switch e["event"] {
+		case "ping", "pong":
+			got = append(got, fmt.Sprint(e["event"], " ", e["text"]))
+		case "open":
+			got = append(got, "open")
+		case "frame":
+			if len(got) == 0 {
+				t.Errorf("a frame before the connection: %v", e)
+			}
+		}
+	}
+	if !slices.Equal(got, []string{"open", "ping early", "pong too"}) {
+		t.Errorf("got %q", got)
+	}
+}
+
+// TestScreenSaysThatALineIsFull: once for each, and what was typed before stays.
+func TestScreenSaysThatALineIsFull(t *testing.T) {
+	r, w := osPipe(t)
+	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	s := screen{std: streams{out: null, err: w}, asking: true, columns: byDefault}
+	for range 2 {
+		lines, _ := s.typed([]byte(strings.Repeat("x", lineedit.MaxLine) + "yz\r"))
+		if len(lines) != 1 || lines[0] != strings.Repeat("x", lineedit.MaxLine) {
+			t.Errorf("%d lines", len(lines))
+		}
+	}
+	w.Close()
+	said, err := io.ReadAll(r)
+	if err != nil || strings.Count(string(said), "\n") != 2 || !strings.Contains(string(said), "at most 1048576 bytes") {
+		t.Errorf("said %q, %v", said, err)
+	}
+}
+
 // TestConnectJSONOfOtherEnds: what ends it is an event.
 func TestConnectJSONOfOtherEnds(t *testing.T) {
 	closed := serveHandler(t, nil)
@@ -177,11 +246,14 @@ func TestConnectSaysFrames(t *testing.T) {
 		c.ReadMessage()
 		c.CloseWith(websocket.CloseNormal, "bye\x1b")
 	})
-	code, _, stderr := pipe(t, "", "-v", "-H", "X-Test: \x9b1m\xc2\x9b1m", "-m", "hello", url)
-	if code != exitOK {
-		t.Errorf("exit code %d", code)
+	code, _, stderr := pipe(t, "", "-v", "-H", "X-Test: \x9b1m\xc2\x9b1m", "-H", "Cookie: secret", "-u", "user:secret",
+		"-m", "hello", url)
+	if code != exitOK || strings.Contains(stderr, "secret") {
+		t.Errorf("exit code %d, said %q", code, stderr)
 	}
 	for _, line := range []string{
+		`> Authorization: \[22 bytes\]`,
+		`> Cookie: \[6 bytes\]`,
 		`\* connected to tcp 127\.0\.0\.1:\d+`,
 		`> GET / HTTP/1\.1`,
 		`> Sec-WebSocket-Version: 13`,
@@ -344,21 +416,36 @@ func TestTypedPings(t *testing.T) {
 	}
 }
 
-// TestConnectPromptRefusesWhatCannotWait: a server that takes nothing does not take memory without end, nor stop the
-// prompt.
-func TestConnectPromptRefusesWhatCannotWait(t *testing.T) {
-	r, w := osPipe(t)
-	c := &client{connectFlags: &connectFlags{}, std: streams{err: w}, typed: make(chan outgoing, maxTyped)}
-	for range maxTyped {
-		c.enter("x")
+// TestConnectPromptQueues: lines wait for a server that takes nothing, and those who type the next ones with them.
+func TestConnectPromptQueues(t *testing.T) {
+	c := &client{connectFlags: &connectFlags{}, stop: t.Context(), typed: make(chan outgoing, maxTyped)}
+	const lines = 3 * maxTyped
+	for n := range lines {
+		c.enter(strconv.Itoa(n))
 	}
-	c.enter("one more")
-	w.Close()
-	said := make([]byte, 200)
-	n, _ := r.Read(said)
-	want := fmt.Sprintf("this was not sent: %d lines wait already for the server to take them\n", maxTyped)
-	if got := string(said[:n]); len(c.typed) != maxTyped || got != want {
-		t.Errorf("%d wait, said %q; want %d, %q", len(c.typed), got, maxTyped, want)
+	c.endTyping()
+	typed := c.typed
+	for n := range lines {
+		for c.typed != nil && len(typed) < maxTyped {
+			c.step()
+		}
+		if o := <-typed; string(o.p) != strconv.Itoa(n) {
+			t.Fatalf("line %d is %q", n, o.p)
+		}
+	}
+	if o, ok := <-typed; ok || c.typed != nil {
+		t.Errorf("%q came behind the end", o.p)
+	}
+}
+
+// TestConnectCloseIsNotForgotten: whoever types /close wants no other connection, though this one is lost meanwhile.
+func TestConnectCloseIsNotForgotten(t *testing.T) {
+	_, w := osPipe(t)
+	std := streams{err: w}
+	c := &client{connectFlags: &connectFlags{reconnect: true}, link: newLink(), std: std, screen: screen{std: std}}
+	c.enter("/close")
+	if code, over := c.ended(io.ErrUnexpectedEOF); !over || code != exitFailed {
+		t.Errorf("over: %v, exit code %d; want true, 1", over, code)
 	}
 }
 

@@ -13,6 +13,29 @@ type tap struct {
 	net.Conn
 	sent     observer // used by whoever writes, of whom there is one at a time
 	received observer // used by whoever reads, likewise
+
+	// Frames may come in one read with the handshake's answer. What there is to say of them waits until it has been said
+	// that there is a connection. First the Dial's, then the loop's, then of whoever reads.
+	open bool
+	held []func()
+}
+
+// whenOpen calls f, as soon as setOpen has been called.
+func (t *tap) whenOpen(f func()) {
+	if t.open {
+		f()
+		return
+	}
+	t.held = append(t.held, f)
+}
+
+// setOpen is called when it has been said that there is a connection.
+func (t *tap) setOpen() {
+	t.open = true
+	for _, f := range t.held {
+		f()
+	}
+	t.held = nil
 }
 
 // Read reads, and looks at what it got.

@@ -46,6 +46,7 @@ func TestConnectExpects(t *testing.T) {
 			[]string{"--expect", "never", "-w", "100ms"}, "no\nnok\no k\n", exitUnmet, `--expect "never"`},
 		{"in time", nil,
 			[]string{"--expect", "never", "--timeout", "500ms"}, "no\nnok\no k\n", exitUnmet, `--expect "never"`},
+		{"it comes before -n", nil, []string{"--expect", "o k", "-n", "5"}, "no\nnok\no k\n", exitOK, ""},
 		{"-n comes first", nil, []string{"--expect", "o k", "-n", "2"}, "no\nnok\n", exitUnmet, `--expect "o k"`},
 		{"--timeout and -n", nil,
 			[]string{"--timeout", "500ms", "-n", "4"}, "no\nnok\no k\n", exitUnmet, `1 of the messages`},
@@ -72,6 +73,121 @@ func TestConnectExpects(t *testing.T) {
 	}
 }
 
+// TestConnectGoodbyeThatIsNotAnswered: what was asked for decides all the same, and --timeout ends that too.
+func TestConnectGoodbyeThatIsNotAnswered(t *testing.T) {
+	for _, tt := range []struct {
+		args []string
+		code int
+	}{
+		{[]string{"--expect", "pong", "--timeout", "300ms"}, exitOK},
+		{[]string{"--expect", "never", "--timeout", "300ms"}, exitUnmet},
+		{[]string{"-n", "2", "--timeout", "300ms"}, exitUnmet},
+		{[]string{"--timeout", "300ms"}, exitFailed},
+	} {
+		t.Run(strings.Join(tt.args, " "), func(t *testing.T) {
+			t.Parallel()
+			over := make(chan struct{})
+			url := scripted(t, func(c *websocket.Conn) { say(t, c, "pong"); <-over })
+			began := time.Now()
+			p := start(t, append(append([]string{"connect"}, tt.args...), url)...)
+			if code := p.wait(); code != tt.code || p.out.String() != "pong\n" {
+				t.Errorf("exit code %d, printed %q, said %q; want %d", code, p.out, p.err, tt.code)
+			}
+			if took := time.Since(began); took > 4*time.Second { // a Close takes 5 s
+				t.Errorf("it took %v", took)
+			}
+			close(over)
+		})
+	}
+}
+
+// TestConnectEndsBetweenConnections: there was one, which is lost.
+func TestConnectEndsBetweenConnections(t *testing.T) {
+	for _, how := range []string{"--reconnect", "--timeout=200ms", "-w=100ms"} {
+		t.Run(how, func(t *testing.T) {
+			t.Parallel()
+			url := serveMany(t, func(number int, w http.ResponseWriter, r *http.Request) {
+				if number > 1 {
+					w.WriteHeader(http.StatusServiceUnavailable)
+					return
+				}
+				c := mustUpgrade(t, w, r)
+				say(t, c, "hello")
+				c.ReadMessage()
+				c.CloseNow()
+			})
+			p := start(t, "connect", "--reconnect", how, url)
+			io.WriteString(p.stdin, "line\n")
+			if how == "-w=100ms" {
+				p.stdin.Close()
+			}
+			p.says(`lost.*; next try in`)
+			if how == "--reconnect" {
+				p.signal(os.Interrupt)
+			}
+			if code := p.wait(); code != exitFailed || p.out.String() != "hello\n" ||
+				strings.Contains(p.err.String(), "before there was a connection") ||
+				strings.Contains(p.err.String(), "no connection within") {
+				t.Errorf("exit code %d, printed %q, said %q; want 1, hello, nothing untrue", code, p.out, p.err)
+			}
+		})
+	}
+}
+
+// TestConnectWaitsForWhoReads: only the end of the connection ends that.
+func TestConnectWaitsForWhoReads(t *testing.T) {
+	d, err := new(connectFlags).dialer()
+	if err != nil || d.WriteTimeout >= 0 {
+		t.Errorf("WriteTimeout %v, %v", d.WriteTimeout, err)
+	}
+}
+
+// TestConnectEndsWhileItsOutputIsStuck: one signal, or --timeout, is enough, and the server gets its goodbye.
+func TestConnectEndsWhileItsOutputIsStuck(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		return // there is no signal to send
+	}
+	for _, flags := range [][]string{{"-v"}, {"--timeout", "1s"}} {
+		t.Run(flags[0], func(t *testing.T) {
+			t.Parallel()
+			url := scripted(t, func(c *websocket.Conn) {
+				say(t, c, strings.Repeat("x", 1<<20)) // more than the pipe takes
+				wantGoodbye(t, c)
+			})
+			r, w := osPipe(t)
+			cmd := command(t, append(append([]string{"connect"}, flags...), url)...)
+			said := newOutput()
+			stdin, _ := osPipe(t) // without an end
+			cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, w, said
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := r.Read(make([]byte, 1)); err != nil { // it has begun to write
+				t.Fatal(err)
+			}
+			if flags[0] == "-v" {
+				cmd.Process.Signal(os.Interrupt)
+			}
+			if code := waitCommand(t, cmd); code != exitFailed || !strings.Contains(said.String(), "standard output: nobody") {
+				t.Errorf("exit code %d, said %q", code, said)
+			}
+		})
+	}
+}
+
+// TestConnectReadLimit: --read-limit says how long a message may be.
+func TestConnectReadLimit(t *testing.T) {
+	url := scripted(t, func(c *websocket.Conn) { say(t, c, "12345", "123456"); c.ReadMessage() })
+	code, stdout, stderr := pipe(t, "", "--read-limit", "5", "-w", "-1s", url)
+	if code != exitFailed || stdout != "12345\n" || !strings.Contains(stderr, "5") {
+		t.Errorf("exit code %d, printed %q, said %q", code, stdout, stderr)
+	}
+	code, _, stderr = pipe(t, "", "--read-limit", "0", url)
+	if code != exitUsage || !strings.Contains(stderr, "--read-limit 0") {
+		t.Errorf("exit code %d, said %q", code, stderr)
+	}
+}
+
 // silentServer accepts connections and says nothing.
 func silentServer(t *testing.T) (url string) {
 	t.Helper()
@@ -90,6 +206,10 @@ func TestConnectTimeoutBoundsConnecting(t *testing.T) {
 		if code != exitConnect || stdout != "" || !strings.Contains(stderr, "no connection within 100ms (--timeout)") {
 			t.Errorf("%v: exit code %d, printed %q, said %q", flags, code, stdout, stderr)
 		}
+	}
+	code, stdout, _ := pipe(t, "", "--json", "--timeout", "100ms", silentServer(t))
+	if code != exitConnect || !strings.Contains(stdout, `"event":"error","error":"no connection within 100ms (--timeout)"`) {
+		t.Errorf("--json: exit code %d, printed %q", code, stdout)
 	}
 }
 

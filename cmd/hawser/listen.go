@@ -23,9 +23,10 @@ one. A web page may connect if it is of the same host, or of an --origin. Every 
 
 Without a mode each message is written to standard output, followed by a newline, and each line from standard input is
 sent to all clients as a text message; the first line is read when the first client is there. In a pipe standard output
-holds nothing else; all else goes to standard error. On a terminal control characters are shown escaped and binary
-messages in hex, behind the number of the connection. --echo sends each message back to its sender, --broadcast sends it
-to all, the sender too, in the same order; they print nothing, except with --json.
+holds nothing else; all else goes to standard error. On a terminal control characters are shown escaped, and of binary
+messages the first 64 bytes in hex, behind the number of the connection; there is no prompt. A client that takes nothing
+for 10 seconds, while the others wait for it, loses its connection. --echo sends each message back to its sender,
+--broadcast sends it to all, the sender too, in the same order; they print nothing, except with --json.
 
 --exec has the shell run CMD for each connection, at most --max at a time; further clients are refused with status 503.
 Messages are the lines of its standard input, and the lines that it prints are messages; with -b both are bytes. Its
@@ -44,7 +45,8 @@ of the connection, are in each; the others by event:
   close     by ("client" or "server"), code and reason if it was the client
   error     error, why it ended without a Close
 
-SIGTERM and Ctrl-C end it, and tell clients so with code 1001; after -n messages it ends by itself, with code 1000.
+SIGTERM, SIGHUP and Ctrl-C end it, and tell clients so with code 1001; a second one ends it at once. After -n messages
+it ends by itself, with code 1000.
 
 Exit code: 0 when it was told to stop, when -n messages have come, or when nobody reads its output any more, 1 if it
 could not listen, read or write, 2 for a wrong command line, 4 if it was stopped before -n messages came.

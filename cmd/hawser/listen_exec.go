@@ -21,9 +21,17 @@ const (
 	// lastLook is how long the output of a command that has ended is waited for, if somebody outside of its process
 	// group keeps it open.
 	lastLook = 100 * time.Millisecond
+	// lastWord is how long it is read at most then, if somebody goes on writing.
+	lastWord = time.Second
+
+	// maxCommandLine is how long a line of a command may be. Each of many may have one in memory.
+	maxCommandLine = maxEchoMessage
 
 	fullHouse = "as many commands run as --max allows; try again later"
 )
+
+// errCommandLine is what is wrong with a line of more than maxCommandLine bytes.
+var errCommandLine = fmt.Errorf("the command printed a line of more than %d bytes; -b sends bytes", maxCommandLine)
 
 // An execution is the process of a connection. Two goroutines belong to it: run sees to its end, relay sends its output.
 type execution struct {
@@ -68,6 +76,22 @@ func (l *listener) reserve() bool {
 	}
 }
 
+// ended forgets a process that has ended.
+func (l *listener) ended(k *execution) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.commands, k)
+}
+
+// killCommands ends all processes, and keeps others from beginning: ours is about to end, and has no time for more.
+// They are in groups of their own, so that nobody else would.
+func (l *listener) killCommands() {
+	l.mu.Lock() // for good
+	for k := range l.commands {
+		killGroup(k.proc)
+	}
+}
+
 // release gives back what reserve has taken.
 func (l *listener) release() {
 	<-l.slots
@@ -90,12 +114,24 @@ func newCommand(v *visitor, r *http.Request) (*execution, error) {
 	proc := shellCommand(v.l.command)
 	proc.Stdin, proc.Stdout, proc.Stderr = stdin, stdout, v.l.std.err
 	proc.Env = commandEnv(v.c, r)
-	if err := proc.Start(); err != nil {
+	k := &execution{l: v.l, v: v, proc: proc, in: in, out: out, gone: make(chan struct{})}
+	if err := k.start(); err != nil {
 		in.Close()
 		out.Close()
 		return nil, err
 	}
-	return &execution{l: v.l, v: v, proc: proc, in: in, out: out, gone: make(chan struct{})}, nil
+	return k, nil
+}
+
+// start starts the process. killCommands either knows it or comes first.
+func (k *execution) start() error {
+	k.l.mu.Lock()
+	defer k.l.mu.Unlock()
+	err := k.proc.Start()
+	if err == nil {
+		k.l.commands[k] = struct{}{}
+	}
+	return err
 }
 
 // commandEnv is the environment of a process. The names are those of CGI, RFC 3875, section 4.1.
@@ -127,7 +163,9 @@ func (k *execution) run() {
 		k.stop(exited)
 	}
 	killGroup(k.proc) // what it has left
+	k.l.ended(k)
 	k.out.SetReadDeadline(time.Now().Add(lastLook))
+	defer time.AfterFunc(lastWord, func() { k.out.Close() }).Stop()
 	<-relayed
 	k.in.Close()
 	code, reason := commandVerdict(k.proc.ProcessState)
@@ -202,14 +240,16 @@ func (k *execution) relay() {
 	defer k.out.Close() // so that whoever writes on is told
 	var err error
 	if k.l.binary {
-		err = eachChunk(lastReader{k.out}, func(p []byte) error { return k.send(websocket.BinaryMessage, p) })
+		chunks := &chunkReader{in: lastReader{k.out}}
+		err = each(chunks.next, func(p []byte) error { return k.send(websocket.BinaryMessage, p) })
 	} else {
-		err = eachLine(lastReader{k.out}, func(p []byte) error { return k.send(websocket.TextMessage, p) })
+		lines := newLineReader(lastReader{k.out}, maxCommandLine, errCommandLine)
+		err = each(lines.next, func(p []byte) error { return k.send(websocket.TextMessage, p) })
 	}
 	switch {
 	case errors.Is(err, websocket.ErrInvalidUTF8):
 		err = errors.New("the command printed a line that is not UTF-8; -b sends bytes")
-	case err != errLongLine:
+	case err != errCommandLine:
 		return // the end, of the output or of the connection
 	}
 	fmt.Fprintln(k.l.std.err, "hawser listen:", err)

@@ -245,6 +245,24 @@ func TestListenExecOutputHeldOpen(t *testing.T) {
 	}
 }
 
+// TestListenExecOutputWrittenOn: somebody outside of the process group goes on writing, and does not matter either.
+func TestListenExecOutputWrittenOn(t *testing.T) {
+	_, url := startListen(t, "--exec", `setsid yes & sleep 0.1; exit 5`) // yes ends when nobody reads
+	c := dialRaw(t, url)
+	for {
+		_, p, err := c.ReadMessage()
+		if err != nil {
+			if !strings.Contains(err.Error(), "4005") {
+				t.Errorf("it ended with %v; want 4005", err)
+			}
+			return
+		}
+		if string(p) != "y" {
+			t.Fatalf("got %q", p)
+		}
+	}
+}
+
 // TestListenExecInputUnread: a command that takes no input for a while is given up, so that the end of its connection
 // is not missed.
 func TestListenExecInputUnread(t *testing.T) {
@@ -266,4 +284,34 @@ func TestListenExecInputUnread(t *testing.T) {
 		t.Errorf("it ended with %v", err)
 	}
 	<-served
+}
+
+// TestListenExecLeavesNothingBehind: also what ends us at once ends the commands, which are in groups of their own.
+func TestListenExecLeavesNothingBehind(t *testing.T) {
+	for name, tt := range map[string]struct {
+		signals []os.Signal
+		code    int
+	}{
+		"SIGHUP":       {[]os.Signal{syscall.SIGHUP}, exitOK},
+		"Ctrl-\\":      {[]os.Signal{syscall.SIGQUIT}, 2}, // Go's own: it shows the goroutines
+		"Ctrl-C twice": {[]os.Signal{os.Interrupt, os.Interrupt}, -1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			pids := tempFile(t, "pids")
+			p, url := startListen(t, "--exec", stubborn(pids))
+			c := dial(t, url, nil)
+			c.wantMessage(websocket.TextMessage, "started")
+			for i, s := range tt.signals {
+				if i > 0 {
+					p.says(`(?m)^hawser listen: stopping$`)
+				}
+				p.signal(s)
+			}
+			if code := p.wait(); code != tt.code {
+				t.Errorf("exit code %d; want %d", code, tt.code)
+			}
+			wantGone(t, pids)
+		})
+	}
 }

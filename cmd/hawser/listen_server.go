@@ -1,13 +1,10 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"os/signal"
@@ -61,9 +58,10 @@ type listener struct {
 	unread time.Duration           // how long one may leave its input unread
 	failed atomic.Bool             // something was not sent
 
-	mu    sync.Mutex // guards these
-	conns map[*visitor]struct{}
-	last  int // the number of the latest connection
+	mu       sync.Mutex // guards these
+	conns    map[*visitor]struct{}
+	last     int // the number of the latest connection
+	commands map[*execution]struct{}
 
 	show  sync.Mutex   // guards writing to these, and standard output; whoever holds it may wait for a reader of that
 	shown atomic.Int64 // messages that have come
@@ -72,8 +70,8 @@ type listener struct {
 
 // run listens until the end. It returns the exit code.
 func (l *listener) run(addr string) int {
-	stop, restore := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer restore()
+	stop, undo := stopSignals(l.killCommands)
+	defer undo()
 	// A reader of our output that goes away shall be an error of the write, so that we say goodbye to the clients. To
 	// ignore the signal would do too, but then the commands that we run would ignore it as well.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
@@ -81,7 +79,8 @@ func (l *listener) run(addr string) int {
 	defer l.end(nil)
 	l.unread = unreadLimit
 	l.escape, l.talk = isTerminal(l.std.out), l.verbose || isTerminal(l.std.err)
-	l.conns, l.came, l.slots = make(map[*visitor]struct{}), make(chan struct{}), make(chan struct{}, l.maxCommands)
+	l.conns, l.commands = make(map[*visitor]struct{}), make(map[*execution]struct{})
+	l.came, l.slots = make(chan struct{}), make(chan struct{}, l.maxCommands)
 
 	ln, err := listen(addr)
 	if err != nil {
@@ -99,7 +98,6 @@ func (l *listener) run(addr string) int {
 		go l.sendInput()
 	}
 	<-l.life.Done()
-	restore() // a second signal ends the process at once, whatever it waits for
 	l.goodbye(server)
 	if cause := context.Cause(l.life); !endedBy(stop, cause) {
 		return l.verdict(cause)
@@ -184,10 +182,12 @@ func (l *listener) sendInput() {
 	}
 	var err error
 	if l.binary {
-		err = eachChunk(l.std.in, func(p []byte) error { return l.sendAll(websocket.BinaryMessage, p) })
+		chunks := &chunkReader{in: l.std.in}
+		err = each(chunks.next, func(p []byte) error { return l.sendAll(websocket.BinaryMessage, p) })
 	} else {
 		n := 0
-		err = eachLine(l.std.in, func(line []byte) error {
+		lines := newLineReader(l.std.in, maxOutgoing, errLongLine)
+		err = each(lines.next, func(line []byte) error {
 			n++
 			if err := l.sendAll(websocket.TextMessage, line); err != nil {
 				l.failed.Store(true)
@@ -270,59 +270,4 @@ func (l *listener) verdict(cause error) int {
 		return exitUnmet
 	}
 	return exitOK
-}
-
-// Reading what becomes messages.
-const (
-	chunkSize = 64 << 10       // of what is read at once
-	maxLine   = maxEchoMessage // what a peer takes has a bound too
-)
-
-var errLongLine = fmt.Errorf("a line is longer than %d bytes; -b takes bytes in place of lines", maxLine)
-
-// eachLine calls do with each line of r, without its end, until the end of r or an error.
-func eachLine(r io.Reader, do func(line []byte) error) error {
-	lines := bufio.NewReaderSize(r, chunkSize)
-	var line []byte
-	for {
-		part, err := lines.ReadSlice('\n')
-		if len(line)+len(part) > maxLine {
-			return errLongLine
-		}
-		line = append(line, part...)
-		if err == bufio.ErrBufferFull {
-			continue
-		}
-		if err == nil || len(line) > 0 {
-			if err := do(bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r"))); err != nil {
-				return err
-			}
-			line = line[:0]
-		}
-		switch {
-		case err == io.EOF:
-			return nil
-		case err != nil:
-			return err
-		}
-	}
-}
-
-// eachChunk calls do with whatever is read at once from r, until the end of r or an error.
-func eachChunk(r io.Reader, do func(p []byte) error) error {
-	buf := make([]byte, chunkSize)
-	for {
-		n, err := r.Read(buf)
-		if n > 0 {
-			if err := do(buf[:n]); err != nil {
-				return err
-			}
-		}
-		switch {
-		case err == io.EOF:
-			return nil
-		case err != nil:
-			return err
-		}
-	}
 }

@@ -1,13 +1,11 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -442,48 +440,6 @@ func TestListenSecondSignalEndsAtOnce(t *testing.T) {
 	if code := p.wait(); code != -1 {
 		t.Errorf("exit code %d; want the signal to have ended it", code)
 	}
-}
-
-// TestEachLine: every way in which lines can end, and a bound.
-func TestEachLine(t *testing.T) {
-	long := strings.Repeat("x", chunkSize)
-	for input, want := range map[string][]string{
-		"":                       nil,
-		"\n":                     {""},
-		"a":                      {"a"},
-		"a\r\nb\n\nc":            {"a", "b", "", "c"},
-		"a\rb\r\r\n":             {"a\rb\r"},
-		long + "\n" + long + "y": {long, long + "y"},
-		long[1:] + "\r\nz":       {long[1:], "z"},
-	} {
-		var got []string
-		err := eachLine(strings.NewReader(input), func(line []byte) error {
-			got = append(got, string(line))
-			return nil
-		})
-		if err != nil || !slices.Equal(got, want) {
-			t.Errorf("%.20q: %.40q, %v; want %.40q", input, got, err, want)
-		}
-	}
-	never := func([]byte) error { return errors.New("called") }
-	if err := eachLine(io.LimitReader(zeros{}, maxLine+chunkSize), never); err != errLongLine {
-		t.Errorf("a line without an end: %v", err)
-	}
-	stop := errors.New("stop")
-	if err := eachLine(strings.NewReader("a\nb\n"), func([]byte) error { return stop }); err != stop {
-		t.Errorf("%v; want what the function returns", err)
-	}
-	if err := eachChunk(bytes.NewReader([]byte("a")), func([]byte) error { return stop }); err != stop {
-		t.Errorf("%v; want what the function returns", err)
-	}
-}
-
-// zeros is as many bytes as are asked for.
-type zeros struct{}
-
-func (zeros) Read(p []byte) (int, error) {
-	clear(p)
-	return len(p), nil
 }
 
 // tempFile is a file's name in a directory of the test's.

@@ -115,7 +115,7 @@ func parseLoad(p []byte, id string) (n uint32, sent time.Duration, ok bool) {
 	const stamp = number + loadNumberSize + 1
 	first, err := strconv.ParseUint(string(p[number:number+loadNumberSize]), 16, 32)
 	second, err2 := strconv.ParseUint(string(p[stamp:stamp+loadTimeSize]), 16, 63)
-	if err != nil || err2 != nil || p[stamp-1] != ' ' {
+	if err != nil || err2 != nil || p[stamp-1] != ' ' || len(bytes.Trim(p[loadHeader:], ".")) > 0 {
 		return 0, 0, false
 	}
 	return uint32(first), time.Duration(second), true

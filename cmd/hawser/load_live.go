@@ -21,7 +21,7 @@ func (l *loadRun) showLive() (end func()) {
 		for {
 			select {
 			case <-tick.C:
-				fmt.Fprint(l.std.err, "\r\x1b[K", l.progress())
+				fmt.Fprint(l.std.err, "\r\x1b[K", cutTo(l.progress(), columnsOf(l.std.err)-1))
 			case <-stop:
 				fmt.Fprint(l.std.err, "\r\x1b[K")
 				return
@@ -46,6 +46,16 @@ func (l *loadRun) progress() string {
 		text += fmt.Sprintf(", %d errors", n)
 	}
 	return text
+}
+
+// cutTo returns what of a text is in so many columns, since a line that wraps would not be erased. All of it, if the
+// terminal does not say how wide it is.
+func cutTo(text string, columns int) string {
+	runes := []rune(text)
+	if columns < 0 || len(runes) <= columns {
+		return text
+	}
+	return string(runes[:columns])
 }
 
 // failures returns how many errors there were.

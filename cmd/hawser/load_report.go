@@ -150,7 +150,7 @@ func (l *loadRun) finish(final error, interrupted bool) int {
 	code := r.verdict()
 	l.explain()
 	if final != nil {
-		fmt.Fprintln(l.std.err, "hawser load: given up:", final)
+		fmt.Fprintf(l.std.err, "hawser load: given up: %s\n", escapeText([]byte(final.Error())))
 		code = exitFailed
 	}
 	var err error
@@ -184,7 +184,7 @@ func (l *loadRun) explain() {
 	l.stats.mu.Lock()
 	defer l.stats.mu.Unlock()
 	for _, kind := range slices.Sorted(maps.Keys(l.stats.first)) {
-		fmt.Fprintf(l.std.err, "hawser load: %s: the first was: %v\n", kind, l.stats.first[kind])
+		fmt.Fprintf(l.std.err, "hawser load: %s: the first was: %s\n", kind, escapeText([]byte(l.stats.first[kind].Error())))
 	}
 }
 

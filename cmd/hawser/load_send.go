@@ -35,8 +35,9 @@ func (l *loadRun) send(ctx context.Context) {
 		sending.Go(func() { l.sendAll(jobs) })
 	}
 	start, oldest := time.Now(), 0
+	due := func(n int) time.Time { return start.Add(seconds(float64(n) / l.rate)) }
 	for n := range l.messages {
-		if !waitUntil(ctx, start.Add(seconds(float64(n)/l.rate))) {
+		if !waitUntil(ctx, due(n)) {
 			break
 		}
 		if l.stats.open.Load() == 0 {
@@ -51,9 +52,10 @@ func (l *loadRun) send(ctx context.Context) {
 			l.stats.fail("send: left out, since the server had not answered for earlier ones", nil)
 			continue
 		}
-		jobs <- loadJob{n, time.Since(l.begun)}
+		jobs <- loadJob{n, due(n).Sub(l.begun)} // its turn: if we are late that is part of its delay
 	}
 	close(jobs)
+	waitUntil(ctx, due(len(l.messages))) // the last one has its share of the time too, so that the rate is right
 	sending.Wait()
 	l.stats.sendTime = time.Since(start)
 }

@@ -129,6 +129,13 @@ func TestLoadMessage(t *testing.T) {
 		if _, _, ok := parseLoad(p, "0123abce"); ok {
 			t.Error("a message of another run was taken")
 		}
+		for i := loadHeader; i < size; i++ {
+			p[i] ^= 1
+			if _, _, ok := parseLoad(p, "0123abcd"); ok {
+				t.Fatalf("a message whose byte %d was changed was taken", i)
+			}
+			p[i] ^= 1
+		}
 		for i := range loadHeader {
 			if _, _, ok := parseLoad(p[:i], "0123abcd"); ok {
 				t.Errorf("%q was taken", p[:i])
@@ -263,7 +270,7 @@ func TestLoadTable(t *testing.T) {
 	err := json.Unmarshal([]byte(`{
 		"connections": {"asked": 1000, "opened": 998, "seconds": 0.812, "per_second": 1229},
 		"connect_ms": {"p50": 1.2, "p99": 9.1, "max": 12},
-		"messages": {"sent": 100, "size": 128, "seconds": 9.9, "per_second": 10.1, "expected": 99800, "received": 99790,
+		"messages": {"sent": 100, "size": 128, "seconds": 10, "per_second": 10, "expected": 99800, "received": 99790,
 			"lost": 12, "twice": 3, "surplus": 2},
 		"delay_ms": {"p50": 0.31, "p99": 1.9, "max": 4.1},
 		"last_receiver_ms": {"p50": 1.1, "p99": 2.3, "max": 4.1},
@@ -281,7 +288,7 @@ delivery           310 µs   1.90 ms   4.10 ms
 last receiver     1.10 ms   2.30 ms   4.10 ms
 
 connections    998 of 1000 in 812 ms, 1229 a second
-messages       100 of 128 bytes in 9.90 s, 10.1 a second
+messages       100 of 128 bytes in 10.0 s, 10 a second
 deliveries     99788 of 99800, 12 lost, 3 twice, 2 more than the server said
 errors         7 publish: status 429
                2 connect: status 503

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -94,6 +95,9 @@ func TestLoadEcho(t *testing.T) {
 	m := r.Messages
 	if m.Sent != 50 || m.Expected != 50 || m.Received != 50 || m.Lost+m.Twice+m.Surplus != 0 || m.Size != 1000 {
 		t.Errorf("messages: %+v", m)
+	}
+	if m.PerSecond > 500 {
+		t.Errorf("%v messages a second; want no more than --rate", m.PerSecond)
 	}
 	if !r.Echo || r.LastReceiverMS != nil || r.DelayMS.P50 <= 0 || r.URL != "ws://"+addr+"/any?path" {
 		t.Errorf("%+v", r)
@@ -230,6 +234,40 @@ func TestLoadGivesUp(t *testing.T) {
 	}
 	if !strings.Contains(stderr, "hawser load: given up: all connections have ended\n") {
 		t.Errorf("said %q", stderr)
+	}
+}
+
+// TestLoadStampsTheDueTime: what the load generator is late counts as delay.
+func TestLoadStampsTheDueTime(t *testing.T) {
+	var mu sync.Mutex
+	stamps := make(map[uint32]time.Duration)
+	url := startFaulty(t, &faultyServer{publish: func(s *faultyServer, _ http.ResponseWriter, _ int64, p []byte) int {
+		if n, sent, ok := parseLoad(p, string(p[:loadIDSize])); ok {
+			mu.Lock()
+			defer mu.Unlock()
+			stamps[n] = sent
+		}
+		return s.send(p)
+	}})
+	runLoad(t, "--connections", "1", "--rate", "1000", "--duration", "50ms", url)
+	mu.Lock()
+	defer mu.Unlock()
+	for n := range uint32(50) {
+		if got := stamps[n] - stamps[0]; (got - time.Duration(n)*time.Millisecond).Abs() > time.Microsecond {
+			t.Errorf("message %d was due %v after the first; want %d ms", n, got, n)
+		}
+	}
+}
+
+// TestLoadExplains: what an error says does not change the terminal.
+func TestLoadExplains(t *testing.T) {
+	r, w := osPipe(t)
+	l := newLoad(loadConfig{}, streams{err: w})
+	l.stats.fail("connect: x", errors.New("valid for \x1b[2J"))
+	l.explain()
+	w.Close()
+	if p, err := io.ReadAll(r); string(p) != "hawser load: connect: x: the first was: valid for \\x1b[2J\n" {
+		t.Errorf("said %q, %v", p, err)
 	}
 }
 

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -141,43 +140,16 @@ type inputLine struct {
 
 // readLines sends the lines of in to lines until its end or that of ctx. Reading itself ctx cannot end.
 func readLines(ctx context.Context, in io.Reader, lines chan<- inputLine) {
-	for r := bufio.NewReaderSize(in, 64<<10); ; {
-		text, err := readPipeLine(r)
+	for r := newLineReader(in, maxPipeLine, errLineTooLong); ; {
+		text, err := r.next()
 		select {
-		case lines <- inputLine{text, err}:
+		case lines <- inputLine{bytes.Clone(text), err}: // whoever gets it keeps it while the next one is read
 		case <-ctx.Done():
 			return
 		}
 		if err != nil && err != errLineTooLong {
 			return
 		}
-	}
-}
-
-// readPipeLine returns the next line without its end, \n or \r\n. What is behind the last \n counts as a line if there is
-// anything. Of a line that is too long it keeps no more than maxPipeLine bytes and the end.
-func readPipeLine(r *bufio.Reader) ([]byte, error) {
-	var line []byte
-	tooLong := false
-	for {
-		part, err := r.ReadSlice('\n')
-		if len(line)+len(part) > maxPipeLine+len("\r\n") {
-			tooLong = true
-		} else {
-			line = append(line, part...)
-		}
-		switch {
-		case err == bufio.ErrBufferFull:
-			continue
-		case err == io.EOF && (len(line) > 0 || tooLong), err == nil:
-		default:
-			return nil, err
-		}
-		line = bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r"))
-		if tooLong || len(line) > maxPipeLine {
-			return nil, errLineTooLong
-		}
-		return line, nil
 	}
 }
 

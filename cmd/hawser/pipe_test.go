@@ -21,7 +21,7 @@ import (
 	"hawser.example/websocket/internal/wstest"
 )
 
-// linesOf returns what readPipeLine makes of a text, and the errors but for io.EOF.
+// linesOf returns what readLines makes of a text, and the errors but for io.EOF.
 func linesOf(in io.Reader) (lines []string, errs []error) {
 	got := make(chan inputLine)
 	go readLines(context.Background(), in, got)

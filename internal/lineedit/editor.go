@@ -18,6 +18,7 @@ const (
 	Complete                // the line is complete: Take it
 	EndOfFile               // the input is over
 	ClearAll                // the screen shall be cleared
+	Full                    // the line has no room for it, and it is dropped
 )
 
 // An Editor is a line that is being typed, with the lines before it. Its zero value is an empty line without a prompt.
@@ -52,7 +53,7 @@ func (e *Editor) Take() string {
 func (e *Editor) Do(k Key) Result {
 	switch k.Code {
 	case Char:
-		e.insert(k.Rune)
+		return e.insert(k.Rune)
 	case Enter:
 		return Complete
 	case DeleteEOF:
@@ -115,16 +116,17 @@ func (e *Editor) set(line string) {
 }
 
 // insert puts r where the cursor is, and the cursor behind it.
-func (e *Editor) insert(r rune) {
+func (e *Editor) insert(r rune) Result {
 	if !utf8.ValidRune(r) {
 		r = utf8.RuneError
 	}
 	if e.size+utf8.RuneLen(r) > MaxLine {
-		return
+		return Full
 	}
 	e.size += utf8.RuneLen(r)
 	e.line = slices.Insert(e.line, e.cursor, r)
 	e.cursor = e.right()
+	return Edited
 }
 
 // cut deletes what is between two places, the cursor being at one of them.

@@ -22,6 +22,26 @@ const (
 	home, end             = "\x01", "\x05"
 )
 
+// TestFullLine: what has no room is dropped, and Do says so.
+func TestFullLine(t *testing.T) {
+	e := new(Editor)
+	e.set(strings.Repeat("x", MaxLine-1))
+	for _, tt := range []struct {
+		key  Key
+		want Result
+	}{
+		{Key{Code: Char, Rune: 'ü'}, Full}, {Key{Code: Char, Rune: 'y'}, Edited}, {Key{Code: Char, Rune: 'z'}, Full},
+		{Key{Code: Backspace}, Edited}, {Key{Code: Char, Rune: 'z'}, Edited},
+	} {
+		if got := e.Do(tt.key); got != tt.want {
+			t.Errorf("%+v: %v; want %v", tt.key, got, tt.want)
+		}
+	}
+	if line := e.Line(); line != strings.Repeat("x", MaxLine-1)+"z" {
+		t.Errorf("the line has %d bytes and ends with %q", len(line), line[len(line)-2:])
+	}
+}
+
 // TestEditing: | is the cursor.
 func TestEditing(t *testing.T) {
 	for _, tt := range []struct{ rule, in, want string }{
