@@ -2,10 +2,13 @@ package main
 
 import (
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"math/rand/v2"
 	"net/http"
+	"regexp"
 	"slices"
+	"strconv"
 	"time"
 
 	"hawser.example/websocket"
@@ -39,9 +42,41 @@ func (c *client) retry(why error) {
 	}
 	c.since = time.Time{}
 	wait := retryTime(c.tries, rand.Int64N)
+	if hint := hintedTime(why); hint > 0 {
+		wait = hint
+	}
 	c.tries++
 	c.complain("%v; next try in %v", why, wait.Round(10*time.Millisecond))
 	c.redial = time.After(wait)
+}
+
+// hint is how hawser serve says, in the reason of its Close, when to come back.
+var hint = regexp.MustCompile(`\bretry=([0-9]{1,6})$`)
+
+// hintedTime returns when the server wants to be asked again; 0 if it has not said so.
+func hintedTime(why error) time.Duration {
+	var closed *websocket.CloseError
+	if !errors.As(why, &closed) {
+		return 0
+	}
+	found := hint.FindStringSubmatch(closed.Reason)
+	if found == nil {
+		return 0
+	}
+	ms, _ := strconv.Atoi(found[1]) // these are digits, and few
+	return min(time.Duration(ms)*time.Millisecond, lastRetry)
+}
+
+// refusalText is what is said of a handshake that failed. Of an answer in JSON with an error, as hawser serve gives it,
+// that is shown whole.
+func refusalText(err *websocket.HandshakeError) string {
+	var body struct{ Error string }
+	if json.Unmarshal(err.Body, &body) != nil || body.Error == "" {
+		return err.Error()
+	}
+	plain := *err
+	plain.Body = nil
+	return plain.Error() + ": " + string(escapeText([]byte(body.Error)))
 }
 
 // retryTime returns how long to wait after that many connections in vain: twice as long each time, and by half at

@@ -242,7 +242,7 @@ func (c *client) opened(d dialed) (code int, over bool) {
 			return 0, false
 		}
 		c.screen.close()
-		c.complain("%v", d.err)
+		c.complain("%s", refusalText(refused))
 		return exitConnect, true
 	case d.err != nil: // before there was anything to connect to
 		return usageError(c.std, "connect", "%v", d.err), true

@@ -363,6 +363,41 @@ func TestConnectReconnects(t *testing.T) {
 }
 
 // TestRetryTime: it grows, up to a limit, and half of it is random.
+// TestHintedTime: a server that says when to come back is asked then.
+func TestHintedTime(t *testing.T) {
+	for reason, want := range map[string]time.Duration{
+		"the server restarts; retry=1550": 1550 * time.Millisecond,
+		"retry=0":                         0,
+		"retry=999999":                    lastRetry,
+		"retry=1550 or so":                0,
+		"retry=-5":                        0,
+		"retry=12345678":                  0,
+		"":                                0,
+	} {
+		err := fmt.Errorf("lost: %w", &websocket.CloseError{Code: websocket.CloseServiceRestart, Reason: reason})
+		if got := hintedTime(err); got != want {
+			t.Errorf("%q: %v, want %v", reason, got, want)
+		}
+	}
+	if got := hintedTime(io.ErrUnexpectedEOF); got != 0 {
+		t.Errorf("no Close: %v", got)
+	}
+}
+
+// TestRefusalText: what the server says is wrong is read, not its JSON.
+func TestRefusalText(t *testing.T) {
+	for body, want := range map[string]string{
+		`{"error":"subscribing to \"a\" is not allowed\u001b[2J"}`: `status 403: subscribing to "a" is not allowed\x1b[2J`,
+		`{"error":""}`: `status 403; the body begins "{\"error\":\"\"}"`,
+		`forbidden`:    `status 403; the body begins "forbidden"`,
+	} {
+		err := &websocket.HandshakeError{Check: "status", Status: 403, Reason: "status 403", Body: []byte(body)}
+		if got := refusalText(err); !strings.HasSuffix(got, want) {
+			t.Errorf("%s: %s", body, got)
+		}
+	}
+}
+
 func TestRetryTime(t *testing.T) {
 	least := func(int64) int64 { return 0 }
 	most := func(n int64) int64 { return n - 1 }

@@ -144,7 +144,11 @@ func (o *serveOptions) checkNumbers() error {
 		"max-message": int(min(o.message, 1)) - 1, "queue-bytes": int(min(o.queue, 1)) - 1,
 	} {
 		if n < 0 {
-			return fmt.Errorf("--%s is too small", flag)
+			least := 0
+			if flag == "max-topics" || flag == "max-message" || flag == "queue-bytes" {
+				least = 1
+			}
+			return fmt.Errorf("--%s is too small: it has to be at least %d", flag, least)
 		}
 	}
 	if max(o.message, o.queue) > math.MaxInt32 {
