@@ -61,6 +61,7 @@ func serveHTTP(verb, addr string, h http.Handler, std streams, drain func(contex
 // run listens on all endpoints and serves until SIGINT or SIGTERM, then stops and returns the exit code. A second
 // signal ends the process at once.
 func (r *runner) run() int {
+	signal.Ignore(syscall.SIGPIPE) // whoever reads the log may go; the server stays
 	stop, restore := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer restore()
 	hup := make(chan os.Signal, 1)

@@ -188,6 +188,36 @@ func TestServeRefusesAKeyThatCannotBeSent(t *testing.T) {
 	}
 }
 
+// TestServeOutlivesItsLog: whoever reads what the server says may go.
+func TestServeOutlivesItsLog(t *testing.T) {
+	t.Parallel()
+	cmd := command(t, "serve", "--addr", "127.0.0.1:0", "--publish-key", "secret")
+	log, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	first, err := bufio.NewReader(log).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	log.Close()
+	_, at, _ := strings.Cut(strings.TrimSpace(first), "http://")
+	for range 3 { // each is a line of the log
+		resp, err := http.Get("http://" + strings.TrimSuffix(at, "/topics/") + "/nope")
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+	}
+	cmd.Process.Signal(syscall.SIGTERM)
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("it ended with %v", err)
+	}
+}
+
 // TestStopDoesNotWaitForABodyThatDoesNotCome: no client may keep a server from stopping in time, and well.
 func TestStopDoesNotWaitForABodyThatDoesNotCome(t *testing.T) {
 	t.Parallel()
