@@ -261,3 +261,27 @@ func TestCheckAuthURL(t *testing.T) {
 		}
 	}
 }
+
+// A page of another host may not publish with its visitor's cookies.
+func TestForwardIsNotAskedForPagesOfOtherHosts(t *testing.T) {
+	url := authService(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Cookie") != "s=1" {
+			w.WriteHeader(http.StatusUnauthorized)
+		}
+	})
+	s := testServer(t, Config{AuthURL: url, Origins: []string{"https://app.example"}})
+	for origin, want := range map[string]int{
+		"": 200, "http://example.com": 200, "https://app.example": 200, "https://evil.example": 403, "null": 403,
+	} {
+		for _, h := range []http.Handler{s, s.PublishHandler()} {
+			w, r := httptest.NewRecorder(), httptest.NewRequest("POST", "http://example.com/topics/a", strings.NewReader("x"))
+			r.Header.Set("Cookie", "s=1")
+			if origin != "" {
+				r.Header.Set("Origin", origin)
+			}
+			if h.ServeHTTP(w, r); w.Code != want {
+				t.Errorf("%q: status %d, %s; want %d", origin, w.Code, w.Body, want)
+			}
+		}
+	}
+}

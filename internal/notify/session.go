@@ -97,7 +97,8 @@ func (n *session) join(l *backlog, missed []*message, patterns []string) error {
 	}
 }
 
-// readMessages publishes what a plain client sends.
+// readMessages publishes what a plain client sends. In a drain nothing is published any more; when it is this
+// connection's turn the Hub says goodbye.
 func (n *session) readMessages(name string) error {
 	for {
 		t, p, err := n.conn.ReadMessage()
@@ -106,6 +107,9 @@ func (n *session) readMessages(name string) error {
 		}
 		if _, err := n.publish(name, t, p); err != nil {
 			n.server.meters.refused(refusalCode(err))
+			if n.server.closing.Load() {
+				continue
+			}
 			return n.close(websocket.ClosePolicyViolation, err.Error())
 		}
 	}
@@ -125,7 +129,7 @@ func (n *session) publish(name string, t websocket.MessageType, p []byte) (publi
 	}
 	results, err := n.server.broker.publish([]string{name}, t, p)
 	if err != nil {
-		return published{}, errors.New(shuttingDown) // text from a WebSocket, or from JSON, is UTF-8
+		return published{}, n.server.shuttingDown() // text from a WebSocket, or from JSON, is UTF-8
 	}
 	return results[0], nil
 }
@@ -150,6 +154,9 @@ func (n *session) readRequests() error {
 		}
 		n.server.meters.refused(refusalCode(err))
 		n.send(reply{Type: "error", Error: err.Error(), Ref: q.ref})
+		if n.server.closing.Load() {
+			continue // it is not the client's fault, and the Hub is about to say goodbye
+		}
 		if n.errors++; n.errors == maxErrors {
 			return n.close(websocket.ClosePolicyViolation, fmt.Sprintf("%d errors in a row; the last: %v", maxErrors, err))
 		}
