@@ -87,6 +87,15 @@ func (b *broker) publish(topics []string, t websocket.MessageType, p []byte) ([]
 	if t == websocket.TextMessage && !utf8.Valid(p) {
 		return nil, websocket.ErrInvalidUTF8
 	}
+	results, err := b.number(topics, t, p)
+	if err == nil {
+		b.hub.AwaitRoom()
+	}
+	return results, err
+}
+
+// number gives a message on each of topics its number, and hands it over.
+func (b *broker) number(topics []string, t websocket.MessageType, p []byte) ([]published, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.closed {
