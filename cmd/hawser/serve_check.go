@@ -58,6 +58,10 @@ func (o *serveOptions) checkDev(set *settings) error {
 	if !notify.IsLoopback(o.addr) {
 		return fmt.Errorf("--dev serves this machine only, and --addr %q is not a loopback address; use 127.0.0.1:PORT", o.addr)
 	}
+	if o.adminAddr != "" && !notify.IsLoopback(o.adminAddr) {
+		return fmt.Errorf("--dev serves this machine only, and --admin-addr %q is not a loopback address; use 127.0.0.1:PORT",
+			o.adminAddr)
+	}
 	return nil
 }
 
