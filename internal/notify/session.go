@@ -143,14 +143,14 @@ func (n *session) readRequests() error {
 		}
 		q, err := parse(t, p)
 		if err == nil {
-			err = n.handle(q)
+			var refusal *Refusal
+			if err = n.handle(q); err != nil && !errors.As(err, &refusal) {
+				return err // the connection has ended, or the Hub was shut down
+			}
 		}
-		switch {
-		case err == nil:
+		if err == nil {
 			n.errors = 0
 			continue
-		case errors.Is(err, websocket.ErrHubClosed):
-			return err
 		}
 		n.server.meters.refused(refusalCode(err))
 		n.send(reply{Type: "error", Error: err.Error(), Ref: q.ref})
@@ -171,7 +171,8 @@ func parse(t websocket.MessageType, p []byte) (request, error) {
 	return parseRequest(p)
 }
 
-// handle does what a request asks for and answers it. An error is left to be answered.
+// handle does what a request asks for and answers it. A *Refusal is left to be answered; another error says that the
+// connection has ended or is about to.
 func (n *session) handle(q request) error {
 	switch q.kind {
 	case "subscribe":
