@@ -55,8 +55,8 @@ var ErrHubClosed = errors.New("websocket: the Hub was shut down")
 // A Hub sends what is published to a topic to all connections that subscribe to it. The zero value is ready. Its fields
 // must not be changed after first use; its methods may be called by any number of goroutines.
 type Hub struct {
-	// QueueLimit is how many bytes may wait for a subscriber; 0: DefaultQueueLimit; negative: any number. A single
-	// message may be larger.
+	// QueueLimit is how many bytes may wait for a subscriber, where each message counts 512 more than it has; 0:
+	// DefaultQueueLimit; negative: any number. A single message may be larger.
 	QueueLimit int
 
 	Overflow  Overflow      // what happens then
@@ -149,20 +149,34 @@ func (h *Hub) Publish(topic string, t MessageType, p []byte) (Receipt, error) {
 // PublishPrepared is Publish for a message that is prepared already. One made by [NewLatestMessage] takes the place of
 // what it supersedes, wherever that waits.
 func (h *Hub) PublishPrepared(topic string, m *PreparedMessage) (Receipt, error) {
-	return h.publish(topic, m, fewReceivers)
+	receipt, duties, err := h.publish(topic, m, fewReceivers)
+	for i, d := range duties { // last, so that nobody waits for us meanwhile
+		if d == dutyWait {
+			h.shards[i].awaitRoom()
+		}
+	}
+	return receipt, err
 }
 
-// Enqueue is PublishPrepared that leaves all writing to goroutines of the Hub, that to a single subscriber too: for
-// callers that hold a lock meanwhile.
+// Enqueue is PublishPrepared for callers that hold a lock meanwhile. It waits for nothing and leaves all writing to
+// goroutines of the Hub. Once the lock is released AwaitRoom has to be called.
 func (h *Hub) Enqueue(topic string, m *PreparedMessage) (Receipt, error) {
-	return h.publish(topic, m, 0)
+	receipt, _, err := h.publish(topic, m, 0)
+	return receipt, err
 }
 
-// publish publishes m. To as many subscribers as few it writes itself.
-func (h *Hub) publish(topic string, m *PreparedMessage, few int) (Receipt, error) {
+// AwaitRoom waits until the Hub is less than 4 MiB of messages behind. That bounds its memory.
+func (h *Hub) AwaitRoom() {
+	for i := range h.shards {
+		h.shards[i].awaitRoom()
+	}
+}
+
+// publish publishes m. To as many subscribers as few it writes itself. The duties that are left are those to wait.
+func (h *Hub) publish(topic string, m *PreparedMessage, few int) (Receipt, [hubShards]hubDuty, error) {
 	receipt, duties, err := h.enter(topic, m)
 	if err != nil {
-		return receipt, err
+		return receipt, duties, err
 	}
 	for i, d := range duties {
 		switch {
@@ -173,12 +187,7 @@ func (h *Hub) publish(topic string, m *PreparedMessage, few int) (Receipt, error
 			go h.writeLog(&h.shards[i])
 		}
 	}
-	for i, d := range duties { // last, so that nobody waits for us meanwhile
-		if d == dutyWait {
-			h.shards[i].awaitRoom()
-		}
-	}
-	return receipt, nil
+	return receipt, duties, nil
 }
 
 // enter appends m to the logs, and returns what the publisher owes to each shard. All shards get m under one lock, so

@@ -141,6 +141,31 @@ func TestHubEnqueueLeavesTheWriting(t *testing.T) {
 	peer.want(OpText, "hello")
 }
 
+// Nor does it wait for a Hub that is behind: that is left to AwaitRoom.
+func TestHubEnqueueDoesNotWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := new(Hub)
+		c, _ := subscriber(t, h, 4096, connConfig{}, "a")
+		s := h.shard(c)
+		s.writing = true // by somebody who is held up
+		m, err := NewPreparedMessage(BinaryMessage, make([]byte, 1<<20))
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.AwaitRoom() // there is some
+		for range 5 {
+			if _, err := h.Enqueue("a", m); err != nil { // a deadlock if it waits
+				t.Fatal(err)
+			}
+		}
+		waited := async(func() error { h.AwaitRoom(); return nil })
+		wantBlocked(t, "AwaitRoom", waited)
+		c.CloseNow()
+		h.writeLog(s)
+		<-waited
+	})
+}
+
 // Shutdown asks for the reason of each Close. Whoever is asked may write before it.
 func TestHubGoodbye(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

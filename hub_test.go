@@ -443,6 +443,7 @@ func overflowText(i int) string { return fmt.Sprintf("%0100d", i) }
 // message 0 has begun and the others wait.
 func TestHubOverflowPolicies(t *testing.T) {
 	const frame = 102
+	const place = frame + entryCost // what one takes up of the limit
 	between := func(from, to int) (is []int) {
 		for i := from; i <= to; i++ {
 			is = append(is, i)
@@ -457,21 +458,21 @@ func TestHubOverflowPolicies(t *testing.T) {
 		delivered []int
 		closed    bool
 	}{
-		{"close: the queue is just full", 9 * frame, OverflowClose, 10, between(0, 9), false},
-		{"close: one byte too many", 10*frame - 1, OverflowClose, 11, []int{0}, true},
-		{"close: and more comes", 9 * frame, OverflowClose, 20, []int{0}, true},
+		{"close: the queue is just full", 9 * place, OverflowClose, 10, between(0, 9), false},
+		{"close: one byte too many", 10*place - 1, OverflowClose, 11, []int{0}, true},
+		{"close: and more comes", 9 * place, OverflowClose, 20, []int{0}, true},
 		{"close: one message may be larger than the queue", 10, OverflowClose, 2, between(0, 1), false},
 		{"close: two may not", 10, OverflowClose, 3, []int{0}, true},
 		{"close: no limit", -1, OverflowClose, 500, between(0, 499), false},
-		{"oldest: the queue is just full", 9 * frame, OverflowDropOldest, 10, between(0, 9), false},
-		{"oldest: one too many", 9 * frame, OverflowDropOldest, 11, append([]int{0}, between(2, 10)...), false},
-		{"oldest: many", 9 * frame, OverflowDropOldest, 100, append([]int{0}, between(91, 99)...), false},
+		{"oldest: the queue is just full", 9 * place, OverflowDropOldest, 10, between(0, 9), false},
+		{"oldest: one too many", 9 * place, OverflowDropOldest, 11, append([]int{0}, between(2, 10)...), false},
+		{"oldest: many", 9 * place, OverflowDropOldest, 100, append([]int{0}, between(91, 99)...), false},
 		{"oldest: each larger than the queue", 10, OverflowDropOldest, 5, []int{0, 4}, false},
 		{"oldest: no limit", -1, OverflowDropOldest, 500, between(0, 499), false},
-		{"latest: the queue is just full", 9 * frame, OverflowLatest, 10, between(0, 9), false},
-		{"latest: one too many", 9 * frame, OverflowLatest, 11, []int{0, 10}, false},
-		{"latest: and then some", 9 * frame, OverflowLatest, 14, append([]int{0}, between(10, 13)...), false},
-		{"latest: and again too many", 9 * frame, OverflowLatest, 20, []int{0, 19}, false},
+		{"latest: the queue is just full", 9 * place, OverflowLatest, 10, between(0, 9), false},
+		{"latest: one too many", 9 * place, OverflowLatest, 11, []int{0, 10}, false},
+		{"latest: and then some", 9 * place, OverflowLatest, 14, append([]int{0}, between(10, 13)...), false},
+		{"latest: and again too many", 9 * place, OverflowLatest, 20, []int{0, 19}, false},
 		{"latest: each larger than the queue", 10, OverflowLatest, 5, []int{0, 4}, false},
 	}
 	for _, tt := range tests {
@@ -1097,7 +1098,7 @@ func TestHubBatches(t *testing.T) {
 		{"cut between two frames", 2 * frame, false, 0, batch, false, 2 * frame},
 		{"cut in the last frame", 5*frame - 1, false, 0, batch, false, 0},
 		{"behind a message that waits", 16, true, 0, batch, false, 5 * frame},
-		{"overflows in its middle", 16, true, 2 * frame, 0, true, 0},
+		{"overflows in its middle", 16, true, 2 * (frame + entryCost), 0, true, 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -1486,4 +1487,27 @@ func TestHubLogOfSmallMessagesIsBounded(t *testing.T) {
 			}
 		}
 	})
+}
+
+// For a subscriber too: however small the messages are, few enough of them wait.
+func TestHubQueueOfSmallMessagesIsBounded(t *testing.T) {
+	const limit = 64 << 10
+	for _, policy := range []Overflow{OverflowClose, OverflowDropOldest} {
+		synctest.Test(t, func(t *testing.T) {
+			h := &Hub{QueueLimit: limit, Overflow: policy}
+			c, _ := subscriber(t, h, 16, connConfig{}, "a")
+			most := 0
+			for range 3 * limit / entryCost {
+				publish(t, h, "a", "x")
+				synctest.Wait()
+				most = max(most, int(c.Stats().Queued)/3)
+			}
+			if most != limit/(3+entryCost) {
+				t.Errorf("policy %d: up to %d messages of a byte wait, want %d", policy, most, limit/(3+entryCost))
+			}
+			if h.Stats().Dropped == 0 {
+				t.Errorf("policy %d: nothing was dropped", policy)
+			}
+		})
+	}
 }

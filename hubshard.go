@@ -38,7 +38,8 @@ type hubEntry struct {
 	at      time.Time // of publication; zero unless Hub.Sent is set
 }
 
-// entryCost is what an entry takes beside the frame: the entry itself, the message and its variants.
+// entryCost is what a message takes beside its frame, in the log and where it waits for a subscriber: its place there,
+// the message itself and its variants.
 const entryCost = 512
 
 // size returns how much of the log's bound the entry takes up.

@@ -165,6 +165,10 @@ func (q *writeQueue) push(f *preparedFrame) (superseded int) {
 	return superseded
 }
 
+// cost returns how much of the limit is taken up. That of a small message is what it takes beside its frame; so the
+// messages are also few enough to be looked through by push. mu is held.
+func (q *writeQueue) cost() int { return q.bytes + len(q.shared)*entryCost }
+
 // addShared queues messages. full says that the queue overflowed and the connection is to be closed; it takes nothing
 // more then.
 func (q *writeQueue) addShared(frames []*preparedFrame, limit int, policy Overflow) (d drops, full bool) {
@@ -175,12 +179,12 @@ func (q *writeQueue) addShared(frames []*preparedFrame, limit int, policy Overfl
 	}
 	for i, f := range frames {
 		d.superseded += q.push(f)
-		if q.bytes <= limit || len(q.shared) == 1 {
+		if q.cost() <= limit || len(q.shared) == 1 {
 			continue
 		}
 		switch policy {
 		case OverflowDropOldest:
-			for q.bytes > limit && len(q.shared) > 1 {
+			for q.cost() > limit && len(q.shared) > 1 {
 				q.dropFirst()
 				d.lost++
 			}

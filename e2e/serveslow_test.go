@@ -19,6 +19,8 @@ const (
 	slowEvery    = 2 * time.Millisecond
 	slowSize     = 16 << 10
 	slowClients  = 50
+	slowFlood    = 256 // messages that follow, of floodSize: more in all than the memory may grow by
+	floodSize    = 512 << 10
 	fastClients  = 10
 )
 
@@ -47,14 +49,18 @@ func TestServeSlowSubscribers(t *testing.T) {
 	}
 	fast.publish(t, addr, slowMessages)
 	together := fast.percentile(99)
+	fast.cut()
+	for range slowFlood {
+		publish(t, addr, "load", "application/octet-stream", make([]byte, floodSize))
+	}
 	grown := hawser.memory() - before
 
 	t.Logf("p99 %v alone, %v beside %d who do not read; memory grew by %d KiB", alone, together, slowClients, grown>>10)
 	if together > 3*alone+20*time.Millisecond {
 		t.Errorf("p99 is %v beside slow subscribers, and %v without", together, alone)
 	}
-	// A queue of 1 MiB each, what Go keeps until it collects, and a history.
-	if limit := 2*slowClients*websocket.DefaultQueueLimit + 64<<20; grown > limit {
+	// They have their messages in common: a queue and a history of them, and what Go keeps until it collects.
+	if limit := slowFlood * floodSize / 2; grown > limit {
 		t.Errorf("memory grew by %d; at most %d is due", grown, limit)
 	}
 	// Those who begin to read now find that they were too slow.
@@ -66,7 +72,7 @@ func TestServeSlowSubscribers(t *testing.T) {
 				_, _, err = c.ReadContext(ctx)
 			}
 			code, _ := closeCode(err)
-			if code != websocket.CloseTryAgainLater && code != 0 || ctx.Err() != nil || received > slowMessages {
+			if code != websocket.CloseTryAgainLater && code != 0 || ctx.Err() != nil || received > slowMessages+slowFlood {
 				t.Errorf("slow client %d: %v, after %d messages; want 1013, or a connection that is cut", i, err, received-1)
 			}
 		})
@@ -76,6 +82,7 @@ func TestServeSlowSubscribers(t *testing.T) {
 
 // A stopwatch is some subscribers that note when each message came.
 type stopwatch struct {
+	conns  []*websocket.Conn
 	sent   []time.Time
 	mu     sync.Mutex
 	delays []time.Duration
@@ -87,12 +94,13 @@ func newStopwatch(t *testing.T, ctx context.Context, addr string, clients int) *
 	t.Helper()
 	s := new(stopwatch)
 	s.came = sync.NewCond(&s.mu)
+	t.Cleanup(s.cut)
 	for range clients {
 		c, _, err := new(websocket.Dialer).Dial(ctx, "ws://"+addr+"/topics/load", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(func() { c.CloseNow() })
+		s.conns = append(s.conns, c)
 		go func() {
 			for {
 				_, p, err := c.ReadMessage()
@@ -104,6 +112,13 @@ func newStopwatch(t *testing.T, ctx context.Context, addr string, clients int) *
 		}()
 	}
 	return s
+}
+
+// cut ends the connections.
+func (s *stopwatch) cut() {
+	for _, c := range s.conns {
+		c.CloseNow()
+	}
 }
 
 func (s *stopwatch) take(p []byte, now time.Time) {

@@ -56,11 +56,15 @@ Examples:
 			if err != nil {
 				return usageError(std, "serve", "%v", err)
 			}
+			s, err := newService(from, set, opt, cfg, std)
+			if err != nil {
+				return usageError(std, "serve", "%v", err)
+			}
 			if opt.printConfig {
 				set.print(std.out)
 				return exitOK
 			}
-			return serve(from, set, opt, cfg, std)
+			return s.serve(std)
 		}
 	},
 }
@@ -163,19 +167,23 @@ type service struct {
 	log    *logger
 }
 
-// serve runs the notification server until it is told to stop.
-func serve(from sources, set *settings, opt *serveOptions, cfg notify.Config, std streams) int {
+// newService reads the certificates and makes the server, or says what is wrong with the configuration.
+func newService(from sources, set *settings, opt *serveOptions, cfg notify.Config, std streams) (*service, error) {
 	s := &service{from: from, start: set, opt: opt, log: newLogger(opt, std.err)}
 	cfg.Log = s.log.Logger
 	var err error
 	if opt.cert != "" {
 		if s.certs, err = newCertificates(opt.cert, opt.certKey, s.log.Logger); err != nil {
-			return usageError(std, "serve", "--tls-cert: %v", err)
+			return nil, fmt.Errorf("--tls-cert: %w", err)
 		}
 	}
-	if s.server, err = notify.NewServer(cfg); err != nil {
-		return usageError(std, "serve", "%v", err)
-	}
+	s.server, err = notify.NewServer(cfg)
+	return s, err
+}
+
+// serve runs the notification server until it is told to stop.
+func (s *service) serve(std streams) int {
+	opt := s.opt
 	if opt.pipe != "" {
 		ctx, stop := context.WithCancel(context.Background())
 		defer stop()

@@ -269,6 +269,7 @@ func TestServeRefusesAConfiguration(t *testing.T) {
 		{"--jwt-secret-file " + short, `--jwt-secret-file: .*short: line 1: the secret has 6 bytes; HS256 needs 32`},
 		{"--jwt-public-key-file " + short, `--jwt-public-key-file: .*short: it is not PEM`},
 		{"--dev --jwt-secret-file x", `--dev and --jwt-secret-file exclude each other`},
+		{"--publish-key k --tls-cert /nope --tls-key /nope --print-config", `--tls-cert: .*/nope`},
 		{"--dev --publish-addr 127.0.0.1:0", `--dev and --publish-addr exclude each other`},
 		{"--config /no/file", `--config: open /no/file`},
 	} {

@@ -155,6 +155,7 @@ func TestServeRefusesToStart(t *testing.T) {
 		"dev with a key":               {"--dev --publish-key k", `--dev and --publish-key exclude each other`},
 		"dev with an origin":           {"--dev --origin https://a.example", `--dev and --origin exclude each other`},
 		"dev on all addresses":         {"--dev --addr :0", `--dev .*--addr ":0" is not a loopback address`},
+		"dev with metrics for all":     {"--dev --admin-addr :0", `--dev .*--admin-addr ":0" is not a loopback address`},
 		"dev on 0.0.0.0":               {"--dev --addr 0.0.0.0:0", `--addr "0\.0\.0\.0:0" is not a loopback`},
 		"dev on all IPv6 addresses":    {"--dev --addr [::]:0", `--addr "\[::\]:0" is not a loopback`},
 		"dev on a name":                {"--dev --addr host.example:0", `--addr "host.example:0" is not a loopback`},

@@ -111,7 +111,7 @@ func unauthorized(code, format string, args ...any) *Refusal {
 	}
 }
 
-// retryLater is the refusal for what may work in a moment. seconds is at least 1.
+// retryLater is the refusal for what may work in a moment.
 func retryLater(status int, code string, wait time.Duration, format string, args ...any) *Refusal {
 	seconds := max(1, int((wait+time.Second-1)/time.Second))
 	return &Refusal{

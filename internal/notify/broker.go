@@ -20,8 +20,8 @@ import (
 // topic and that somebody has; the patterns of a connection in the Hub are disjoint (topic.Cover), so it gets one of
 // these publications.
 //
-// Lock order: broker.mu, then backlog.mu, message.mu or the locks of the Hub. While broker.mu is held nobody waits for a
-// client, nor writes to one.
+// Lock order: broker.searching, broker.mu, then backlog.mu, message.mu or the locks of the Hub. While broker.mu is held
+// nobody waits for a client, nor writes to one.
 
 // A broker takes what is published and gives it to all who subscribe.
 type broker struct {
@@ -30,6 +30,8 @@ type broker struct {
 	latest []string // patterns of the topics of which only the newest message counts
 	queue  int64    // bytes that may wait for a backlog's client
 	meters *meters
+
+	searching sync.Mutex // held by who goes through the whole history; before mu
 
 	mu        sync.Mutex
 	closed    bool
@@ -85,6 +87,15 @@ func (b *broker) publish(topics []string, t websocket.MessageType, p []byte) ([]
 	if t == websocket.TextMessage && !utf8.Valid(p) {
 		return nil, websocket.ErrInvalidUTF8
 	}
+	results, err := b.number(topics, t, p)
+	if err == nil {
+		b.hub.AwaitRoom()
+	}
+	return results, err
+}
+
+// number gives a message on each of topics its number, and hands it over.
+func (b *broker) number(topics []string, t websocket.MessageType, p []byte) ([]published, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.closed {
@@ -133,36 +144,50 @@ func (b *broker) send(m *message) (subscribers int) {
 func (b *broker) listen(patterns, skip []string, last *position) (*backlog, start, error) {
 	cover := slices.DeleteFunc(topic.Cover(patterns), func(p string) bool { return topic.Any(skip, p) })
 	l := newBacklog(cover, skip, b.queue)
+	if last != nil && !allNames(cover) {
+		b.searching.Lock()
+		defer b.searching.Unlock()
+	}
+	s, past, err := b.register(l, last)
+	if past != nil {
+		var all bool
+		s.missed, all = past.finish(&b.mu)
+		s.complete = s.complete && all
+		if len(s.missed) > 0 {
+			s.after.seq = s.missed[0].seq - 1
+		}
+		b.meters.recovered(s.complete, len(s.missed))
+	}
+	return l, s, err
+}
+
+// allNames reports whether no pattern is a wildcard.
+func allNames(patterns []string) bool {
+	return !slices.ContainsFunc(patterns, func(p string) bool { return !topic.Valid(p) })
+}
+
+// register makes l collect from now on. If last is set it begins the search for what came before.
+func (b *broker) register(l *backlog, last *position) (start, *search, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.closed {
-		return nil, start{}, websocket.ErrHubClosed
+		return start{}, nil, websocket.ErrHubClosed
 	}
-	for _, p := range cover {
+	for _, p := range l.patterns {
 		b.audience(p).backlogs[l] = struct{}{}
 	}
-	return l, b.start(cover, skip, last), nil
-}
-
-// start looks up what was missed. mu is held.
-func (b *broker) start(patterns, skip []string, last *position) start {
 	s := start{after: position{b.epoch, b.seq}}
 	if last == nil {
-		return s
+		return s, nil, nil
 	}
 	s.asked = true
-	known := last.epoch == b.epoch && last.seq <= b.seq
-	since := uint64(0)
-	if known {
+	s.complete = last.epoch == b.epoch && last.seq <= b.seq
+	since := uint64(0) // everything, if that is not known
+	if s.complete {
 		since = last.seq
 	}
-	s.missed, s.complete = b.history.since(since, patterns, skip, time.Now())
-	s.complete = s.complete && known
-	if len(s.missed) > 0 {
-		s.after.seq = s.missed[0].seq - 1
-	}
-	b.meters.recovered(s.complete, len(s.missed))
-	return s
+	b.history.expire(time.Now())
+	return s, b.history.search(since, l.patterns, l.skip), nil
 }
 
 // ignore ends a backlog.

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"regexp"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -55,6 +57,7 @@ func TestDrainUnderLoad(t *testing.T) {
 	for i := range n {
 		if i%2 == 0 {
 			f, w := s.v1(t, []string{"a"}, "")
+			awaitCount(t, "a", s.server.Joined, i+1) // the welcome comes before
 			reading.Go(func() { lasts[i] = readToGoodbye(t, f, w.seq(), over) })
 			continue
 		}
@@ -112,6 +115,52 @@ func readToGoodbye(t *testing.T, f v1Feed, last int, over time.Duration) int {
 			last++
 		}
 	}
+}
+
+// Who publishes over WebSocket is sent away like all others, at its turn, whatever it still sends meanwhile.
+func TestDrainOfPublishers(t *testing.T) {
+	const n, over = 20, 200 * time.Millisecond
+	s := serve(t, notify.Config{DrainTime: over, Limits: notify.Limits{PublishRate: 1 << 20}})
+	var publishers sync.WaitGroup
+	for i := range n {
+		var d websocket.Dialer
+		if i%2 == 0 {
+			d.Subprotocols = []string{"hawser.v1"}
+		}
+		c, _, err := d.Dial(t.Context(), "ws://"+s.addr+"/topics/a",
+			http.Header{"Authorization": {"Bearer " + key}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.CloseNow() })
+		c.SetReadDeadline(time.Now().Add(patience))
+		go func() {
+			for c.WriteMessage(websocket.TextMessage, []byte(`{"type":"publish","topic":"b","data":"x"}`)) == nil {
+				time.Sleep(time.Millisecond)
+			}
+		}()
+		publishers.Go(func() {
+			drains := 0
+			for {
+				_, p, err := c.ReadMessage()
+				if err != nil {
+					wantGoodbye(t, err, over)
+					break
+				}
+				if strings.HasPrefix(string(p), `{"type":"drain"`) {
+					drains++
+				}
+			}
+			if want := (i + 1) % 2; drains != want {
+				t.Errorf("%d drain messages, want %d", drains, want)
+			}
+		})
+	}
+	awaitCount(t, "a", s.server.Joined, n)
+	if err := s.server.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+	publishers.Wait()
 }
 
 func TestDrainTellsWhenToComeBack(t *testing.T) {

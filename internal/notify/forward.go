@@ -27,6 +27,7 @@ const (
 	forwardBody   = 64 << 10 // bytes of an answer that are looked at
 	forwardAtOnce = 256      // questions that are open
 	forwardReason = 300      // bytes of a reason that are passed on
+	maxTime       = 1 << 38  // seconds since 1970: the year 10680
 )
 
 // A forwarder asks an authorization service. Any number of goroutines may use it.
@@ -64,6 +65,9 @@ func newForwarder(url string) *forwarder {
 // close gives the connections back that are kept for the next question.
 func (f *forwarder) close() { f.client.CloseIdleConnections() }
 
+// statusGone is what nobody sees: the client has gone.
+const statusGone = 499
+
 // ask asks whether the client of r may do action, which is subscribe or publish, with topics.
 func (f *forwarder) ask(r *http.Request, client netip.Addr, action string, topics []string) (*Access, *Refusal) {
 	select {
@@ -75,7 +79,10 @@ func (f *forwarder) ask(r *http.Request, client netip.Addr, action string, topic
 	ctx, cancel := context.WithTimeout(r.Context(), forwardTime)
 	defer cancel()
 	res, err := f.client.Do(f.question(ctx, r, client, action, topics))
-	if err != nil {
+	switch {
+	case r.Context().Err() != nil: // nobody's fault
+		return nil, &Refusal{Status: statusGone, Code: "client_gone", Reason: "the client has gone"}
+	case err != nil:
 		return nil, unavailable("%s", failure(err))
 	}
 	defer res.Body.Close()
@@ -108,8 +115,11 @@ func (f *forwarder) question(ctx context.Context, r *http.Request, client netip.
 	if r.Header.Get("User-Agent") == "" {
 		q.Header["User-Agent"] = nil // not Go's
 	}
-	if jwt := r.URL.Query().Get(tokenParameter); jwt != "" && len(r.Header.Values("Authorization")) == 0 {
-		q.Header.Set("Authorization", "Bearer "+jwt)
+	if jwt := r.URL.Query().Get(tokenParameter); jwt != "" { // as bearer: a header of another scheme is somebody else's
+		scheme, _, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+		if !strings.EqualFold(scheme, "Bearer") {
+			q.Header.Set("Authorization", "Bearer "+jwt)
+		}
 	}
 	q.Header.Set("Accept", "application/json")
 	if client.IsValid() {
@@ -184,7 +194,7 @@ func reasonIn(body []byte) string {
 func granted(res *http.Response, body []byte, action string, topics []string) (*Access, *Refusal) {
 	var lists struct {
 		Sub, Pub *[]string
-		Exp      *int64
+		Exp      *float64 // seconds since 1970, which need not be whole
 		Name     string
 	}
 	contentType, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
@@ -195,7 +205,10 @@ func granted(res *http.Response, body []byte, action string, topics []string) (*
 	}
 	access := &Access{Subject: lists.Name}
 	if lists.Exp != nil {
-		access.Expires = time.Unix(*lists.Exp, 0)
+		access.Expires = time.UnixMilli(int64(max(0, min(*lists.Exp, maxTime)) * 1000))
+		if !access.Expires.After(time.Now()) {
+			return nil, unauthorized("auth_refused", "the authorization service says that the permission has expired")
+		}
 	}
 	if lists.Sub == nil && lists.Pub == nil {
 		if action == "publish" {

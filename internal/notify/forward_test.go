@@ -261,3 +261,73 @@ func TestCheckAuthURL(t *testing.T) {
 		}
 	}
 }
+
+// A token in the query is asked about as a bearer token, also if a proxy has added a header of its own.
+func TestForwardPrefersTheToken(t *testing.T) {
+	var got string
+	url := authService(t, func(w http.ResponseWriter, r *http.Request) { got = r.Header.Get("Authorization") })
+	g := testGate(t, Config{AuthURL: url})
+	r := from("192.0.2.1:1")
+	r.URL.RawQuery = "token=t"
+	r.Header.Set("Authorization", "Basic dTpw")
+	if _, err := g.subscriber(r, []string{"a"}); err != nil || got != "Bearer t" {
+		t.Errorf("asked with %q, %v", got, err)
+	}
+}
+
+// What has expired already allows nothing.
+func TestForwardExpired(t *testing.T) {
+	answer := ""
+	url := authService(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		io.WriteString(w, answer)
+	})
+	g := testGate(t, Config{AuthURL: url})
+	for _, exp := range []string{"0", "1", "-1", fmt.Sprint(time.Now().Unix() - 1), "-1e300"} {
+		answer = `{"pub":["a"],"exp":` + exp + `}`
+		_, err := g.publisher(from("192.0.2.1:1"), []string{"a"})
+		wantCode(t, err, 401, "auth_refused")
+	}
+	now := time.Now().Unix()
+	for _, exp := range []string{fmt.Sprint(now + 60), fmt.Sprintf("%d.75", now+60), "1e300"} {
+		answer = `{"pub":["a"],"exp":` + exp + `}`
+		access, err := g.publisher(from("192.0.2.1:1"), []string{"a"})
+		if err != nil || access.Expires.Unix() < now+60 {
+			t.Errorf("exp %s: %+v, %v", exp, access, err)
+		}
+	}
+}
+
+// That a client does not wait for the answer is no fault of the service.
+func TestForwardOfAClientThatHasGone(t *testing.T) {
+	url := authService(t, func(w http.ResponseWriter, r *http.Request) {})
+	g := testGate(t, Config{AuthURL: url})
+	ctx, leave := context.WithCancel(t.Context())
+	leave()
+	_, err := g.subscriber(from("192.0.2.1:1").WithContext(ctx), []string{"a"})
+	wantCode(t, err, statusGone, "client_gone")
+}
+
+// A page of another host may not publish with its visitor's cookies.
+func TestForwardIsNotAskedForPagesOfOtherHosts(t *testing.T) {
+	url := authService(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Cookie") != "s=1" {
+			w.WriteHeader(http.StatusUnauthorized)
+		}
+	})
+	s := testServer(t, Config{AuthURL: url, Origins: []string{"https://app.example"}})
+	for origin, want := range map[string]int{
+		"": 200, "http://example.com": 200, "https://app.example": 200, "https://evil.example": 403, "null": 403,
+	} {
+		for _, h := range []http.Handler{s, s.PublishHandler()} {
+			w, r := httptest.NewRecorder(), httptest.NewRequest("POST", "http://example.com/topics/a", strings.NewReader("x"))
+			r.Header.Set("Cookie", "s=1")
+			if origin != "" {
+				r.Header.Set("Origin", origin)
+			}
+			if h.ServeHTTP(w, r); w.Code != want {
+				t.Errorf("%q: status %d, %s; want %d", origin, w.Code, w.Body, want)
+			}
+		}
+	}
+}

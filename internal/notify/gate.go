@@ -126,11 +126,13 @@ func (g *gate) client(r *http.Request) netip.Addr { return clientIP(r, g.rules.L
 // connection has ended; further calls do nothing.
 func (g *gate) admit(r *http.Request) (release func(), err error) {
 	rules := g.rules.Load()
-	if refusal := g.mayShakeHands(rules.limits.Handshakes); refusal != nil {
-		return nil, refusal
-	}
 	client := oneClient(clientIP(r, rules.trusted))
 	if refusal := g.connections.enter(client, rules.limits); refusal != nil {
+		return nil, refusal
+	}
+	// Behind that, so that who has too many connections already does not use up what is left for the others.
+	if refusal := g.mayShakeHands(rules.limits.Handshakes); refusal != nil {
+		g.connections.leave(client)
 		return nil, refusal
 	}
 	return sync.OnceFunc(func() { g.connections.leave(client) }), nil
@@ -143,7 +145,7 @@ func (g *gate) mayShakeHands(rate int) *Refusal {
 	}
 	g.handshakes.Lock()
 	defer g.handshakes.Unlock()
-	wait, ok := g.handshakes.take(time.Now(), rate)
+	wait, ok := g.handshakes.take(time.Now(), rate, 1)
 	if ok {
 		return nil
 	}
@@ -292,13 +294,13 @@ func (g *gate) allowed(r *http.Request, what string, access *Access, topics []st
 	}
 }
 
-// mayPublishNow counts a message of the publisher who against its rate. The error is a *Refusal.
-func (g *gate) mayPublishNow(who string) error {
+// mayPublishNow counts n messages of the publisher who against its rate. The error is a *Refusal.
+func (g *gate) mayPublishNow(who string, n int) error {
 	rate := g.limits().PublishRate
 	if rate == 0 {
 		return nil
 	}
-	wait, ok := g.publishers.take(who, time.Now(), rate)
+	wait, ok := g.publishers.take(who, time.Now(), rate, n)
 	if ok {
 		return nil
 	}

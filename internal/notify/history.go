@@ -5,8 +5,6 @@ import (
 	"container/list"
 	"slices"
 	"time"
-
-	"hawser.example/websocket/internal/topic"
 )
 
 // HistoryConfig bounds what is kept for those who were cut off. 0 means the default; a negative number of messages
@@ -47,15 +45,19 @@ func (cfg HistoryConfig) withDefaults() HistoryConfig {
 type history struct {
 	cfg       HistoryConfig
 	rings     map[string]*ring
+	known     []*ring   // the same, in any order
 	order     list.List // of all messages, oldest first
 	idle      list.List // of the rings without messages; the one that has been so for longest first
 	bytes     int64     // what all this takes
+	lost      uint64    // the highest number that was evicted
 	forgotten uint64    // the highest number that a topic had lost when it was forgotten
+	searching *search   // that goes through all of this; nil: none
 }
 
 // A ring is the last messages of a topic.
 type ring struct {
 	name     string
+	place    int        // in history.known
 	messages []*message // oldest first
 	bytes    int64      // of their payloads
 	lost     uint64     // the highest number that was evicted
@@ -72,7 +74,7 @@ func (h *history) add(m *message) {
 	r := h.ring(m.topic)
 	if m.latest {
 		for len(r.messages) > 0 {
-			h.remove(r) // superseded, which is not lost
+			h.remove(r, false) // superseded, which is not lost
 		}
 	}
 	h.append(r, m)
@@ -106,9 +108,10 @@ func (h *history) expire(now time.Time) {
 func (h *history) ring(name string) *ring {
 	r := h.rings[name]
 	if r == nil {
-		r = &ring{name: name, lost: h.forgotten}
+		r = &ring{name: name, place: len(h.known), lost: h.forgotten}
 		r.idle = h.idle.PushBack(r)
 		h.rings[name] = r
+		h.known = append(h.known, r)
 		h.bytes += ringCost
 	}
 	return r
@@ -125,9 +128,12 @@ func (h *history) append(r *ring, m *message) {
 	h.bytes += m.cost()
 }
 
-// remove takes the oldest message out of r.
-func (h *history) remove(r *ring) (removed *message) {
+// remove takes the oldest message out of r. isLost says that it is missing from now on.
+func (h *history) remove(r *ring, isLost bool) (removed *message) {
 	removed = r.messages[0]
+	if h.searching != nil {
+		h.searching.leaves(removed, isLost)
+	}
 	r.messages[0] = nil
 	r.messages = r.messages[1:]
 	h.order.Remove(removed.place)
@@ -141,7 +147,10 @@ func (h *history) remove(r *ring) (removed *message) {
 }
 
 // evict loses the oldest message of r.
-func (h *history) evict(r *ring) { r.lost = h.remove(r).seq }
+func (h *history) evict(r *ring) {
+	r.lost = h.remove(r, true).seq
+	h.lost = max(h.lost, r.lost)
+}
 
 // evictOldest loses the oldest message of all, which is the oldest of its topic as well.
 func (h *history) evictOldest() {
@@ -153,42 +162,19 @@ func (h *history) forget(r *ring) {
 	h.forgotten = max(h.forgotten, r.lost)
 	h.idle.Remove(r.idle)
 	delete(h.rings, r.name)
+	last := h.known[len(h.known)-1] // takes its place: a search goes from the end to the beginning, and misses none
+	h.known[r.place], last.place = last, r.place
+	h.known[len(h.known)-1] = nil
+	h.known = h.known[:len(h.known)-1]
 	h.bytes -= ringCost
 }
 
-// since returns the messages that patterns cover, and skip does not, behind the number last, in order. complete says
-// that these are all there were.
-func (h *history) since(last uint64, patterns, skip []string, now time.Time) (missed []*message, complete bool) {
-	h.expire(now)
-	complete = true
-	for _, p := range patterns {
-		if r := h.rings[p]; r != nil {
-			complete = r.since(last, &missed) && complete
-			continue
-		}
-		if h.forgotten > last {
-			complete = false
-		}
-		if topic.Valid(p) {
-			continue // a topic without messages
-		}
-		for name, r := range h.rings {
-			if topic.Match(p, name) && !topic.Any(skip, name) {
-				complete = r.since(last, &missed) && complete
-			}
-		}
+// messageOf returns what an element of history.order holds, nil if it is none.
+func messageOf(e *list.Element) *message {
+	if e == nil {
+		return nil
 	}
-	slices.SortFunc(missed, func(a, b *message) int { return cmp.Compare(a.seq, b.seq) })
-	kept := newest(missed, maxMissed)
-	return kept, complete && len(kept) == len(missed)
-}
-
-// since appends the messages behind last to missed and reports whether none of them was lost.
-func (r *ring) since(last uint64, missed *[]*message) (complete bool) {
-	bySeq := func(m *message, seq uint64) int { return cmp.Compare(m.seq, seq) }
-	i, _ := slices.BinarySearchFunc(r.messages, last+1, bySeq)
-	*missed = append(*missed, r.messages[i:]...)
-	return r.lost <= last
+	return e.Value.(*message)
 }
 
 // newest returns the last of messages, as many as have at most limit bytes.

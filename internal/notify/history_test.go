@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -31,6 +32,12 @@ func (s *scribe) write(topic string, size int, latest bool) *message {
 	}
 	s.add(m)
 	return m
+}
+
+// since is what a broker does for somebody who was cut off.
+func (s *scribe) since(last uint64, patterns, skip []string, now time.Time) (missed []*message, complete bool) {
+	s.expire(now)
+	return s.search(last, patterns, skip).finish(new(sync.Mutex))
 }
 
 // wantSince checks what there is behind last.

@@ -50,20 +50,21 @@ type bucket struct {
 	filled time.Time
 }
 
-// take reports whether another one is allowed at time now, and if not when it will be.
-func (b *bucket) take(now time.Time, rate int) (wait time.Duration, ok bool) {
+// take reports whether n more are allowed at time now, and if not when they will be. They count at most for a second.
+func (b *bucket) take(now time.Time, rate, n int) (wait time.Duration, ok bool) {
 	most := float64(rate)
+	due := min(float64(n), most)
 	if since := now.Sub(b.filled); b.filled.IsZero() || since >= time.Second {
 		b.full = most
 	} else if since > 0 {
 		b.full = min(most, b.full+since.Seconds()*most)
 	}
 	b.filled = now
-	if b.full >= 1 {
-		b.full--
+	if b.full >= due {
+		b.full -= due
 		return 0, true
 	}
-	return time.Duration((1 - b.full) / most * float64(time.Second)), false
+	return time.Duration((due - b.full) / most * float64(time.Second)), false
 }
 
 // A throttle has a bucket for each of many names. Its zero value is ready.
@@ -77,7 +78,7 @@ type throttle struct {
 const manyBuckets = 1024
 
 // take is bucket.take for one name.
-func (t *throttle) take(name string, now time.Time, rate int) (wait time.Duration, ok bool) {
+func (t *throttle) take(name string, now time.Time, rate, n int) (wait time.Duration, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.buckets == nil {
@@ -91,7 +92,7 @@ func (t *throttle) take(name string, now time.Time, rate int) (wait time.Duratio
 		b = &bucket{}
 		t.buckets[name] = b
 	}
-	return b.take(now, rate)
+	return b.take(now, rate, n)
 }
 
 // sweep removes the buckets that are full again: a second after their last use. mu is held.

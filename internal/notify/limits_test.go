@@ -152,16 +152,16 @@ func TestLimitOfThePublishRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := testGate(t, Config{Limits: Limits{PublishRate: 3}})
 		for range 3 {
-			if err := g.mayPublishNow("alice"); err != nil {
+			if err := g.mayPublishNow("alice", 1); err != nil {
 				t.Fatal(err)
 			}
 		}
-		wantCode(t, g.mayPublishNow("alice"), 429, "max_publish_rate")
-		if err := g.mayPublishNow("bob"); err != nil {
+		wantCode(t, g.mayPublishNow("alice", 1), 429, "max_publish_rate")
+		if err := g.mayPublishNow("bob", 1); err != nil {
 			t.Errorf("another publisher: %v", err)
 		}
 		time.Sleep(time.Second)
-		if err := g.mayPublishNow("alice"); err != nil {
+		if err := g.mayPublishNow("alice", 1); err != nil {
 			t.Error(err)
 		}
 	})
@@ -173,11 +173,11 @@ func TestThrottleForgets(t *testing.T) {
 		var th throttle
 		for second := range 5 {
 			for i := range manyBuckets {
-				th.take(fmt.Sprint(second, " ", i), time.Now(), 1)
+				th.take(fmt.Sprint(second, " ", i), time.Now(), 1, 1)
 			}
 			time.Sleep(2 * time.Second)
 		}
-		th.take("one more", time.Now(), 1)
+		th.take("one more", time.Now(), 1, 1)
 		if n := len(th.buckets); n != 1 {
 			t.Errorf("%d buckets", n)
 		}
@@ -212,4 +212,57 @@ func TestCensusIsExact(t *testing.T) {
 	if most > 5 || g.connections.all != 0 || len(g.connections.from) != 0 {
 		t.Errorf("%d at once; %d are left, of %d addresses", most, g.connections.all, len(g.connections.from))
 	}
+}
+
+// A publication on several topics is as many messages.
+func TestLimitOfPublishRateCountsTopics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := testGate(t, Config{Limits: Limits{PublishRate: 3}})
+		if err := g.mayPublishNow("alice", 2); err != nil {
+			t.Error(err)
+		}
+		wantCode(t, g.mayPublishNow("alice", 2), 429, "max_publish_rate")
+		if err := g.mayPublishNow("alice", 1); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(time.Second)
+		if err := g.mayPublishNow("alice", 64); err != nil { // else it could never be published
+			t.Error(err)
+		}
+		wantCode(t, g.mayPublishNow("alice", 1), 429, "max_publish_rate")
+
+		s := testServer(t, Config{Limits: Limits{PublishRate: 3}})
+		for _, want := range []int{200, 429} {
+			w, r := httptest.NewRecorder(), httptest.NewRequest("POST", "/publish?topic=a&topic=b", nil)
+			r.Header.Set("Authorization", "Bearer key")
+			if s.ServeHTTP(w, r); w.Code != want {
+				t.Errorf("status %d, %s; want %d", w.Code, w.Body, want)
+			}
+		}
+	})
+}
+
+// Who has too many connections already does not use up the handshakes of the others.
+func TestLimitOfHandshakesIsForThoseWhoAreLetIn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := testGate(t, Config{Limits: Limits{Handshakes: 2, ConnectionsPerIP: 1}})
+		if _, err := g.admit(from("192.0.2.1:1")); err != nil {
+			t.Fatal(err)
+		}
+		for range 10 {
+			_, err := g.admit(from("192.0.2.1:2"))
+			wantCode(t, err, 429, "max_connections_per_ip")
+		}
+		release, err := g.admit(from("192.0.2.2:1"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		release()
+		_, err = g.admit(from("192.0.2.2:1"))
+		wantCode(t, err, 503, "max_handshakes")
+		time.Sleep(time.Second)
+		if _, err = g.admit(from("192.0.2.2:1")); err != nil { // its place was given back
+			t.Error(err)
+		}
+	})
 }

@@ -58,14 +58,7 @@ func (s *Server) publish(w http.ResponseWriter, r *http.Request, names []string)
 		s.refuse(w, r, tooManyTopics(len(names), limits.Topics))
 		return nil
 	}
-	access, err := s.gate.publisher(r, names)
-	if err == nil && s.closing.Load() {
-		err = s.shuttingDown()
-	}
-	if err == nil {
-		err = s.gate.mayPublishNow(access.Subject)
-	}
-	if err != nil {
+	if err := s.mayPublish(r, names); err != nil {
 		s.refuse(w, r, err)
 		return nil
 	}
@@ -82,6 +75,22 @@ func (s *Server) publish(w http.ResponseWriter, r *http.Request, names []string)
 		s.refuse(w, r, s.shuttingDown())
 	}
 	return results
+}
+
+// mayPublish refuses who may not publish on all of names, or not now. A page of another host may not, even if its visitor
+// may: browsers send cookies along without being asked, and the authorization service may go by them.
+func (s *Server) mayPublish(r *http.Request, names []string) error {
+	if err := s.gate.checkOrigin(r); err != nil {
+		return err
+	}
+	access, err := s.gate.publisher(r, names)
+	if err != nil {
+		return err
+	}
+	if s.closing.Load() {
+		return s.shuttingDown()
+	}
+	return s.gate.mayPublishNow(access.Subject, len(names))
 }
 
 // readBody reads a message of at most limit bytes. A client that asks first is spared sending a larger one. One that
@@ -102,7 +111,7 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int) ([]byte, error)
 	case err != nil:
 		return nil, badRequest("the body did not arrive whole, or not in time")
 	}
-	w.Header().Del("Connection") // see ServeHTTP
+	w.Header().Del("Connection") // see closeUntilRead
 	return body, nil
 }
 

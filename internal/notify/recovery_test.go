@@ -140,7 +140,7 @@ func (r *reader) readUntilCut(f feed, first bool, last string, end func() int) (
 		if err != nil || m.Type != "message" {
 			return last, fmt.Errorf("%+v is no message: %v", m, err)
 		}
-		if !complete && missed > 0 && i <= missed { // what is lost may lie between those that are kept, and behind them
+		if !complete && missed > 0 && i < missed { // what is lost may lie between those that are kept, and behind them
 			r.gaps[len(r.gaps)-1].to = m.seq() - 1
 		}
 		r.received = append(r.received, m)

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -51,6 +52,7 @@ type Server struct {
 	hub      websocket.Hub
 	streams  streams
 	closing  atomic.Bool // Shutdown was called
+	goodbyes sync.Map    // of each *websocket.Conn that is sent away: func() string
 }
 
 // NewServer returns a Server. Without Config.Dev there has to be somebody who may publish.
@@ -142,11 +144,15 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return errors.Join(s.hub.Shutdown(ctx), s.upgrader.Shutdown(ctx), <-streams)
 }
 
-// goodbye returns the reason of the Close with which c is sent away, and tells a client of hawser.v1 before it.
+// goodbye returns the reason of the Close with which c is sent away, and tells a client of hawser.v1 before it. The Hub
+// and the session may both say goodbye; they say the same, and once.
 func (s *Server) goodbye(c *websocket.Conn) (reason string) {
-	ms := retryTime(s.cfg.DrainTime).Milliseconds()
-	if c.Subprotocol() == Subprotocol {
-		c.WriteMessage(websocket.TextMessage, marshal(reply{Type: "drain", Retry: &ms}))
-	}
-	return fmt.Sprintf("the server restarts; retry=%d", ms)
+	say, _ := s.goodbyes.LoadOrStore(c, sync.OnceValue(func() string {
+		ms := retryTime(s.cfg.DrainTime).Milliseconds()
+		if c.Subprotocol() == Subprotocol {
+			c.WriteMessage(websocket.TextMessage, marshal(reply{Type: "drain", Retry: &ms}))
+		}
+		return fmt.Sprintf("the server restarts; retry=%d", ms)
+	}))
+	return say.(func() string)()
 }

@@ -97,7 +97,8 @@ func (n *session) join(l *backlog, missed []*message, patterns []string) error {
 	}
 }
 
-// readMessages publishes what a plain client sends.
+// readMessages publishes what a plain client sends. In a drain nothing is published any more; when it is this
+// connection's turn the Hub says goodbye.
 func (n *session) readMessages(name string) error {
 	for {
 		t, p, err := n.conn.ReadMessage()
@@ -106,6 +107,9 @@ func (n *session) readMessages(name string) error {
 		}
 		if _, err := n.publish(name, t, p); err != nil {
 			n.server.meters.refused(refusalCode(err))
+			if n.server.closing.Load() {
+				continue
+			}
 			return n.close(websocket.ClosePolicyViolation, err.Error())
 		}
 	}
@@ -120,12 +124,12 @@ func (n *session) publish(name string, t websocket.MessageType, p []byte) (publi
 	if most := gate.limits().Message; len(p) > most {
 		return published{}, &Refusal{Code: "max_message", Reason: fmt.Sprintf("the message is larger than %d bytes", most)}
 	}
-	if err := gate.mayPublishNow(n.access.Subject); err != nil {
+	if err := gate.mayPublishNow(n.access.Subject, 1); err != nil {
 		return published{}, err
 	}
 	results, err := n.server.broker.publish([]string{name}, t, p)
 	if err != nil {
-		return published{}, errors.New(shuttingDown) // text from a WebSocket, or from JSON, is UTF-8
+		return published{}, n.server.shuttingDown() // text from a WebSocket, or from JSON, is UTF-8
 	}
 	return results[0], nil
 }
@@ -139,17 +143,20 @@ func (n *session) readRequests() error {
 		}
 		q, err := parse(t, p)
 		if err == nil {
-			err = n.handle(q)
+			var refusal *Refusal
+			if err = n.handle(q); err != nil && !errors.As(err, &refusal) {
+				return err // the connection has ended, or the Hub was shut down
+			}
 		}
-		switch {
-		case err == nil:
+		if err == nil {
 			n.errors = 0
 			continue
-		case errors.Is(err, websocket.ErrHubClosed):
-			return err
 		}
 		n.server.meters.refused(refusalCode(err))
 		n.send(reply{Type: "error", Error: err.Error(), Ref: q.ref})
+		if n.server.closing.Load() {
+			continue // it is not the client's fault, and the Hub is about to say goodbye
+		}
 		if n.errors++; n.errors == maxErrors {
 			return n.close(websocket.ClosePolicyViolation, fmt.Sprintf("%d errors in a row; the last: %v", maxErrors, err))
 		}
@@ -164,7 +171,8 @@ func parse(t websocket.MessageType, p []byte) (request, error) {
 	return parseRequest(p)
 }
 
-// handle does what a request asks for and answers it. An error is left to be answered.
+// handle does what a request asks for and answers it. A *Refusal is left to be answered; another error says that the
+// connection has ended or is about to.
 func (n *session) handle(q request) error {
 	switch q.kind {
 	case "subscribe":

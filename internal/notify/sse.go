@@ -67,8 +67,8 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, sub *subscriptio
 
 // run sends what was missed and what l collects. It returns why it has ended.
 func (e *stream) run(ctx context.Context, goodbye <-chan time.Duration, l *backlog, missed []*message) (reason string) {
-	if e.send(missed) != nil {
-		return "lost"
+	if err := e.send(ctx, missed); err != nil {
+		return e.end(ctx)
 	}
 	silence := time.NewTimer(heartbeat)
 	defer silence.Stop()
@@ -78,34 +78,44 @@ func (e *stream) run(ctx context.Context, goodbye <-chan time.Duration, l *backl
 		case <-l.ready:
 			messages, ok := l.take()
 			if !ok {
+				e.control.SetWriteDeadline(time.Now().Add(writeTime)) // as in end
 				return "slow"
 			}
-			err = e.send(messages)
+			err = e.send(ctx, messages)
 		case <-silence.C:
 			e.buf = append(e.buf, ":\n\n"...)
 			err = e.flush()
 		case retry := <-goodbye:
 			ms := retry.Milliseconds()
 			messages, _ := l.take()
-			e.send(messages)
+			e.send(ctx, messages)
 			e.addEvent("drain", "", ms, marshal(reply{Type: "drain", Retry: &ms}))
 			e.flush()
 			return "server"
 		case <-ctx.Done():
-			if context.Cause(ctx) == errExpired {
-				return "server"
-			}
-			return "client"
+			return e.end(ctx)
 		}
 		if err != nil {
-			return "lost"
+			return e.end(ctx)
 		}
 		silence.Reset(heartbeat)
 	}
 }
 
-// send sends messages.
-func (e *stream) send(messages []*message) error {
+// end says why a stream ends at which the server has not said goodbye.
+func (e *stream) end(ctx context.Context) (reason string) {
+	switch {
+	case ctx.Err() == nil:
+		return "lost"
+	case context.Cause(ctx) != errExpired:
+		return "client"
+	}
+	e.control.SetWriteDeadline(time.Now().Add(writeTime)) // net/http writes the end of the body
+	return "server"
+}
+
+// send sends messages. Between two writes it looks whether the client is still there, and may go on.
+func (e *stream) send(ctx context.Context, messages []*message) error {
 	for _, m := range messages {
 		e.buf = append(e.buf, "id: "...)
 		e.buf = append(e.buf, m.position.String()...)
@@ -116,6 +126,9 @@ func (e *stream) send(messages []*message) error {
 			continue
 		}
 		if err := e.flush(); err != nil {
+			return err
+		}
+		if err := ctx.Err(); err != nil {
 			return err
 		}
 	}

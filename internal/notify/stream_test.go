@@ -371,3 +371,35 @@ func TestEventsEndWithTheToken(t *testing.T) {
 		s.broker.ignore(l)
 	})
 }
+
+// A slowTap takes a write in 9 seconds, as a client may who wants to stay.
+type slowTap struct{ *tap }
+
+func (w slowTap) Write(p []byte) (int, error) {
+	time.Sleep(9 * time.Second)
+	return w.tap.Write(p)
+}
+
+// That the client still gets what it has missed gives it no more time than it has; and it gets the end of the body.
+func TestEventsEndWithTheTokenWhileTheyRecover(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := testServer(t, Config{History: HistoryConfig{Bytes: -1}})
+		for range 50 {
+			publishText(t, s, "a", strings.Repeat("x", writeChunk))
+		}
+		l, st, err := s.broker.listen([]string{"a"}, nil, &position{s.broker.epoch, 0})
+		if err != nil || len(st.missed) != 50 {
+			t.Fatal(len(st.missed), err)
+		}
+		access := &Access{Sub: []string{"a"}, Expires: time.Now().Add(time.Minute)}
+		w, start := slowTap{newTap()}, time.Now()
+		s.stream(w, httptest.NewRequest("GET", "/topics/a", nil), &subscription{[]string{"a"}, access, l, st, nil})
+		if took := time.Since(start); took < time.Minute || took > time.Minute+9*time.Second {
+			t.Errorf("it ended after %v", took)
+		}
+		if left := time.Until(w.deadline); left != writeTime {
+			t.Errorf("there are %v left for the end of the body", left)
+		}
+		s.broker.ignore(l)
+	})
+}
