@@ -34,10 +34,11 @@ func runLoad(t *testing.T, args ...string) (code int, r loadReport, stderr strin
 	return code, r, stderr
 }
 
-// TestLoadAgreesWithServe: its figures are those of the server, whose numbers say how many messages it has taken.
+// TestLoadAgreesWithServe: its figures are those of the server, whose numbers say how many messages it has taken, and
+// whose metrics what became of them.
 func TestLoadAgreesWithServe(t *testing.T) {
 	wstest.NoLeaks(t)
-	p, addr := startServe(t)
+	p, addr := startServe(t, "--admin-addr", "127.0.0.1:0")
 	code, r, stderr := runLoad(t, "--connections", "20", "--rate", "200", "--duration", "250ms", "--key", "secret",
 		"--topic", "news", "--ramp", "2000", "http://"+addr)
 	if code != exitOK || stderr != "" {
@@ -62,6 +63,19 @@ func TestLoadAgreesWithServe(t *testing.T) {
 	}
 	if len(r.Errors) != 0 || r.Interrupted || r.Echo || r.URL != "ws://"+addr+"/topics/news" || r.Generator.Cores < 1 {
 		t.Errorf("%+v", r)
+	}
+	metrics := p.metrics()
+	for name, want := range map[string]int64{
+		"hawser_messages_published_total":                                   m.Sent,
+		"hawser_published_bytes_total":                                      m.Sent * int64(m.Size),
+		"hawser_deliveries_total":                                           m.Received,
+		`hawser_connections_opened_total{kind="websocket"}`:                 int64(r.Connections.Opened),
+		`hawser_messages_dropped_total{reason="slow"}`:                      0,
+		`hawser_connections_closed_total{kind="websocket",reason="client"}`: int64(r.Connections.Opened),
+	} {
+		if got, ok := metrics[name]; !ok || got != float64(want) {
+			t.Errorf("%s is %v; want %d", name, got, want)
+		}
 	}
 	status, answer := request(t, http.MethodPost, "http://"+addr+"/topics/news", "x", withKey())
 	if status != http.StatusOK || !strings.Contains(answer, `-51","subscribers":0}`) {
