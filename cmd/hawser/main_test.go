@@ -8,10 +8,12 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"regexp"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -33,6 +35,9 @@ func TestMain(m *testing.M) {
 	}
 	if os.Getenv(beHawser) != "" {
 		main()
+	}
+	if signal.Ignored(syscall.SIGHUP) { // as under nohup; what is ignored stays so in a program that is started
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	}
 	os.Exit(m.Run())
 }
