@@ -238,7 +238,7 @@ func TestHawserJS(t *testing.T) {
 		t.Errorf("after close: %+v", a)
 	}
 	for _, problem := range p.tab.Problems() {
-		if !strings.Contains(problem.Text, "Error in connection establishment") { // the browser itself logs that a handshake failed
+		if !strings.Contains(problem.Text, "WebSocket connection to ") { // the browser itself logs that a handshake failed
 			t.Errorf("the console shows %v", problem)
 		}
 	}
