@@ -416,7 +416,7 @@ func TestPipeExitCodes(t *testing.T) {
 			`^hawser pipe: line 1: the server answered 401: `},
 		"a long line": {"a\n" + large + "\nb\n", []string{"--url", url, "--key", "secret", "-v"}, exitFailed,
 			`^hawser pipe: line 2: it is longer than 1048576 bytes: left out\nhawser pipe: 2 published, 1 left out\n$`},
-		"nobody there": {"a\n", []string{"--url", nobody, "--retry", "1ms"}, exitConnect,
+		"nobody there": {"a\n", []string{"--url", nobody, "--retry", "1s"}, exitConnect,
 			`refused; trying again\n.*line 1: given up after`},
 		"and no retry": {"a\n", []string{"--url", nobody, "--retry", "0s"}, exitConnect,
 			`^hawser pipe: line 1: given up after .*refused\n$`},
