@@ -29,95 +29,90 @@ const first = 1000, longest = 30_000; // ms: bounds of the wait before the first
 const steady = 10_000; // ms that a connection lives before it counts as a success
 const silence = 45_000, patience = 10_000; // ms without a word before the server is asked for one, and for its answer
 
-const bytes = (base64) => Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
-
 export function connect({ topics = [], token, last, url = "ws", onmessage, onstate, ongap, onerror }) {
-  const wanted = new Set(topics), ended = new AbortController();
-  const pending = new Map(); // ref → topics that were asked for with it
-  let socket, refs = 0, turn = 0, attempts = 0, opened, hint, timer, watch;
+  const wanted = new Map(topics.map((topic) => [topic, ""])); // topic → ref of the request for it
+  const ended = new AbortController();
+  let socket, opened, hint, timer, watch, refs = 0, attempts = 0, turn = 0;
 
   async function dial() {
-    const mine = ++turn, asked = [...wanted]; // what an older turn still hears is nobody's business
-    clearTimeout(timer);
-    pending.clear();
-    timer = opened = hint = undefined;
+    const mine = leave();
+    hint = undefined;
     onstate?.("connecting", {});
     try {
-      const to = new URL(url, import.meta.url);
-      to.protocol = to.protocol.replace("http", "ws");
-      for (const topic of asked) to.searchParams.append("topic", topic);
-      if (last) to.searchParams.set("last-id", last);
       const secret = typeof token === "function" ? await token() : token;
       if (mine !== turn) return;
+      const to = new URL(url, import.meta.url);
+      to.protocol = to.protocol.replace("http", "ws");
+      for (const topic of wanted.keys()) to.searchParams.append("topic", topic);
+      if (last) to.searchParams.set("last-id", last);
       if (secret) to.searchParams.set("token", secret);
       socket = new WebSocket(to, "hawser.v1");
-      expect(longest);
-      socket.onmessage = ({ data }) => mine === turn && receive(JSON.parse(data), asked);
+      socket.onmessage = ({ data }) => mine === turn && receive(JSON.parse(data));
       socket.onclose = ({ code, reason }) => mine === turn && lost(code, reason);
+      expect(longest);
     } catch (error) {
       if (mine === turn) lost(0, String(error));
     }
   }
 
-  function receive(m, asked) {
+  function leave() { // and begin a new turn: what an older one still hears is nobody's business
+    clearTimeout(timer);
     clearTimeout(watch);
-    watch = setTimeout(probe, silence);
-    if (m.type === "message") {
-      last = m.id;
-      onmessage?.({ id: m.id, topic: m.topic, data: m.data ?? bytes(m.base64) });
-    } else if (m.type === "welcome") {
-      opened = Date.now();
-      last = m.id;
-      ask(topicsBut(wanted, asked)); // what has changed since we dialled
-      leave(topicsBut(asked, [...wanted]));
-      onstate?.("open", m);
-      if (m.recovered === false) ongap?.(m);
-    } else if (m.type === "drain") {
-      hint = m.retry;
-    } else if (m.type === "subscribed") {
-      pending.delete(m.ref);
-    } else if (m.type === "error") {
-      pending.get(m.ref)?.forEach((topic) => wanted.delete(topic)); // else the next connection would be refused for it
-      onerror?.(m.error);
-    }
+    socket?.close(1000);
+    socket = opened = timer = undefined;
+    return ++turn;
   }
 
   // Full jitter: clients that lost their server together do not come back together. A server that drains has spread
   // them already, and says when to come.
   function lost(code, reason) {
-    clearTimeout(watch);
-    turn++;
     if (opened && Date.now() - opened > steady) attempts = 0;
     hint ??= /retry=(\d+)/.exec(reason)?.[1];
     const delay = Number(hint ?? Math.random() * Math.min(longest, first * 2 ** attempts++));
-    socket = opened = undefined;
+    leave();
     timer = setTimeout(dial, delay);
     onstate?.("waiting", { code, reason, delay });
   }
 
-  function probe() { // a browser takes long to notice that a connection is dead
-    if (send({ type: "ping" })) expect(patience);
-  }
-
-  function expect(ms) { // a word of the server, else the connection is given up
-    const silent = socket;
+  function receive(m) {
     clearTimeout(watch);
-    watch = setTimeout(() => (lost(1006, "the server does not answer"), silent.close()), ms);
+    watch = setTimeout(probe, silence);
+    if (m.type === "message") {
+      last = m.id;
+      const data = m.data ?? Uint8Array.from(atob(m.base64), (c) => c.charCodeAt(0));
+      onmessage?.({ id: m.id, topic: m.topic, data });
+    } else if (m.type === "welcome") {
+      opened = Date.now();
+      last = m.id;
+      drop(m.topics.filter((topic) => !wanted.has(topic))); // what has changed since we dialled
+      ask([...wanted.keys()].filter((topic) => !m.topics.includes(topic)));
+      onstate?.("open", m);
+      if (m.recovered === false) ongap?.(m);
+    } else if (m.type === "drain") {
+      hint = m.retry;
+    } else if (m.type === "error") { // what was refused is not asked for again: it would fail the next handshake
+      for (const [topic, ref] of wanted) if (ref === m.ref) wanted.delete(topic);
+      onerror?.(m.error);
+    }
   }
 
+  const probe = () => send({ type: "ping" }) && expect(patience); // a browser takes long to notice a dead connection
+  function expect(ms) { // a word of the server, else the connection is given up
+    clearTimeout(watch);
+    watch = setTimeout(lost, ms, 1006, "the server does not answer");
+  }
   function wake() { // the network is back, or somebody looks at the page again
     if (globalThis.document?.visibilityState === "hidden") return;
     if (timer && hint === undefined) dial();
     else probe();
   }
 
-  const topicsBut = (all, known) => [...all].filter((topic) => !known.includes(topic));
-  const leave = (list) => list.length && send({ type: "unsubscribe", topics: list });
-  function ask(list) {
-    const ref = String(++refs);
-    if (list.length && send({ type: "subscribe", topics: list, ref })) pending.set(ref, list);
-  }
   const send = (m) => Boolean(opened && socket.readyState === WebSocket.OPEN && (socket.send(JSON.stringify(m)), true));
+  const drop = (list) => list.length && send({ type: "unsubscribe", topics: list });
+  const ask = (list) => list.forEach((topic) => {
+    wanted.set(topic, String(++refs));
+    send({ type: "subscribe", topics: [topic], ref: wanted.get(topic) });
+  });
 
   globalThis.addEventListener?.("online", wake, { signal: ended.signal });
   globalThis.document?.addEventListener("visibilitychange", wake, { signal: ended.signal });
@@ -125,24 +120,16 @@ export function connect({ topics = [], token, last, url = "ws", onmessage, onsta
 
   return {
     get last() { return last; },
-    get topics() { return [...wanted]; },
-    subscribe(...list) {
-      list = topicsBut(list, [...wanted]);
-      list.forEach((topic) => wanted.add(topic));
-      ask(list);
-    },
+    get topics() { return [...wanted.keys()]; },
+    subscribe(...list) { ask(list.filter((topic) => !wanted.has(topic))); },
     unsubscribe(...list) {
       list.forEach((topic) => wanted.delete(topic));
-      leave(list);
+      drop(list);
     },
     publish(topic, data) { return send({ type: "publish", topic, data }); },
     close() {
-      turn++;
+      leave();
       ended.abort();
-      clearTimeout(timer);
-      clearTimeout(watch);
-      socket?.close(1000);
-      socket = opened = undefined;
       onstate?.("closed", {});
     },
   };
