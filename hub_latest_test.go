@@ -174,12 +174,7 @@ func TestHubGoodbye(t *testing.T) {
 			c.WriteMessage(TextMessage, []byte("be prepared"))
 			return fmt.Sprint("goodbye, ", c.id)
 		}
-		var conns []*Conn
-		var peers []*rawPeer
-		for range 3 {
-			c, peer := subscriber(t, h, 4096, connConfig{}, "a")
-			conns, peers = append(conns, c), append(peers, peer)
-		}
+		conns, peers := subscribers(t, h, 3, "a")
 		publish(t, h, "a", "the last one")
 		down := async(func() error { return h.Shutdown(testContext(t)) })
 		for i, peer := range peers {

@@ -37,6 +37,16 @@ func subscriber(t *testing.T, h *Hub, size int, cfg connConfig, topics ...string
 	return c, peer
 }
 
+// subscribers are n of them, with what they have in front of them.
+func subscribers(t *testing.T, h *Hub, n int, topic string) (conns []*Conn, peers []*rawPeer) {
+	t.Helper()
+	for range n {
+		c, peer := subscriber(t, h, 4096, connConfig{}, topic)
+		conns, peers = append(conns, c), append(peers, peer)
+	}
+	return conns, peers
+}
+
 // cutLater cuts connections when t is over, so that nothing is left behind in its bubble.
 func cutLater(t *testing.T, conns ...*Conn) {
 	t.Cleanup(func() {
@@ -887,12 +897,7 @@ func TestHubShutdownGivesUp(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				h := new(Hub)
-				var conns []*Conn
-				var peers []*rawPeer
-				for range n {
-					c, peer := subscriber(t, h, 4096, connConfig{}, "a")
-					conns, peers = append(conns, c), append(peers, peer)
-				}
+				conns, peers := subscribers(t, h, n, "a")
 				ctx, cancel := context.WithTimeout(t.Context(), wait)
 				defer cancel()
 				start := time.Now()
@@ -1413,12 +1418,7 @@ func TestHubMemoryIsBounded(t *testing.T) {
 func TestClosePublishesFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := new(Hub)
-		var conns []*Conn
-		var peers []*rawPeer
-		for range 20 {
-			c, peer := subscriber(t, h, 4096, connConfig{}, "a")
-			conns, peers = append(conns, c), append(peers, peer)
-		}
+		conns, peers := subscribers(t, h, 20, "a")
 		publish(t, h, "a", "closed by the operator")
 		for _, c := range conns {
 			go c.CloseWith(CloseGoingAway, "")

@@ -12,22 +12,30 @@ import (
 
 // follow follows a topic, with a new connection whenever one is lost, until its number last has come.
 func follow(ctx context.Context, source feed.Source, f *feed.Follower, last int) error {
-	for f.Next(source.Topics[0]) <= last {
+	more := func() bool { return f.Next(source.Topics[0]) <= last }
+	for more() {
 		stream, err := retries(ctx, source, f.Last)
 		if err != nil {
 			return err
 		}
-		for f.Next(source.Topics[0]) <= last {
-			m, err := stream.Next()
-			if err != nil {
-				break
-			}
-			if err := f.Take(m); err != nil {
-				stream.Cut()
-				return err
-			}
+		if err := takeAll(stream, f, more); err != nil {
+			return err
 		}
-		stream.Cut()
+	}
+	return nil
+}
+
+// takeAll gives f what comes from stream, while there is to be more, until the connection is lost.
+func takeAll(stream feed.Stream, f *feed.Follower, more func() bool) error {
+	defer stream.Cut()
+	for more() {
+		m, err := stream.Next()
+		if err != nil {
+			return nil
+		}
+		if err := f.Take(m); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -188,17 +188,9 @@ func followThroughRestarts(ctx context.Context, source feed.Source, f *feed.Foll
 		if err != nil {
 			return err
 		}
-		for {
-			m, err := stream.Next()
-			if err != nil {
-				break
-			}
-			if err := f.Take(m); err != nil {
-				stream.Cut()
-				return err
-			}
+		if err := takeAll(stream, f, func() bool { return true }); err != nil {
+			return err
 		}
-		stream.Cut()
 		select {
 		case <-ended:
 			return nil
