@@ -41,7 +41,7 @@ func TestArrowsBetweenPackages(t *testing.T) {
 		"cmd/hawser": {"", "autobahn", "internal/lineedit", "internal/notify", "internal/topic", "internal/token", "internal/metrics",
 			"internal/utf8x", "internal/memconn", "internal/simd", "internal/deflate"},
 		"internal/feed":    {"", "internal/utf8x", "internal/memconn", "internal/simd", "internal/deflate"},
-		"internal/soak":    {"", "internal/feed", "internal/utf8x", "internal/memconn", "internal/simd", "internal/deflate"},
+		"internal/soak":    {"", "internal/feed", "internal/wstest", "internal/utf8x", "internal/memconn", "internal/simd", "internal/deflate"},
 		"examples/notify":  {"", "internal/utf8x", "internal/memconn", "internal/simd", "internal/deflate"},
 		"autobahn":         {},
 		"internal/topic":   {},

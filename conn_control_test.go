@@ -5,6 +5,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 )
 
 // A Ping and a Pong of the application's own leave as they were given, the Pong though nobody asked for it. RFC 6455,
@@ -21,6 +22,15 @@ func TestWriteControl(t *testing.T) {
 				clear(p) // it is not kept
 				peer.want(op, payload)
 			}
+		}
+		c.setMore(true) // as while a reader has more to read, and replies collect
+		now := time.Now()
+		if err := c.WriteControl(OpPong, nil); err != nil {
+			t.Fatal(err)
+		}
+		peer.want(OpPong, "")
+		if waited := time.Since(now); waited > 0 {
+			t.Errorf("it left after %v", waited)
 		}
 		for _, op := range []Opcode{OpText, OpClose, OpContinuation, 0xB} {
 			if err := c.WriteControl(op, nil); err == nil || !strings.Contains(err.Error(), op.String()) {

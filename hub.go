@@ -3,6 +3,7 @@ package websocket
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"time"
 )
@@ -63,11 +64,12 @@ type Hub struct {
 	DrainTime time.Duration // over which Shutdown spreads its goodbyes; 0: DefaultDrainTime; negative: none
 
 	// Goodbye, if set, returns the reason in the Close that Shutdown sends to c, such as when to come back. It runs on a
-	// goroutine of its own for each connection, and may write to c what shall come before the Close.
+	// goroutine of its own for each connection, and may write to c what shall come before the Close. What is not UTF-8
+	// in a reason becomes U+FFFD, and after 123 bytes it is cut.
 	Goodbye func(c *Conn) (reason string)
 	// Sent, if set, is called whenever messages were given to the sockets of a part of the subscribers, with the time
 	// since the first of these messages was published. It runs on the goroutine that sends, which may be that of
-	// Publish, and must not call the Hub.
+	// Publish, and must neither call the Hub nor close a subscriber, which waits for that goroutine.
 	Sent func(since time.Duration)
 
 	mu     sync.Mutex
@@ -146,8 +148,8 @@ func (h *Hub) Publish(topic string, t MessageType, p []byte) (Receipt, error) {
 	return h.PublishPrepared(topic, m)
 }
 
-// PublishPrepared is Publish for a message that is prepared already. One made by [NewLatestMessage] takes the place of
-// what it supersedes, wherever that waits.
+// PublishPrepared is Publish for a message that is prepared already. One made by [NewLatestMessage] drops
+// what it supersedes from the queues of subscribers.
 func (h *Hub) PublishPrepared(topic string, m *PreparedMessage) (Receipt, error) {
 	receipt, duties, err := h.publish(topic, m, fewReceivers)
 	for i, d := range duties { // last, so that nobody waits for us meanwhile
@@ -283,7 +285,7 @@ func (h *Hub) goodbye(c *Conn) {
 	if h.Goodbye != nil {
 		reason = h.Goodbye(c)
 	}
-	c.CloseWith(CloseServiceRestart, reason)
+	c.CloseWith(CloseServiceRestart, strings.ToValidUTF8(reason, "\uFFFD"))
 }
 
 // waitEnd waits until conns have ended. When ctx ends first it cuts those that are left.

@@ -172,7 +172,7 @@ func TestHubGoodbye(t *testing.T) {
 		h := new(Hub)
 		h.Goodbye = func(c *Conn) string {
 			c.WriteMessage(TextMessage, []byte("be prepared"))
-			return fmt.Sprint("goodbye, ", c.id)
+			return fmt.Sprint("goodbye, \xff", c.id)
 		}
 		conns, peers := subscribers(t, h, 3, "a")
 		publish(t, h, "a", "the last one")
@@ -181,7 +181,7 @@ func TestHubGoodbye(t *testing.T) {
 			peer.want(OpText, "the last one")
 			peer.want(OpText, "be prepared")
 			f, err := peer.read()
-			if want := closePayload(CloseServiceRestart, fmt.Sprint("goodbye, ", conns[i].id)); err != nil || f.payload != want {
+			if want := closePayload(CloseServiceRestart, fmt.Sprint("goodbye, \uFFFD", conns[i].id)); err != nil || f.payload != want {
 				t.Errorf("then came %v, %v, want a Close with %q", f, err, want)
 			}
 			peer.send(OpClose, closePayload(CloseServiceRestart, ""))

@@ -57,6 +57,8 @@ func NewPreparedMessage(t MessageType, p []byte) (*PreparedMessage, error) {
 // NewLatestMessage is [NewPreparedMessage] for a message that tells the newest state of what name names, such as a
 // price. A subscriber who takes messages more slowly than they are published gets the newest one only: as long as it
 // waits in the queue for that subscriber, a later message with the same name supersedes it, and it counts as dropped.
+// Names are compared for each subscriber, whatever the topic: states of different topics need different names. An empty
+// name is none, and the message an ordinary one.
 func NewLatestMessage(name string, t MessageType, p []byte) (*PreparedMessage, error) {
 	m, err := NewPreparedMessage(t, p)
 	if err == nil {
@@ -97,8 +99,7 @@ func (f preparedFrame) compress(v frameVariant) *preparedFrame {
 	defer scratch.freeMessage()
 	f.variant = v
 	if scratch.b, f.deflated = e.deflate(scratch.b, f.message, false); f.deflated {
-		h := Header{Fin: true, RSV1: true, Opcode: Opcode(f.msgType)}
-		f.frame = e.append(make([]byte, 0, frameSize(len(scratch.b))), h, scratch.b)
+		f.frame = e.append(make([]byte, 0, frameSize(len(scratch.b))), f.header(), scratch.b)
 		f.payload = f.frame[len(f.frame)-len(scratch.b):]
 	}
 	return &f

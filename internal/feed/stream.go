@@ -11,7 +11,6 @@ import (
 	"net/url"
 	"strings"
 	"sync"
-	"time"
 
 	"hawser.example/websocket"
 )
@@ -96,11 +95,11 @@ func openEvents(ctx context.Context, target, last string, header http.Header) (S
 		e.socket = c
 		return c, err
 	}
-	client := http.Client{Transport: &http.Transport{
-		DialContext: dial, DisableKeepAlives: true, ResponseHeaderTimeout: time.Minute,
-	}}
-	ctx, e.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
+	client := http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}
+	life, cancel := context.WithCancel(context.WithoutCancel(ctx)) // that of the body; ctx is for connecting
+	e.cancel = cancel
+	defer context.AfterFunc(ctx, cancel)()
+	r, err := http.NewRequestWithContext(life, http.MethodGet, target, nil)
 	if err != nil {
 		return nil, err
 	}

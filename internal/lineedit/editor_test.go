@@ -40,6 +40,10 @@ func TestFullLine(t *testing.T) {
 	if line := e.Line(); line != strings.Repeat("x", MaxLine-1)+"z" {
 		t.Errorf("the line has %d bytes and ends with %q", len(line), line[len(line)-2:])
 	}
+	e.Do(Key{Code: KillLeft})
+	if e.size != 0 || e.Line() != "" {
+		t.Errorf("%d bytes left", e.size)
+	}
 }
 
 // TestEditing: | is the cursor.
@@ -107,33 +111,20 @@ func TestHistory(t *testing.T) {
 
 // TestHistoryIsBounded, in lines and in bytes.
 func TestHistoryIsBounded(t *testing.T) {
-	var h history
-	for i := range 3 * maxHistory {
-		h.add(strings.Repeat("x", i+1))
-	}
-	total := 0
-	for _, line := range h.lines {
-		total += len(line)
-	}
-	if len(h.lines) > maxHistory || total != h.bytes || total > maxHistoryBytes || len(h.lines) < 100 {
-		t.Errorf("%d lines of %d bytes, said to be %d", len(h.lines), total, h.bytes)
-	}
-}
-
-func TestLineIsBounded(t *testing.T) {
-	e := new(Editor)
-	e.set(strings.Repeat("x", MaxLine-1))
-	for range 3 {
-		e.Do(Key{Char, 'ä'})
-	}
-	e.Do(Key{Char, 'y'})
-	e.Do(Key{Char, 'y'})
-	if got := e.Line(); len(got) != MaxLine || got[MaxLine-1] != 'y' {
-		t.Errorf("%d bytes, the last %q; want %d, y", len(got), got[len(got)-1], MaxLine)
-	}
-	e.Do(Key{Code: KillLeft})
-	if e.size != 0 || e.Line() != "" {
-		t.Errorf("%d bytes left", e.size)
+	for _, tt := range []struct {
+		size, lines int // of each line; that are kept
+	}{{1, maxHistory}, {maxHistoryBytes / 100, 100}} {
+		var h history
+		for i := range 2 * maxHistory {
+			h.add(strings.Repeat(string(rune('a'+i%2)), tt.size))
+		}
+		total := 0
+		for _, line := range h.lines {
+			total += len(line)
+		}
+		if len(h.lines) != tt.lines || total != h.bytes || total > maxHistoryBytes {
+			t.Errorf("%d lines of %d bytes, said to be %d; want %d lines", len(h.lines), total, h.bytes, tt.lines)
+		}
 	}
 }
 

@@ -48,7 +48,7 @@ func word(char string) bool {
 	return r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r) || mark(r)
 }
 
-func blank(char string) bool {
+func notBlank(char string) bool {
 	r, _ := utf8.DecodeLastRuneInString(char)
 	return !unicode.IsSpace(r)
 }
@@ -124,7 +124,7 @@ func (m *model) do(k lineedit.Key) (line string, complete bool) {
 	case lineedit.RubWord:
 		m.before, _ = wordBefore(m.before, word)
 	case lineedit.RubBlank:
-		m.before, _ = wordBefore(m.before, blank)
+		m.before, _ = wordBefore(m.before, notBlank)
 	case lineedit.KillLeft:
 		m.before = ""
 	case lineedit.KillRight:

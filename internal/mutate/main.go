@@ -28,7 +28,7 @@ func main() {
 	flag.Parse()
 	chosen, err := partOf(choose(table, flag.Args()), *part)
 	if err == nil && len(chosen) == 0 {
-		err = errors.New("no rule contains that")
+		err = errors.New("no rule contains that, or the part of those that do is empty")
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "mutate:", err)

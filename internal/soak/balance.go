@@ -38,6 +38,11 @@ func (s *soak) balance(before, after figures) error {
 	equal("recoveries", after.sum(`hawser_recoveries_total{result="complete"}`), int(s.recoveries.Load()))
 	equal("recoveries with a loss", after.sum(`hawser_recoveries_total{result="incomplete"}`), 0)
 	equal("refusals", after.sum("hawser_refusals_total"), int(s.refused.Load()))
+	for kind, name := range faultNames {
+		if s.faults[kind].Load() == 0 {
+			errs = append(errs, fmt.Errorf("no client had the fault %q", name))
+		}
+	}
 	returns := func(name string, spare int) {
 		if b, a := after.sum(name), before.sum(name); b > a+spare {
 			errs = append(errs, fmt.Errorf("%s: %d after the first phase, %d after the second", name, a, b))

@@ -116,12 +116,17 @@ func (s *soak) client(ctx context.Context, i int) error {
 	return s.follow(ctx, topics, feed.Source{Topics: topics})
 }
 
-// open connects, not with too many others at the same time.
-func (s *soak) open(ctx context.Context, source feed.Source, last string) (feed.Stream, error) {
+// turn waits until there are not too many others who connect, and says for how long connecting may take.
+func (s *soak) turn(ctx context.Context) (_ context.Context, end func()) {
 	s.dialing <- struct{}{}
-	defer func() { <-s.dialing }()
 	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
+	return ctx, func() { cancel(); <-s.dialing }
+}
+
+// open connects.
+func (s *soak) open(ctx context.Context, source feed.Source, last string) (feed.Stream, error) {
+	ctx, end := s.turn(ctx)
+	defer end()
 	source.Server = s.server.addr
 	stream, err := source.Open(ctx, last)
 	if err != nil {
@@ -191,7 +196,7 @@ func (s *soak) complete(f *feed.Follower, topics []string) error {
 
 // read takes what comes until the last message, after which it ends the connection, or until a fault.
 func (s *soak) read(stream feed.Stream, f *feed.Follower, events bool) (done bool, err error) {
-	due := time.Now().Add(time.Duration(rand.ExpFloat64() * float64(8*time.Second)))
+	due := nextFault()
 	for {
 		m, err := stream.Next()
 		if err != nil {
@@ -206,9 +211,17 @@ func (s *soak) read(stream feed.Stream, f *feed.Follower, events bool) (done boo
 			return true, stream.Close()
 		}
 		if time.Now().After(due) && !s.stopping.Load() {
-			return false, s.fault(stream, f, events)
+			if ended, err := s.fault(stream, f, events); ended {
+				return false, err
+			}
+			due = nextFault()
 		}
 	}
+}
+
+// nextFault is when a follower does something to its connection.
+func nextFault() time.Time {
+	return time.Now().Add(time.Duration(rand.ExpFloat64() * float64(8*time.Second)))
 }
 
 // lost returns nil if the server may end a connection in this way without a fault of the client: since it was too slow.
@@ -223,7 +236,7 @@ func lost(err error, events bool) error {
 // listen receives plain messages on everyone's topic. It cannot recover: each connection begins anywhere.
 func (s *soak) listen(ctx context.Context) error {
 	for {
-		c, err := s.dialPlain(ctx, "/topics/"+everyone)
+		c, err := s.openPlain(ctx)
 		if err != nil {
 			return err
 		}
@@ -263,12 +276,11 @@ func (s *soak) listen(ctx context.Context) error {
 	}
 }
 
-func (s *soak) dialPlain(ctx context.Context, path string) (*websocket.Conn, error) {
-	s.dialing <- struct{}{}
-	defer func() { <-s.dialing }()
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	c, _, err := new(websocket.Dialer).Dial(ctx, "ws://"+s.server.addr+path, nil)
+// openPlain connects to everyone's topic.
+func (s *soak) openPlain(ctx context.Context) (*websocket.Conn, error) {
+	ctx, end := s.turn(ctx)
+	defer end()
+	c, _, err := new(websocket.Dialer).Dial(ctx, "ws://"+s.server.addr+"/topics/"+everyone, nil)
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}

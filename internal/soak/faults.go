@@ -30,8 +30,8 @@ const (
 var faultNames = [...]string{"cut", "left", "stalled", "unmasked frame", "too large a message", "half a frame",
 	"half closed"}
 
-// fault does something to a connection, and ends it but for a stall.
-func (s *soak) fault(stream feed.Stream, f *feed.Follower, events bool) error {
+// fault does something to a connection, and reports whether that has ended it.
+func (s *soak) fault(stream feed.Stream, f *feed.Follower, events bool) (ended bool, err error) {
 	kind := rand.N(faultKinds)
 	if events {
 		kind = rand.N(faultStall + 1) // what it could send is no frame
@@ -40,11 +40,10 @@ func (s *soak) fault(stream feed.Stream, f *feed.Follower, events bool) error {
 	c := stream.NetConn()
 	switch kind {
 	case faultLeave:
-		return stream.Close()
+		return true, stream.Close()
 	case faultStall:
 		time.Sleep(rand.N(3 * time.Second))
-		stream.Cut()
-		return nil
+		return false, nil
 	case faultUnmasked:
 		c.Write([]byte{0x81, 0x01, 'x'})
 	case faultTooLarge:
@@ -54,16 +53,16 @@ func (s *soak) fault(stream feed.Stream, f *feed.Follower, events bool) error {
 		c.Write([]byte{0x81, 0x85, 1, 2})
 		time.Sleep(rand.N(100 * time.Millisecond))
 		stream.Cut()
-		return nil
+		return true, nil
 	case faultHalfClose:
 		if tcp, ok := c.(*net.TCPConn); ok {
 			tcp.CloseWrite()
 		}
 	case faultCut:
 		stream.Cut()
-		return nil
+		return true, nil
 	}
-	return s.untilEnd(stream, f)
+	return true, s.untilEnd(stream, f)
 }
 
 // untilEnd reads until the server has ended the connection, which it has to do soon. What it still sends counts.

@@ -22,6 +22,9 @@ import (
 	"time"
 )
 
+// shortest is how long a phase has to be for everything to happen in it.
+const shortest = 10 * time.Second
+
 func main() {
 	duration := flag.Duration("duration", 110*time.Second, "how long it takes in all, more or less")
 	clients := flag.Int("clients", 2000, "connections at a time")
@@ -54,7 +57,11 @@ func run(ctx context.Context, duration time.Duration, clients int, binary string
 	if err != nil {
 		return err
 	}
-	if err := s.phase(ctx, duration-time.Since(began)-settleTime); err != nil {
+	left := duration - time.Since(began) - settleTime
+	if left < shortest {
+		return fmt.Errorf("the first phase ended after %v: too little of %v is left for the second", time.Since(began), duration)
+	}
+	if err := s.phase(ctx, left); err != nil {
 		return fmt.Errorf("second phase: %w", err)
 	}
 	after, err := server.settled(ctx)

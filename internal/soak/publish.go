@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -109,9 +110,13 @@ func (p *press) publish(topic string) error {
 		return fmt.Errorf("publish: %w", err)
 	}
 	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode != http.StatusOK {
+		return fmt.Errorf("publish: %s: %s, %v", res.Status, body, err)
+	}
 	var answer struct{ Subscribers int64 }
-	if err := json.NewDecoder(res.Body).Decode(&answer); err != nil || res.StatusCode != http.StatusOK {
-		return fmt.Errorf("publish: %s, %w", res.Status, err)
+	if err := json.Unmarshal(body, &answer); err != nil {
+		return fmt.Errorf("publish: %w: %s", err, body)
 	}
 	p.published.Add(1)
 	p.subscribers.Add(answer.Subscribers)

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"hawser.example/websocket/internal/wstest"
 )
 
 const (
@@ -67,6 +67,7 @@ func startServer(ctx context.Context, binary string) (*server, error) {
 		}
 		select {
 		case <-s.exited:
+			s.kill()
 			return nil, fmt.Errorf("the server did not start:\n%s", s.log)
 		default:
 		}
@@ -125,28 +126,14 @@ func (s *server) get(path string) ([]byte, error) {
 // figures are the server's metrics, by name and labels as they are written.
 type figures map[string]float64
 
-// metrics reads the figures.
+// metrics reads the figures, whose form is judged as well.
 func (s *server) metrics() (figures, error) {
 	text, err := s.get("/metrics")
 	if err != nil {
 		return nil, err
 	}
-	f := make(figures)
-	for lines := bufio.NewScanner(bytes.NewReader(text)); lines.Scan(); {
-		name, value, ok := cutLast(lines.Text(), " ")
-		if number, err := strconv.ParseFloat(value, 64); ok && err == nil && name[0] != '#' {
-			f[name] = number
-		}
-	}
-	return f, nil
-}
-
-func cutLast(s, sep string) (before, after string, found bool) {
-	i := strings.LastIndex(s, sep)
-	if i < 1 {
-		return "", "", false
-	}
-	return s[:i], s[i+len(sep):], true
+	f, err := wstest.ParseMetrics(string(text))
+	return f, err
 }
 
 // sum adds up a metric over the values of its labels.
