@@ -55,6 +55,9 @@ func (o *serveOptions) checkDev(set *settings) error {
 	}
 	o.key, o.keyFile, o.secretFile, o.publicFile, o.authURL, o.publishAddr = "", "", "", "", "", ""
 	o.public, o.origins = nil, nil
+	if _, given := set.from["drain"]; !given {
+		o.drain = devDrain
+	}
 	for _, a := range []struct{ flag, addr string }{{"addr", o.addr}, {"admin-addr", o.adminAddr}} {
 		if a.addr != "" && !notify.IsLoopback(a.addr) {
 			return fmt.Errorf("--dev serves this machine only, and --%s %q is not a loopback address; use 127.0.0.1:PORT",

@@ -25,7 +25,6 @@ const (
 	// writeChunk is how many bytes are written together, for which the client has writeTime.
 	writeChunk = 64 << 10
 	writeTime  = websocket.DefaultWriteTimeout
-	maxGap     = 10 * time.Millisecond // between two goodbyes
 )
 
 var errExpired = errors.New(tokenExpired)
@@ -198,12 +197,10 @@ func (t *streams) drain(ctx context.Context, over time.Duration) error {
 	t.over = max(over, 1)
 	known := slices.Collect(maps.Keys(t.known))
 	t.mu.Unlock()
-	start, gap := time.Now(), min(over/time.Duration(max(1, len(known))), maxGap)
+	start := time.Now()
 	for i, k := range known {
-		select {
-		case <-time.After(time.Until(start.Add(gap * time.Duration(i+1)))):
-		case <-ctx.Done():
-		}
+		turn := start.Add(time.Duration(float64(over) * float64(i) / float64(len(known))))
+		k.awaitTurn(ctx, turn)
 		k.goodbye <- retryTime(over)
 	}
 	for _, k := range known {
@@ -214,6 +211,17 @@ func (t *streams) drain(ctx context.Context, over time.Duration) error {
 		}
 	}
 	return nil
+}
+
+// awaitTurn waits until it is the stream's turn to be sent away, or it has ended, or ctx has.
+func (k *ticket) awaitTurn(ctx context.Context, turn time.Time) {
+	wait := time.NewTimer(time.Until(turn))
+	defer wait.Stop()
+	select {
+	case <-wait.C:
+	case <-k.ended:
+	case <-ctx.Done():
+	}
 }
 
 // retryTime returns when a client shall come back, so that not all do at once.

@@ -309,7 +309,7 @@ func TestEventsDrain(t *testing.T) {
 			t.Errorf("%d hints of %d differ", len(hints), n)
 		}
 		for i, end := range ends { // in order
-			if want := over * time.Duration(i+1) / n; end != want {
+			if want := over * time.Duration(i) / n; end != want {
 				t.Fatalf("stream %d ended after %v, want %v", i, end, want)
 			}
 		}
@@ -337,6 +337,24 @@ func TestEventsDrainTellsTheLate(t *testing.T) {
 	default:
 		t.Error("it was not told")
 	}
+}
+
+// Nobody's turn is waited for who has gone by himself.
+func TestEventsDrainEndsWhenNobodyIsLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := testServer(t, Config{DrainTime: time.Minute})
+		ctx, leave := context.WithTimeout(t.Context(), 20*time.Second)
+		defer leave()
+		for range 4 {
+			events(ctx, s, "/topics/a")
+		}
+		synctest.Wait()
+		start := time.Now()
+		stop(t, s)
+		if took := time.Since(start); took != 20*time.Second {
+			t.Errorf("it took %v; all had gone after 20 s", took)
+		}
+	})
 }
 
 func TestEventsDrainGivesUp(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"hawser.example/websocket"
 	"hawser.example/websocket/internal/notify"
@@ -112,7 +113,7 @@ func TestSubscriberMessagesAreThrownAwayUpTo64KiB(t *testing.T) {
 }
 
 func TestShutdownTellsSubscribersToComeBack(t *testing.T) {
-	s := serve(t, notify.Config{})
+	s := serve(t, notify.Config{DrainTime: 300 * time.Millisecond})
 	conns := []*websocket.Conn{s.subscribe(t, "a"), s.subscribe(t, "a"), s.subscribe(t, "b")}
 	wantPublished(t, s.publish(t, "a", "the last one"), 2)
 	done := make(chan error, 1)
@@ -129,7 +130,7 @@ func TestShutdownTellsSubscribersToComeBack(t *testing.T) {
 }
 
 func TestShutdownRefusesWhatComesDuringTheDrain(t *testing.T) {
-	s := serve(t, notify.Config{})
+	s := serve(t, notify.Config{DrainTime: 300 * time.Millisecond})
 	awake, asleep := s.subscribe(t, "news"), s.subscribe(t, "news")
 	done := make(chan error, 1)
 	go func() { done <- s.server.Shutdown(t.Context()) }()
