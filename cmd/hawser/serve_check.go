@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"hawser.example/websocket"
 	"hawser.example/websocket/internal/notify"
@@ -143,25 +144,32 @@ func (o *serveOptions) trustedProxies() (nets []netip.Prefix, err error) {
 }
 
 func (o *serveOptions) checkNumbers() error {
-	for flag, n := range map[string]int{
-		"history-messages": o.history.Messages, "max-connections": o.limits.Connections,
-		"max-connections-per-ip": o.limits.ConnectionsPerIP, "max-handshakes": o.limits.Handshakes,
-		"max-publish-rate": o.limits.PublishRate, "max-topics": o.limits.Topics - 1,
-		"max-message": int(min(o.message, 1)) - 1, "queue-bytes": int(min(o.queue, 1)) - 1,
+	for _, n := range []struct {
+		flag         string
+		value, least int64
+	}{
+		{"history-messages", int64(o.history.Messages), 0},
+		{"max-connections", int64(o.limits.Connections), 0},
+		{"max-connections-per-ip", int64(o.limits.ConnectionsPerIP), 0},
+		{"max-handshakes", int64(o.limits.Handshakes), 0},
+		{"max-publish-rate", int64(o.limits.PublishRate), 0},
+		{"max-topics", int64(o.limits.Topics), 1},
+		{"max-message", o.message, 1},
+		{"queue-bytes", o.queue, 1},
 	} {
-		if n < 0 {
-			least := 0
-			if flag == "max-topics" || flag == "max-message" || flag == "queue-bytes" {
-				least = 1
-			}
-			return fmt.Errorf("--%s is too small: it has to be at least %d", flag, least)
+		if n.value < n.least {
+			return fmt.Errorf("--%s %d: it has to be at least %d", n.flag, n.value, n.least)
 		}
 	}
-	if max(o.message, o.queue) > math.MaxInt32 {
-		return errors.New("--max-message and --queue-bytes have to be less than 2GiB")
+	for flag, size := range map[string]*int64{"max-message": &o.message, "queue-bytes": &o.queue} {
+		if *size > math.MaxInt32 {
+			return fmt.Errorf("--%s %s: it has to be less than 2GiB", flag, (*sizeFlag)(size))
+		}
 	}
-	if o.drain < 0 || o.history.Age < 0 {
-		return errors.New("--drain and --history-age cannot be negative")
+	for flag, d := range map[string]time.Duration{"drain": o.drain, "history-age": o.history.Age} {
+		if d < 0 {
+			return fmt.Errorf("--%s %v: it cannot be negative", flag, d)
+		}
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"time"
 
 	"hawser.example/websocket/internal/topic"
@@ -15,6 +16,7 @@ type Access struct {
 	Sub, Pub []string  // patterns (internal/topic) of what may be subscribed to and published on; nil: nothing
 	Expires  time.Time // when it ends, and a connection with it; zero: never
 	Subject  string    // whom logs name and the publish rate is counted for; may be empty
+	ByToken  bool      // a token says so, which the client can replace
 }
 
 // everything is the pattern of all topics.
@@ -54,7 +56,7 @@ func mayAll(names []string, may func(string) error) error {
 // forbidden is the refusal for somebody who is known and may not do this. What is allowed is no secret: it stands in
 // the token.
 func forbidden(what, pattern string, allowed []string) *Refusal {
-	reason := fmt.Sprintf("%s %q is not allowed; allowed is %.400s", what, pattern, fmt.Sprintf("%q", allowed))
+	reason := fmt.Sprintf("%s %q is not allowed; allowed is %s", what, pattern, quoteList(allowed))
 	if len(allowed) == 0 {
 		reason = fmt.Sprintf("%s %q is not allowed, nor is %[1]s anything else", what, pattern)
 	}
@@ -62,6 +64,24 @@ func forbidden(what, pattern string, allowed []string) *Refusal {
 		Status: http.StatusForbidden, Code: "forbidden", Reason: reason,
 		Header: http.Header{"Www-Authenticate": {`Bearer error="insufficient_scope"`}},
 	}
+}
+
+// maxListed is how many bytes of a list stand in a refusal, more or less.
+const maxListed = 400
+
+// quoteList returns names in quotes with commas between them.
+func quoteList(names []string) string {
+	var b []byte
+	for i, name := range names {
+		if i > 0 {
+			b = append(b, ", "...)
+		}
+		if len(b) > maxListed {
+			return fmt.Sprintf("%sand %d more", b, len(names)-i)
+		}
+		b = strconv.AppendQuote(b, name)
+	}
+	return string(b)
 }
 
 // A Refusal is an answer that says why something is refused.

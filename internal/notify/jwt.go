@@ -73,7 +73,7 @@ func fromToken(v *token.Verifier, jwt string, now time.Time) (*Access, *Refusal)
 			}
 		}
 	}
-	access := &Access{Sub: claims.Sub, Pub: claims.Pub, Subject: claims.Name}
+	access := &Access{Sub: claims.Sub, Pub: claims.Pub, Subject: claims.Name, ByToken: true}
 	if !claims.Expires.IsZero() {
 		access.Expires = claims.Expires.Add(token.Leeway) // until then it would be let in again
 	}

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 
 	"hawser.example/websocket"
 	"hawser.example/websocket/internal/topic"
@@ -58,7 +60,7 @@ func parseRequest(p []byte) (request, error) {
 	if !ok {
 		return q, errors.New("type has to be one of subscribe, unsubscribe, publish, ping")
 	}
-	if err := onlyFields(fields, known); err != nil {
+	if err := onlyFields(fields, q.kind, known); err != nil {
 		return q, err
 	}
 	switch q.kind {
@@ -135,16 +137,15 @@ func count(fields map[string]any, name string) int {
 	return 0
 }
 
-// onlyFields refuses fields other than known ones.
-func onlyFields(fields map[string]any, known []string) error {
-	allowed := 1 + count(fields, "ref")
-	for _, name := range known {
-		allowed += count(fields, name)
+// onlyFields refuses fields other than type, ref and known ones.
+func onlyFields(fields map[string]any, kind string, known []string) error {
+	all := slices.Concat([]string{"type", "ref"}, known)
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		if !slices.Contains(all, name) {
+			return fmt.Errorf("the field %.40q is not known; a message of the type %s may have %s", name, kind, quoteList(all))
+		}
 	}
-	if len(fields) == allowed {
-		return nil
-	}
-	return fmt.Errorf("a field is not known: this type has type, ref %q", known)
+	return nil
 }
 
 // parseObject reads p as one JSON object without doubles. With an error it returns the fields that it has read.

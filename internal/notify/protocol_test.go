@@ -65,6 +65,9 @@ func TestParseRequestRefuses(t *testing.T) {
 			`{"type":"unsubscribe","topics":["a"],"last":"5f0c9a1e-42"}`, `{"type":"publish","topic":"a","data":"x","id":"y"}`,
 			`{"type":"subscribe","topics":["a"],"topic":"a"}`, `{"type":"ping","":1}`,
 		}},
+		{`the field "x" is not known; a message of the type publish may have "type", "ref", "topic", "data", "base64"`, []string{
+			`{"type":"publish","topic":"a","data":"x","x":"y"}`,
+		}},
 		{"ref", []string{`{"type":"ping","ref":1}`, `{"type":"ping","ref":null}`, `{"type":"ping","ref":"` + strings.Repeat("r", 256) + `"}`}},
 		{"topics has to be", []string{
 			`{"type":"subscribe"}`, `{"type":"subscribe","topics":[]}`, `{"type":"subscribe","topics":"a"}`,

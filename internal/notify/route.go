@@ -107,19 +107,22 @@ func (t *target) checkNames(method string) error {
 	return nil
 }
 
+// orEvents is how to subscribe without WebSocket.
+const orEvents = "Accept: " + eventStream + " for server-sent events"
+
 // wrongMethod is the refusal for a method that is not for this target.
 func (t *target) wrongMethod() *Refusal {
 	e := &Refusal{Status: http.StatusMethodNotAllowed, Code: "method", Header: http.Header{}}
 	switch {
 	case t.publish && t.subscribe:
 		e.Header.Set("Allow", "GET, POST")
-		e.Reason = "a topic takes POST to publish, and GET with a WebSocket handshake to subscribe"
+		e.Reason = "a topic takes POST to publish, and GET to subscribe: with a WebSocket handshake, or with " + orEvents
 	case t.publish:
 		e.Header.Set("Allow", "POST")
 		e.Reason = "here one can only publish, with POST"
 	case t.subscribe:
 		e.Header.Set("Allow", "GET")
-		e.Reason = "here one can only subscribe, with GET and a WebSocket handshake"
+		e.Reason = "here one can only subscribe, with GET: a WebSocket handshake, or " + orEvents
 	default:
 		return notFound("this is not at this address of the server")
 	}

@@ -15,8 +15,7 @@ const (
 	escapeGrowth  = 6        // how much larger JSON makes a text at most, as \u0000
 	maxErrors     = 20       // in a row, of a client that does not speak hawser.v1
 
-	tokenExpired = "the token has expired; connect again with a new one"
-	tooSlow      = "too slow: messages were dropped"
+	tooSlow = "too slow: messages were dropped"
 )
 
 // A session is a WebSocket connection. One goroutine serves it.
@@ -36,7 +35,7 @@ func (n *session) serve(sub *subscription) {
 	}
 	kind := [forms]string{"websocket", Subprotocol}[n.sub.form]
 	n.server.meters.opened(kind)
-	stop := atExpiry(n.access, func() { n.conn.CloseWith(websocket.ClosePolicyViolation, tokenExpired) })
+	stop := atExpiry(n.access, func() { n.conn.CloseWith(websocket.ClosePolicyViolation, n.access.expiry()) })
 	err := n.run(sub)
 	if errors.Is(err, websocket.ErrHubClosed) { // then the Hub may not say goodbye
 		n.conn.CloseWith(websocket.CloseServiceRestart, n.server.goodbye(n.conn))

@@ -27,7 +27,7 @@ const (
 	writeTime  = websocket.DefaultWriteTimeout
 )
 
-var errExpired = errors.New(tokenExpired)
+var errExpired = errors.New(permissionExpired)
 
 // A stream is a response of server-sent events. The goroutine of its handler owns it.
 type stream struct {

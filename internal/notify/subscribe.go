@@ -152,7 +152,25 @@ func (st start) reply(kind string, q request) reply {
 
 // refuseUpgrade answers a request that was not a handshake or not an acceptable one.
 func (s *Server) refuseUpgrade(w http.ResponseWriter, r *http.Request, err *websocket.HandshakeError) {
-	s.refuse(w, r, &Refusal{Status: err.Status, Code: "handshake_" + err.Check, Reason: err.Reason, Header: err.Header})
+	reason := err.Reason
+	if err.Status == http.StatusUpgradeRequired {
+		reason += "; a client without WebSocket sends " + orEvents
+	}
+	s.refuse(w, r, &Refusal{Status: err.Status, Code: "handshake_" + err.Check, Reason: reason, Header: err.Header})
+}
+
+// What a client is told when it may go on no longer.
+const (
+	tokenExpired      = "the token has expired; connect again with a new one"
+	permissionExpired = "the permission has expired; connect again"
+)
+
+// expiry is what the client is told when access ends.
+func (a *Access) expiry() string {
+	if a.ByToken {
+		return tokenExpired
+	}
+	return permissionExpired
 }
 
 // atExpiry calls end when access expires. The function that it returns stops that.
