@@ -90,6 +90,8 @@ type Refusal struct {
 	Code   string      // the value of the label "reason" in the metrics
 	Reason string      // for the answer; it holds no secret
 	Header http.Header // more of the answer; may be nil
+
+	cause string // what the operator has to mend, for the log only; may be empty
 }
 
 // Error returns the reason.

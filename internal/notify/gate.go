@@ -21,7 +21,7 @@ import (
 // of goroutines may use it.
 type gate struct {
 	dev    bool // everybody may everything
-	log    *slog.Logger
+	log    *journal
 	meters *meters
 	rules  atomic.Pointer[rules]
 
@@ -84,10 +84,7 @@ func (r *rules) open() bool { return r.tokens.Empty() && r.forward == nil }
 
 // configure makes the gate ready for use.
 func (g *gate) configure(cfg Config, m *meters) error {
-	g.dev, g.log, g.meters = cfg.Dev, cfg.Log, m
-	if g.log == nil {
-		g.log = slog.New(slog.DiscardHandler)
-	}
+	g.dev, g.log, g.meters = cfg.Dev, newJournal(cfg.Log), m
 	return g.replace(cfg)
 }
 
@@ -283,8 +280,12 @@ func (g *gate) refused(r *http.Request, refusal *Refusal) {
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		level = slog.LevelInfo
 	}
-	g.log.Log(r.Context(), level, "refused", "reason", refusal.Code, "status", refusal.Status, "client", g.client(r),
+	g.log.line(lineKind{level, "refused", refusal.Code}, linesPerSecond, "status", refusal.Status, "client", g.client(r),
 		"method", r.Method, "path", r.URL.Path, "why", refusal.Reason)
+	if refusal.cause != "" {
+		g.log.line(lineKind{slog.LevelWarn, "the authorization service gave no answer to go by", refusal.Code}, 1,
+			"cause", refusal.cause)
+	}
 }
 
 // allowed logs who may do what, for who looks closely.

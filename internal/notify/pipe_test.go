@@ -21,7 +21,7 @@ func begin(t *testing.T, s *Server, access *Access, last *position, patterns ...
 		t.Fatal(err)
 	}
 	n := &session{server: s, conn: server, access: access}
-	go n.serve(&subscription{patterns, access, l, st, nil})
+	go n.serve(&subscription{patterns: patterns, access: access, backlog: l, start: st})
 	synctest.Wait()
 	return client
 }

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net/http"
+	"os"
 	"slices"
 	"strconv"
 	"sync"
@@ -60,14 +61,22 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, sub *subscriptio
 	e := &stream{w: w, control: http.NewResponseController(w)}
 	welcome := sub.start.reply("welcome", request{topics: sub.patterns})
 	e.addEvent("welcome", welcome.ID, 0, marshal(welcome))
-	s.meters.opened("sse")
-	s.meters.closed("sse", e.run(ctx, goodbye, sub.backlog, sub.start.missed))
+	s.meters.opened(kindSSE)
+	how := e.run(ctx, goodbye, sub.backlog, sub.start.missed)
+	why := ""
+	switch how {
+	case leftSlow:
+		why = tooSlow
+	case leftExpired:
+		why = sub.access.expiry()
+	}
+	s.left(kindSSE, sub.access, sub.client, departure{how, why})
 }
 
-// run sends what was missed and what l collects. It returns why it has ended.
-func (e *stream) run(ctx context.Context, goodbye <-chan time.Duration, l *backlog, missed []*message) (reason string) {
+// run sends what was missed and what l collects. It returns how it has ended.
+func (e *stream) run(ctx context.Context, goodbye <-chan time.Duration, l *backlog, missed []*message) (how string) {
 	if err := e.send(ctx, missed); err != nil {
-		return e.end(ctx)
+		return e.end(ctx, err)
 	}
 	silence := time.NewTimer(heartbeat)
 	defer silence.Stop()
@@ -78,7 +87,7 @@ func (e *stream) run(ctx context.Context, goodbye <-chan time.Duration, l *backl
 			messages, ok := l.take()
 			if !ok {
 				e.control.SetWriteDeadline(time.Now().Add(writeTime)) // as in end
-				return "slow"
+				return leftSlow
 			}
 			err = e.send(ctx, messages)
 		case <-silence.C:
@@ -90,27 +99,30 @@ func (e *stream) run(ctx context.Context, goodbye <-chan time.Duration, l *backl
 			e.send(ctx, messages)
 			e.addEvent("drain", "", ms, marshal(reply{Type: "drain", Retry: &ms}))
 			e.flush()
-			return "server"
+			return leftServer
 		case <-ctx.Done():
-			return e.end(ctx)
+			return e.end(ctx, ctx.Err())
 		}
 		if err != nil {
-			return e.end(ctx)
+			return e.end(ctx, err)
 		}
 		silence.Reset(heartbeat)
 	}
 }
 
-// end says why a stream ends at which the server has not said goodbye.
-func (e *stream) end(ctx context.Context) (reason string) {
+// end says how a stream ends at which the server has not said goodbye. A write that fails ends its context, too, so the
+// error is looked at first.
+func (e *stream) end(ctx context.Context, err error) (how string) {
 	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return leftSlow
 	case ctx.Err() == nil:
-		return "lost"
+		return leftLost
 	case context.Cause(ctx) != errExpired:
-		return "client"
+		return leftItself
 	}
 	e.control.SetWriteDeadline(time.Now().Add(writeTime)) // net/http writes the end of the body
-	return "server"
+	return leftExpired
 }
 
 // send sends messages. Between two writes it looks whether the client is still there, and may go on.

@@ -382,7 +382,7 @@ func TestEventsEndWithTheToken(t *testing.T) {
 		}
 		access := &Access{Sub: []string{"a"}, Expires: time.Now().Add(time.Minute)}
 		w, start := newTap(), time.Now()
-		s.stream(w, httptest.NewRequest("GET", "/topics/a", nil), &subscription{[]string{"a"}, access, l, st, nil})
+		s.stream(w, httptest.NewRequest("GET", "/topics/a", nil), &subscription{patterns: []string{"a"}, access: access, backlog: l, start: st})
 		if took := time.Since(start); took != time.Minute {
 			t.Errorf("it ended after %v", took)
 		}
@@ -411,7 +411,7 @@ func TestEventsEndWithTheTokenWhileTheyRecover(t *testing.T) {
 		}
 		access := &Access{Sub: []string{"a"}, Expires: time.Now().Add(time.Minute)}
 		w, start := slowTap{newTap()}, time.Now()
-		s.stream(w, httptest.NewRequest("GET", "/topics/a", nil), &subscription{[]string{"a"}, access, l, st, nil})
+		s.stream(w, httptest.NewRequest("GET", "/topics/a", nil), &subscription{patterns: []string{"a"}, access: access, backlog: l, start: st})
 		if took := time.Since(start); took < time.Minute || took > time.Minute+9*time.Second {
 			t.Errorf("it ended after %v", took)
 		}
