@@ -60,6 +60,9 @@ Examples:
 			if err != nil {
 				return usageError(std, "serve", "%v", err)
 			}
+			for _, warning := range set.unknownVariables(os.Environ()) {
+				s.log.caution(warning)
+			}
 			if opt.printConfig {
 				set.print(std.out)
 				return exitOK

@@ -114,7 +114,9 @@ func TestListsAndEmptyVariables(t *testing.T) {
 // TestConfigFileMistakes: each is refused, with the file and the line.
 func TestConfigFileMistakes(t *testing.T) {
 	for _, row := range []struct{ name, file, says string }{
-		{"an unknown name", "HAWSER_PUBLISH_KEY=k\n\nHAWSER_ADR=:1\n", `hawser\.conf, line 3: there is no setting HAWSER_ADR$`},
+		{"an unknown name", "HAWSER_PUBLISH_KEY=k\n\nHAWSER_ADR=:1\n", `hawser\.conf, line 3: there is no setting HAWSER_ADR; is it HAWSER_ADDR\?`},
+		{"a name like no other", "HAWSER_PORT=1", `line 1: there is no setting HAWSER_PORT$`},
+		{"a file of keys", "c2VjcmV0IGtleQ==", `line 1: this is no setting: the name of one begins with HAWSER_$`},
 		{"a name in small letters", "hawser_addr=:1", `line 1: there is no setting hawser_addr; is it HAWSER_ADDR\?`},
 		{"without the prefix", "ADDR=:1", `line 1: there is no setting ADDR; is it HAWSER_ADDR\?`},
 		{"a dash", "HAWSER_PUBLISH-KEY=k", `line 1: there is no setting HAWSER_PUBLISH-KEY; is it HAWSER_PUBLISH_KEY\?`},
@@ -278,6 +280,37 @@ func TestServeRefusesAConfiguration(t *testing.T) {
 		code, stdout, stderr := hawser(t, args...)
 		if code != exitUsage || stdout != "" || !regexp.MustCompile(`^hawser serve: `+row.says).MatchString(stderr) {
 			t.Errorf("%s: exit code %d, printed %q, said %q; want %q", row.flags, code, stdout, stderr, row.says)
+		}
+	}
+}
+
+// TestServeWarnsOfUnknownVariables: a variable that looks like a setting and is none is not passed over in silence.
+func TestServeWarnsOfUnknownVariables(t *testing.T) {
+	for _, row := range []struct{ format, says string }{
+		{"text", `^hawser serve: warning: HAWSER_MAX_CONECTIONS in the environment is no setting; is it HAWSER_MAX_CONNECTIONS\?
+hawser serve: warning: HAWSER_PORT in the environment is no setting
+$`},
+		{"json", `^\{.*"WARN","msg":"HAWSER_MAX_CONECTIONS in .*\n\{.*HAWSER_PORT in .*\n$`},
+	} {
+		cmd := command(t, "serve", "--publish-key", "k", "--log", row.format, "--print-config")
+		cmd.Env = append(cmd.Env, "HAWSER_MAX_CONECTIONS=secret", "HAWSER_PORT=1", "HAWSER_CI=x", "HAWSER_MAX_TOPICS=3", "HAWSERS=1")
+		p := startCommand(t, cmd)
+		if code := p.wait(); code != exitOK || !regexp.MustCompile(row.says).MatchString(p.err.String()) {
+			t.Errorf("exit code %d, said %q; want %q", code, p.err, row.says)
+		}
+	}
+}
+
+func TestDistance(t *testing.T) {
+	for _, row := range []struct {
+		a, b string
+		want int
+	}{
+		{"", "", 0}, {"", "abc", 3}, {"abc", "", 3}, {"abc", "abc", 0}, {"abc", "abd", 1}, {"abc", "ac", 1}, {"abc", "xabc", 1},
+		{"kitten", "sitting", 3}, {"ab", "ba", 2},
+	} {
+		if got := distance(row.a, row.b); got != row.want {
+			t.Errorf("%q to %q: %d, want %d", row.a, row.b, got, row.want)
 		}
 	}
 }
