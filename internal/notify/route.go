@@ -36,10 +36,10 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	case s.serveHealth(w, r):
 		return
 	case r.URL.Path == modulePath:
-		serveModule(w, r, s.cfg.Dev)
+		s.serveModule(w, r)
 		return
 	case isPage && s.cfg.Dev:
-		servePage(w, r, file)
+		s.servePage(w, r, file)
 		return
 	}
 	s.route(w, r, !s.cfg.PublishElsewhere, true)

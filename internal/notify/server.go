@@ -84,7 +84,7 @@ func NewServer(cfg Config) (*Server, error) {
 	}
 	s.handler = http.HandlerFunc(s.serve)
 	if cfg.Dev {
-		s.handler = loopbackOnly(s.handler)
+		s.handler = s.loopbackOnly(s.handler)
 	}
 	return s, nil
 }

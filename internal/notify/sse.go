@@ -34,6 +34,7 @@ var errExpired = errors.New(permissionExpired)
 type stream struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
+	sent    func(since time.Duration) // told when messages were sent, of the time since the first was published
 	buf     []byte
 }
 
@@ -58,7 +59,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, sub *subscriptio
 		h.Set("Access-Control-Allow-Credentials", "true")
 		h.Add("Vary", "Origin")
 	}
-	e := &stream{w: w, control: http.NewResponseController(w)}
+	e := &stream{w: w, control: http.NewResponseController(w), sent: s.meters.latency}
 	welcome := sub.start.reply("welcome", request{topics: sub.patterns})
 	e.addEvent("welcome", welcome.ID, 0, marshal(welcome))
 	s.meters.opened(kindSSE)
@@ -89,7 +90,9 @@ func (e *stream) run(ctx context.Context, goodbye <-chan time.Duration, l *backl
 				e.control.SetWriteDeadline(time.Now().Add(writeTime)) // as in end
 				return leftSlow
 			}
-			err = e.send(ctx, messages)
+			if err = e.send(ctx, messages); err == nil && len(messages) > 0 {
+				e.sent(time.Since(messages[0].at))
+			}
 		case <-silence.C:
 			e.buf = append(e.buf, ":\n\n"...)
 			err = e.flush()
