@@ -15,9 +15,23 @@ import (
 type Access struct {
 	Sub, Pub []string  // patterns (internal/topic) of what may be subscribed to and published on; nil: nothing
 	Expires  time.Time // when it ends, and a connection with it; zero: never
-	Subject  string    // whom logs name and the publish rate is counted for; may be empty
-	ByToken  bool      // a token says so, which the client can replace
+	Subject  string    // whom logs name; may be empty
+	Kind     kind      // of name that Subject is: names of different kinds may be equal
 }
+
+// A kind is where the name of somebody comes from.
+type kind uint8
+
+const (
+	byAddress kind = iota // he has no other name
+	byKey                 // which of the publish keys
+	byName                // the name in a token
+	byToken               // a token without one
+	byService             // the name that the authorization service gives
+)
+
+// counted is what the publish rate is counted for.
+func (a *Access) counted() publisher { return publisher{a.Kind, a.Subject} }
 
 // everything is the pattern of all topics.
 const everything = ">"

@@ -214,7 +214,7 @@ func granted(res *http.Response, body []byte, action string, topics []string) (*
 			return nil, unavailable("its JSON: "+err.Error(), `its JSON is not of the form {"sub":["…"],"pub":["…"],"exp":SECONDS,"name":"…"}`)
 		}
 	}
-	access := &Access{Subject: lists.Name}
+	access := &Access{Subject: lists.Name, Kind: byService}
 	if lists.Exp != nil {
 		access.Expires = time.UnixMilli(int64(max(0, min(*lists.Exp, maxTime)) * 1000))
 		if !access.Expires.After(time.Now()) {

@@ -168,7 +168,7 @@ func (g *gate) subscriber(r *http.Request, patterns []string) (*Access, error) {
 // nameUnknown names who has no other name after where he comes from.
 func (g *gate) nameUnknown(access *Access, r *http.Request) {
 	if access.Subject == "" {
-		access.Subject = g.client(r).String()
+		access.Subject, access.Kind = g.client(r).String(), byAddress
 	}
 }
 
@@ -180,7 +180,7 @@ func (g *gate) subscriberAccess(req *http.Request, patterns []string) (*Access, 
 	case g.dev:
 		return &Access{Sub: []string{everything}, Pub: []string{everything}}, nil
 	case key != "":
-		return &Access{Sub: r.openTo(), Pub: []string{everything}, Subject: key}, nil
+		return &Access{Sub: r.openTo(), Pub: []string{everything}, Subject: key, Kind: byKey}, nil
 	case r.open(): // what else is in the header is somebody else's, such as a proxy's
 		return &Access{Sub: r.openTo()}, nil
 	case refusal != nil && r.forward == nil:
@@ -264,7 +264,7 @@ func (g *gate) publisherAccess(req *http.Request, topics []string) (*Access, *Re
 	case g.dev:
 		return &Access{Pub: []string{everything}}, nil
 	case key != "":
-		return &Access{Pub: []string{everything}, Subject: key}, nil
+		return &Access{Pub: []string{everything}, Subject: key, Kind: byKey}, nil
 	case refusal != nil && r.forward == nil:
 		return nil, refusal
 	}
@@ -295,13 +295,13 @@ func (g *gate) allowed(r *http.Request, what string, access *Access, topics []st
 	}
 }
 
-// mayPublishNow counts n messages of the publisher who against its rate. The error is a *Refusal.
-func (g *gate) mayPublishNow(who string, n int) error {
+// mayPublishNow counts n messages of somebody against his rate. The error is a *Refusal.
+func (g *gate) mayPublishNow(who *Access, n int) error {
 	rate := g.limits().PublishRate
 	if rate == 0 {
 		return nil
 	}
-	wait, ok := g.publishers.take(who, time.Now(), rate, n)
+	wait, ok := g.publishers.take(who.counted(), time.Now(), rate, n)
 	if ok {
 		return nil
 	}

@@ -127,7 +127,7 @@ func TestConnectionsEndWithTheToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := testServer(t, Config{})
 		start := time.Now()
-		c := begin(t, s, &Access{Expires: start.Add(90 * time.Second), ByToken: true}, nil, "a")
+		c := begin(t, s, &Access{Expires: start.Add(90 * time.Second), Kind: byToken}, nil, "a")
 		c.SetReadDeadline(time.Time{})
 		wantClosed(t, c, websocket.ClosePolicyViolation, tokenExpired)
 		if took := time.Since(start); took != 90*time.Second {

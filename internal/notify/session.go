@@ -148,7 +148,7 @@ func (n *session) publish(name string, t websocket.MessageType, p []byte) (publi
 	if most := gate.limits().Message; len(p) > most {
 		return published{}, &Refusal{Code: "max_message", Reason: fmt.Sprintf("the message is larger than %d bytes", most)}
 	}
-	if err := gate.mayPublishNow(n.access.Subject, 1); err != nil {
+	if err := gate.mayPublishNow(n.access, 1); err != nil {
 		return published{}, err
 	}
 	results, err := n.server.broker.publish([]string{name}, t, p)

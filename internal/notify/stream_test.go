@@ -146,6 +146,11 @@ func TestEventsOnTheWire(t *testing.T) {
 		publishText(t, s, "b", "not below b")
 		publishText(t, s, "b.c", "")
 		wantCame(t, w, "id: "+e+"-3\n"+`data: {"type":"message","id":"`+e+`-3","topic":"b.c","data":""}`+"\n\n")
+		var text strings.Builder
+		s.meters.set.Write(&text)
+		if !strings.Contains(text.String(), "hawser_publish_to_socket_seconds_count 2\n") {
+			t.Error("the latency of two writes is not counted")
+		}
 		leave()
 		wantEnded(t, done)
 		if n := s.broker.subscribers("a"); n != 0 || len(s.broker.audiences) != 0 {

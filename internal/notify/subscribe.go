@@ -169,7 +169,7 @@ const (
 
 // expiry is what the client is told when access ends.
 func (a *Access) expiry() string {
-	if a.ByToken {
+	if a.Kind == byName || a.Kind == byToken {
 		return tokenExpired
 	}
 	return permissionExpired
