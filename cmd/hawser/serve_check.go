@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"crypto/ed25519"
 	"errors"
 	"fmt"
@@ -9,7 +8,6 @@ import (
 	"net/netip"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"hawser.example/websocket"
@@ -119,8 +117,8 @@ func (o *serveOptions) checkPatterns() error {
 		patterns listFlag
 	}{{"public", o.public}, {"latest", o.latest}} {
 		for _, p := range list.patterns {
-			if !topic.ValidPattern(p) {
-				return fmt.Errorf(`--%s: %q is neither a topic nor a topic with ".>" behind it, nor ">"`, list.flag, p)
+			if err := topic.CheckPattern(p); err != nil {
+				return fmt.Errorf("--%s: %w", list.flag, err)
 			}
 		}
 	}
@@ -175,11 +173,14 @@ func (o *serveOptions) checkNumbers() error {
 }
 
 func (o *serveOptions) checkRest() error {
+	if o.pipe != "" {
+		if err := topic.Check(o.pipe); err != nil {
+			return fmt.Errorf("--pipe: %w", err)
+		}
+	}
 	switch {
 	case (o.cert == "") != (o.certKey == ""):
 		return errors.New("--tls-cert and --tls-key go together")
-	case o.pipe != "" && !topic.Valid(o.pipe):
-		return fmt.Errorf("--pipe: the topic %.80q has to be 1 to 255 of the characters A-Z a-z 0-9 . _ -", o.pipe)
 	case o.log != "text" && o.log != "json":
 		return fmt.Errorf("--log %q: it has to be text or json", o.log)
 	}
@@ -253,15 +254,10 @@ func readKeyFile[K any](flagName, name string, read func([]byte) ([]K, error)) (
 	return keys, nil
 }
 
-// readKeys reads publish keys, one a line. Empty lines and those that begin with # are left out.
+// readKeys reads publish keys, one a line.
 func readKeys(file []byte) (keys []string, err error) {
-	number := 0
-	for line := range bytes.Lines(file) {
-		number++
-		key := strings.TrimRight(string(line), "\r\n")
-		if strings.TrimSpace(key) == "" || key[0] == '#' {
-			continue
-		}
+	for number, line := range token.Lines(file) {
+		key := string(line)
 		if err := notify.CheckKey(key); err != nil {
 			return nil, fmt.Errorf("line %d: %w", number, err)
 		}

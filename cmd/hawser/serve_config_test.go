@@ -253,7 +253,7 @@ func TestServeRefusesAConfiguration(t *testing.T) {
 		{"--publish-key k --public a", `--public has no effect`},
 		{"--publish-key k --auth-url x", `--auth-url: it is not a URL`},
 		{"--publish-key k --auth-url http://u:p@h/", `--auth-url: it has a user in it`},
-		{"--auth-url http://h/ --public a/b", `--public: "a/b" is neither a topic nor`},
+		{"--auth-url http://h/ --public a/b", `--public: "a/b" is neither a topic `},
 		{"--publish-key k --latest *", `--latest: "\*" is neither a topic`},
 		{"--publish-key k --trusted-proxy 10.0.0.0/33", `--trusted-proxy: "10.0.0.0/33" is neither a network`},
 		{"--publish-key k --tls-cert x", `--tls-cert and --tls-key go together`},

@@ -51,8 +51,8 @@ func newRules(cfg Config) (*rules, error) {
 		return nil, err
 	}
 	for _, p := range cfg.Public {
-		if !topic.ValidPattern(p) {
-			return nil, fmt.Errorf("public topics: %q is no topic and no pattern of topics", p)
+		if err := topic.CheckPattern(p); err != nil {
+			return nil, fmt.Errorf("public topics: %w", err)
 		}
 	}
 	for _, o := range cfg.Origins {

@@ -1,22 +1,11 @@
 package notify
 
 import (
-	"errors"
 	"net/http"
 	"net/url"
 	"strings"
 
 	"hawser.example/websocket/internal/topic"
-)
-
-const (
-	topicRule   = "the topic has to be 1 to 255 of the characters A-Z a-z 0-9 . _ -"
-	patternRule = topicRule + ", to subscribe maybe with .> behind it for all topics below, or > alone for all there are"
-)
-
-var (
-	errTopic   = errors.New(topicRule)
-	errPattern = errors.New(patternRule)
 )
 
 // A target is what the URL of a request names. Paths are taken as they stand: what is behind /topics/ is a topic or a
@@ -93,11 +82,11 @@ func parseTarget(r *http.Request) (t target, err error) {
 // checkNames judges the topics or patterns.
 func (t *target) checkNames(method string) error {
 	for _, name := range t.names {
+		err := topic.CheckPattern(name)
 		switch {
-		case topic.Valid(name):
-		case !topic.ValidPattern(name):
-			return badRequest(patternRule)
-		case method == http.MethodPost:
+		case err != nil:
+			return badRequest(err.Error())
+		case method == http.MethodPost && !topic.Valid(name):
 			return badRequest("publishing needs the name of a topic, and this is a pattern")
 		}
 	}

@@ -58,8 +58,8 @@ type Server struct {
 // NewServer returns a Server. Without Config.Dev there has to be somebody who may publish.
 func NewServer(cfg Config) (*Server, error) {
 	for _, p := range cfg.Latest {
-		if !topic.ValidPattern(p) {
-			return nil, fmt.Errorf("latest: %q: %w", p, errPattern)
+		if err := topic.CheckPattern(p); err != nil {
+			return nil, fmt.Errorf("latest: %w", err)
 		}
 	}
 	s := &Server{cfg: cfg, meters: newMeters()}
