@@ -82,12 +82,16 @@ func parseTarget(r *http.Request) (t target, err error) {
 // checkNames judges the topics or patterns.
 func (t *target) checkNames(method string) error {
 	for _, name := range t.names {
-		err := topic.CheckPattern(name)
-		switch {
-		case err != nil:
-			return badRequest(err.Error())
-		case method == http.MethodPost && !topic.Valid(name):
+		check := topic.CheckPattern
+		if method == http.MethodPost {
+			check = topic.Check
+		}
+		switch err := check(name); {
+		case err == nil:
+		case method == http.MethodPost && topic.ValidPattern(name):
 			return badRequest("publishing needs the name of a topic, and this is a pattern")
+		default:
+			return badRequest(err.Error())
 		}
 	}
 	if len(t.names) == 0 && method == http.MethodPost {

@@ -51,7 +51,8 @@ func CheckPattern(p string) error {
 	if ValidPattern(p) {
 		return nil
 	}
-	return fmt.Errorf("%.80q is neither a topic (%s) nor one with .> behind it for all below, nor > alone for all", p, rule)
+	return fmt.Errorf("%.80q is neither a topic nor a pattern: a topic has to be %s, "+
+		"a pattern is one with .> behind it, for all below, or > alone, for all", p, rule)
 }
 
 // ValidPattern reports whether p may be subscribed to.

@@ -95,8 +95,8 @@ func TestCheck(t *testing.T) {
 	}
 	for text, err := range map[string]error{
 		`the topic "a b" has to be 1 to 255 of the characters A-Z a-z 0-9 . _ -`: Check("a b"),
-		`"a.*" is neither a topic (1 to 255 of the characters A-Z a-z 0-9 . _ -) nor one with .> behind it for all below, ` +
-			`nor > alone for all`: CheckPattern("a.*"),
+		`"a.*" is neither a topic nor a pattern: a topic has to be 1 to 255 of the characters A-Z a-z 0-9 . _ -, ` +
+			`a pattern is one with .> behind it, for all below, or > alone, for all`: CheckPattern("a.*"),
 	} {
 		if err == nil || err.Error() != text {
 			t.Errorf("%v; want %s", err, text)
