@@ -42,11 +42,10 @@ const (
 	DefaultDrainTime = 5 * time.Second
 
 	hubShards    = 8
-	maxShardLog  = 4 << 20               // bytes of a shard's log at which publishers wait for its writer
-	maxTogether  = 64                    // messages that a pass sends together
-	fewReceivers = 1                     // to whom a publisher writes itself, sooner than a goroutine starts
-	maxGap       = 10 * time.Millisecond // between two goodbyes
-	joinLimit    = 64 << 10              // bytes of messages that are joined for one write
+	maxShardLog  = 4 << 20  // bytes of a shard's log at which publishers wait for its writer
+	maxTogether  = 64       // messages that a pass sends together
+	fewReceivers = 1        // to whom a publisher writes itself, sooner than a goroutine starts
+	joinLimit    = 64 << 10 // bytes of messages that are joined for one write
 	drainMessage = "the server restarts"
 )
 
@@ -247,10 +246,10 @@ func (h *Hub) Stats() HubStats {
 }
 
 // Shutdown refuses further messages and subscribers, then says goodbye to all subscribers with code 1012, after what is
-// queued for them, and waits for their closing handshakes. The goodbyes are spread over DrainTime, so that not all come
-// back at once; few subscribers take less, one every 10 ms. When ctx ends first it cuts what is left and returns ctx's
-// error. A Handler's callback must not call it: one of those closing handshakes may be waiting for the callback to
-// return.
+// queued for them, and waits for their closing handshakes. The goodbyes are spread evenly over DrainTime, so that not all
+// come back at once: the first at once, and of n the one with k before it after k/n of the time. It returns as soon as
+// nobody is left. When ctx ends first it cuts what is left and returns ctx's error. A Handler's callback must not call it:
+// one of those closing handshakes may be waiting for the callback to return.
 func (h *Hub) Shutdown(ctx context.Context) error {
 	h.mu.Lock()
 	h.closed = true
@@ -260,23 +259,29 @@ func (h *Hub) Shutdown(ctx context.Context) error {
 		h.shards[i].settle(ctx)
 		conns = append(conns, h.shards[i].all()...)
 	}
-	if len(conns) == 0 {
-		return nil
-	}
-	gap := min(option(h.DrainTime, DefaultDrainTime)/time.Duration(len(conns)), maxGap)
+	over := option(h.DrainTime, DefaultDrainTime)
 	start := time.Now()
 	for i, c := range conns {
-		if wait := time.Until(start.Add(gap * time.Duration(i+1))); wait > 0 {
-			select {
-			case <-time.After(wait):
-			case <-ctx.Done():
-			}
-		}
-		if ctx.Err() == nil {
+		turn := start.Add(time.Duration(float64(over) * float64(i) / float64(len(conns))))
+		if isTurn(ctx, c, turn) {
 			go h.goodbye(c)
 		}
 	}
 	return waitEnd(ctx, conns)
+}
+
+// isTurn waits until it is c's turn to be sent away. It reports false as soon as c has ended, or ctx has.
+func isTurn(ctx context.Context, c *Conn, turn time.Time) bool {
+	wait := time.NewTimer(time.Until(turn))
+	defer wait.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-c.Done():
+		return false
+	case <-wait.C:
+		return ctx.Err() == nil
+	}
 }
 
 // goodbye closes c on behalf of Shutdown.

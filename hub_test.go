@@ -820,16 +820,17 @@ func goodbyes(t *testing.T, clients []*Conn) func() []time.Duration {
 
 func TestHubShutdownSpreadsItsGoodbyes(t *testing.T) {
 	tests := []struct {
-		name      string
-		drain     time.Duration
-		n         int
-		gap, last time.Duration
+		name  string
+		drain time.Duration
+		n     int
+		gap   time.Duration
 	}{
-		{"few take less", 0, 3, 10 * time.Millisecond, 30 * time.Millisecond},
-		{"many take DrainTime", 0, 1000, 5 * time.Millisecond, 5 * time.Second},
-		{"another DrainTime", time.Second, 500, 2 * time.Millisecond, time.Second},
-		{"none", -1, 50, 0, 0},
-		{"nobody", 0, 0, 0, 0},
+		{"few", 0, 4, 1250 * time.Millisecond},
+		{"many", 0, 1000, 5 * time.Millisecond},
+		{"another DrainTime", time.Second, 500, 2 * time.Millisecond},
+		{"none", -1, 50, 0},
+		{"one", 0, 1, 0},
+		{"nobody", 0, 0, 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -846,11 +847,11 @@ func TestHubShutdownSpreadsItsGoodbyes(t *testing.T) {
 				if err := h.Shutdown(testContext(t)); err != nil {
 					t.Error(err)
 				}
-				if d := time.Since(start); d != tt.last {
-					t.Errorf("it took %v, want %v", d, tt.last)
+				if d, last := time.Since(start), tt.gap*time.Duration(max(tt.n-1, 0)); d != last {
+					t.Errorf("it took %v, want %v", d, last)
 				}
 				for i, d := range told() {
-					if want := tt.gap * time.Duration(i+1); d != want {
+					if want := tt.gap * time.Duration(i); d != want {
 						t.Fatalf("goodbye %d came after %v, want %v", i, d, want)
 					}
 				}
@@ -858,6 +859,33 @@ func TestHubShutdownSpreadsItsGoodbyes(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Nobody's turn is waited for who has gone by himself.
+func TestHubShutdownEndsWhenNobodyIsLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &Hub{DrainTime: time.Minute}
+		var clients []*Conn
+		for range 4 {
+			server, client := Pipe(nil)
+			server.Drain()
+			client.Drain()
+			h.Subscribe(server, "a")
+			clients = append(clients, client)
+		}
+		time.AfterFunc(20*time.Second, func() {
+			for _, c := range clients {
+				c.Close()
+			}
+		})
+		start := time.Now()
+		if err := h.Shutdown(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(start); took != 20*time.Second {
+			t.Errorf("it took %v; all had gone after 20 s", took)
+		}
+	})
 }
 
 // What was published before Shutdown still arrives, also at a subscriber that is slow.
@@ -889,19 +917,22 @@ func TestHubShutdownSaysGoodbyeBehindWhatIsQueued(t *testing.T) {
 // A context that ends cuts those that have not answered and those that were not told yet.
 func TestHubShutdownGivesUp(t *testing.T) {
 	const n = 100
-	for name, wait := range map[string]time.Duration{
-		"at once":                         0,
-		"while it says goodbye":           95 * time.Millisecond, // to 9 of them
-		"while it waits for their Closes": 3 * time.Second,
+	for name, tt := range map[string]struct {
+		wait time.Duration
+		told int
+	}{
+		"at once":                         {0, 0},
+		"while it says goodbye":           {95 * time.Millisecond, 10},
+		"while it waits for their Closes": {3 * time.Second, n},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				h := new(Hub)
+				h := &Hub{DrainTime: n * 10 * time.Millisecond}
 				conns, peers := subscribers(t, h, n, "a")
-				ctx, cancel := context.WithTimeout(t.Context(), wait)
+				ctx, cancel := context.WithTimeout(t.Context(), tt.wait)
 				defer cancel()
 				start := time.Now()
-				if err := h.Shutdown(ctx); err != context.DeadlineExceeded || time.Since(start) != wait {
+				if err := h.Shutdown(ctx); err != context.DeadlineExceeded || time.Since(start) != tt.wait {
 					t.Errorf("Shutdown = %v after %v", err, time.Since(start))
 				}
 				told := 0
@@ -913,8 +944,8 @@ func TestHubShutdownGivesUp(t *testing.T) {
 						t.Errorf("a peer read %v, %v", f, err)
 					}
 				}
-				if want := min(int(wait/maxGap), n); told != want {
-					t.Errorf("%d were told, want %d", told, want)
+				if told != tt.told {
+					t.Errorf("%d were told, want %d", told, tt.told)
 				}
 				wantStats(t, h, HubStats{})
 			})

@@ -18,7 +18,8 @@ const (
 	slowMessages = 1000
 	slowEvery    = 2 * time.Millisecond
 	slowSize     = 16 << 10
-	slowClients  = 50
+	slowClients  = 50 // that come in each round
+	slowRounds   = 2
 	slowFlood    = 256 // messages that follow, of floodSize: more in all than the memory may grow by
 	floodSize    = 512 << 10
 	fastClients  = 10
@@ -26,29 +27,36 @@ const (
 
 // TestServeSlowSubscribers: subscribers who do not read are cut off. The others do not notice, and the server's memory
 // stays within what its queues are allowed.
+//
+// Both delays are measured in turn, several times in one run, since other programs disturb them. What those who do not
+// read cause is there each time, so the best of the times with them counts, and the worst of those without. With them
+// there are six times as many sockets to write to, which may take six times as long; more is a stall.
 func TestServeSlowSubscribers(t *testing.T) {
 	hawser, addr := startPublic(t, "127.0.0.1:0")
 	ctx := within(t)
 	fast := newStopwatch(t, ctx, addr, fastClients)
 	fast.publish(t, addr, 200) // to warm up
-	fast.reset()
 
-	fast.publish(t, addr, slowMessages)
-	alone := fast.percentile(99)
-	before := hawser.memory()
-	fast.reset()
-
-	slow := make([]*websocket.Conn, slowClients)
-	for i := range slow {
-		c, _, err := new(websocket.Dialer).Dial(ctx, "ws://"+addr+"/topics/load", nil)
-		if err != nil {
-			t.Fatal(err)
+	var alone, together time.Duration
+	before := 0
+	var slow []*websocket.Conn
+	for round := range slowRounds {
+		alone = max(alone, fast.measure(t, addr, slowMessages/4))
+		if round == 0 {
+			before = hawser.memory()
 		}
-		defer c.CloseNow()
-		slow[i] = c
+		for range slowClients {
+			c, _, err := new(websocket.Dialer).Dial(ctx, "ws://"+addr+"/topics/load", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.CloseNow()
+			slow = append(slow, c)
+		}
+		if p99 := fast.measure(t, addr, slowMessages); round == 0 || p99 < together {
+			together = p99
+		}
 	}
-	fast.publish(t, addr, slowMessages)
-	together := fast.percentile(99)
 	fast.cut()
 	for range slowFlood {
 		publish(t, addr, "load", "application/octet-stream", make([]byte, floodSize))
@@ -56,8 +64,8 @@ func TestServeSlowSubscribers(t *testing.T) {
 	grown := hawser.memory() - before
 
 	t.Logf("p99 %v alone, %v beside %d who do not read; memory grew by %d KiB", alone, together, slowClients, grown>>10)
-	if together > 3*alone+20*time.Millisecond {
-		t.Errorf("p99 is %v beside slow subscribers, and %v without", together, alone)
+	if limit := alone * (fastClients + slowClients) / fastClients; together > limit {
+		t.Errorf("p99 is %v beside slow subscribers, and %v without; want at most %v", together, alone, limit)
 	}
 	// They have their messages in common: a queue and a history of them, and what Go keeps until it collects.
 	if limit := slowFlood * floodSize / 2; grown > limit {
@@ -72,7 +80,7 @@ func TestServeSlowSubscribers(t *testing.T) {
 				_, _, err = c.ReadContext(ctx)
 			}
 			code, _ := closeCode(err)
-			if code != websocket.CloseTryAgainLater && code != 0 || ctx.Err() != nil || received > slowMessages+slowFlood {
+			if code != websocket.CloseTryAgainLater && code != 0 || ctx.Err() != nil || received > slowRounds*2*slowMessages+slowFlood {
 				t.Errorf("slow client %d: %v, after %d messages; want 1013, or a connection that is cut", i, err, received-1)
 			}
 		})
@@ -131,6 +139,14 @@ func (s *stopwatch) take(p []byte, now time.Time) {
 	}
 	s.count++
 	s.came.Signal()
+}
+
+// measure publishes n messages, and returns how long 99 of 100 of them took at most.
+func (s *stopwatch) measure(t *testing.T, addr string, n int) time.Duration {
+	t.Helper()
+	s.reset()
+	s.publish(t, addr, n)
+	return s.percentile(99)
 }
 
 func (s *stopwatch) reset() {

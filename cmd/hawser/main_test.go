@@ -22,9 +22,9 @@ import (
 
 const (
 	// beHawser is the environment variable that makes the test binary hawser.
-	beHawser = "HAWSER_TEST_BE_HAWSER"
+	beHawser = "TEST_BE_HAWSER"
 	// bePanicking is the one that makes it a hawser which panics at its prompt.
-	bePanicking = "HAWSER_TEST_BE_PANICKING"
+	bePanicking = "TEST_BE_PANICKING"
 	// patience bounds one wait for something that happens at once when all is well.
 	patience = 30 * time.Second
 )

@@ -60,6 +60,9 @@ Examples:
 			if err != nil {
 				return usageError(std, "serve", "%v", err)
 			}
+			for _, warning := range set.unknownVariables(os.Environ()) {
+				s.log.caution(warning)
+			}
 			if opt.printConfig {
 				set.print(std.out)
 				return exitOK
@@ -134,7 +137,8 @@ func declareServe(fs *flag.FlagSet) *serveOptions {
 	fs.StringVar(&o.cert, "tls-cert", "", "serve TLS on --addr with the certificates in `FILE` (PEM); it is read again when\n"+
 		"it changes")
 	fs.StringVar(&o.certKey, "tls-key", "", "the private key of --tls-cert, in `FILE`")
-	fs.DurationVar(&o.drain, "drain", notify.DefaultDrainTime, "over how much `TIME` to spread the goodbyes when told to stop")
+	fs.DurationVar(&o.drain, "drain", notify.DefaultDrainTime, "over how much `TIME` to spread the goodbyes when told to stop; with --dev the\n"+
+		"default is 1s")
 	fs.StringVar(&o.log, "log", "text", "log as `FORMAT` on standard error: text or json")
 	fs.StringVar(&o.logLevel, "log-level", "info", "log what is at least as grave as `LEVEL`: debug, info, warn or error")
 
@@ -228,6 +232,9 @@ func (s *service) endpoints() []endpoint {
 	add(s.opt.adminAddr, "metrics on http://%s/metrics", s.server.AdminHandler(s.opt.profiles))
 	return all
 }
+
+// devDrain is the default of --drain with --dev: who presses Ctrl-C at a terminal does not want to wait.
+const devDrain = time.Second
 
 // stopGrace is how long the last of the subscribers has to answer its Close, which it gets at the end of the drain.
 // With the default of --drain stopping takes less than the 10 s that service managers such as Docker wait.

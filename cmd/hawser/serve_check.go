@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"crypto/ed25519"
 	"errors"
 	"fmt"
@@ -9,7 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
-	"strings"
+	"time"
 
 	"hawser.example/websocket"
 	"hawser.example/websocket/internal/notify"
@@ -55,6 +54,9 @@ func (o *serveOptions) checkDev(set *settings) error {
 	}
 	o.key, o.keyFile, o.secretFile, o.publicFile, o.authURL, o.publishAddr = "", "", "", "", "", ""
 	o.public, o.origins = nil, nil
+	if _, given := set.from["drain"]; !given {
+		o.drain = devDrain
+	}
 	for _, a := range []struct{ flag, addr string }{{"addr", o.addr}, {"admin-addr", o.adminAddr}} {
 		if a.addr != "" && !notify.IsLoopback(a.addr) {
 			return fmt.Errorf("--dev serves this machine only, and --%s %q is not a loopback address; use 127.0.0.1:PORT",
@@ -115,8 +117,8 @@ func (o *serveOptions) checkPatterns() error {
 		patterns listFlag
 	}{{"public", o.public}, {"latest", o.latest}} {
 		for _, p := range list.patterns {
-			if !topic.ValidPattern(p) {
-				return fmt.Errorf(`--%s: %q is neither a topic nor a topic with ".>" behind it, nor ">"`, list.flag, p)
+			if err := topic.CheckPattern(p); err != nil {
+				return fmt.Errorf("--%s: %w", list.flag, err)
 			}
 		}
 	}
@@ -140,35 +142,45 @@ func (o *serveOptions) trustedProxies() (nets []netip.Prefix, err error) {
 }
 
 func (o *serveOptions) checkNumbers() error {
-	for flag, n := range map[string]int{
-		"history-messages": o.history.Messages, "max-connections": o.limits.Connections,
-		"max-connections-per-ip": o.limits.ConnectionsPerIP, "max-handshakes": o.limits.Handshakes,
-		"max-publish-rate": o.limits.PublishRate, "max-topics": o.limits.Topics - 1,
-		"max-message": int(min(o.message, 1)) - 1, "queue-bytes": int(min(o.queue, 1)) - 1,
+	for _, n := range []struct {
+		flag         string
+		value, least int64
+	}{
+		{"history-messages", int64(o.history.Messages), 0},
+		{"max-connections", int64(o.limits.Connections), 0},
+		{"max-connections-per-ip", int64(o.limits.ConnectionsPerIP), 0},
+		{"max-handshakes", int64(o.limits.Handshakes), 0},
+		{"max-publish-rate", int64(o.limits.PublishRate), 0},
+		{"max-topics", int64(o.limits.Topics), 1},
+		{"max-message", o.message, 1},
+		{"queue-bytes", o.queue, 1},
 	} {
-		if n < 0 {
-			least := 0
-			if flag == "max-topics" || flag == "max-message" || flag == "queue-bytes" {
-				least = 1
-			}
-			return fmt.Errorf("--%s is too small: it has to be at least %d", flag, least)
+		if n.value < n.least {
+			return fmt.Errorf("--%s %d: it has to be at least %d", n.flag, n.value, n.least)
 		}
 	}
-	if max(o.message, o.queue) > math.MaxInt32 {
-		return errors.New("--max-message and --queue-bytes have to be less than 2GiB")
+	for flag, size := range map[string]*int64{"max-message": &o.message, "queue-bytes": &o.queue} {
+		if *size > math.MaxInt32 {
+			return fmt.Errorf("--%s %s: it has to be less than 2GiB", flag, (*sizeFlag)(size))
+		}
 	}
-	if o.drain < 0 || o.history.Age < 0 {
-		return errors.New("--drain and --history-age cannot be negative")
+	for flag, d := range map[string]time.Duration{"drain": o.drain, "history-age": o.history.Age} {
+		if d < 0 {
+			return fmt.Errorf("--%s %v: it cannot be negative", flag, d)
+		}
 	}
 	return nil
 }
 
 func (o *serveOptions) checkRest() error {
+	if o.pipe != "" {
+		if err := topic.Check(o.pipe); err != nil {
+			return fmt.Errorf("--pipe: %w", err)
+		}
+	}
 	switch {
 	case (o.cert == "") != (o.certKey == ""):
 		return errors.New("--tls-cert and --tls-key go together")
-	case o.pipe != "" && !topic.Valid(o.pipe):
-		return fmt.Errorf("--pipe: the topic %.80q has to be 1 to 255 of the characters A-Z a-z 0-9 . _ -", o.pipe)
 	case o.log != "text" && o.log != "json":
 		return fmt.Errorf("--log %q: it has to be text or json", o.log)
 	}
@@ -242,15 +254,10 @@ func readKeyFile[K any](flagName, name string, read func([]byte) ([]K, error)) (
 	return keys, nil
 }
 
-// readKeys reads publish keys, one a line. Empty lines and those that begin with # are left out.
+// readKeys reads publish keys, one a line.
 func readKeys(file []byte) (keys []string, err error) {
-	number := 0
-	for line := range bytes.Lines(file) {
-		number++
-		key := strings.TrimRight(string(line), "\r\n")
-		if strings.TrimSpace(key) == "" || key[0] == '#' {
-			continue
-		}
+	for number, line := range token.Lines(file) {
+		key := string(line)
 		if err := notify.CheckKey(key); err != nil {
 			return nil, fmt.Errorf("line %d: %w", number, err)
 		}

@@ -190,7 +190,7 @@ func (s *settings) setFromFile(name string) error {
 		case variable == "":
 			continue
 		case flagName == "":
-			return mistake("there is no setting %s%s", variable, s.nearest(variable))
+			return mistake("%w", s.unknownName(variable))
 		case flagName == "config" || flagName == "print-config":
 			return mistake("%s cannot be set in a file", variable)
 		case seen[variable] > 0:
@@ -205,17 +205,6 @@ func (s *settings) setFromFile(name string) error {
 		}
 	}
 	return nil
-}
-
-// nearest suggests the setting that a wrong name was meant to be, if one begins alike or has the same letters.
-func (s *settings) nearest(variable string) (suggestion string) {
-	s.fs.VisitAll(func(f *flag.Flag) {
-		name := envName(f.Name)
-		if strings.EqualFold(strings.ReplaceAll(variable, "-", "_"), name) || envPrefix+variable == name {
-			suggestion = "; is it " + name + "?"
-		}
-	})
-	return suggestion
 }
 
 // parseSetting reads a line NAME=VALUE as systemd does those of an EnvironmentFile. The name is empty for an empty line

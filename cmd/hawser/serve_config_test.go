@@ -114,7 +114,9 @@ func TestListsAndEmptyVariables(t *testing.T) {
 // TestConfigFileMistakes: each is refused, with the file and the line.
 func TestConfigFileMistakes(t *testing.T) {
 	for _, row := range []struct{ name, file, says string }{
-		{"an unknown name", "HAWSER_PUBLISH_KEY=k\n\nHAWSER_ADR=:1\n", `hawser\.conf, line 3: there is no setting HAWSER_ADR$`},
+		{"an unknown name", "HAWSER_PUBLISH_KEY=k\n\nHAWSER_ADR=:1\n", `hawser\.conf, line 3: there is no setting HAWSER_ADR; is it HAWSER_ADDR\?`},
+		{"a name like no other", "HAWSER_PORT=1", `line 1: there is no setting HAWSER_PORT$`},
+		{"a file of keys", "c2VjcmV0IGtleQ==", `line 1: this is no setting: the name of one begins with HAWSER_$`},
 		{"a name in small letters", "hawser_addr=:1", `line 1: there is no setting hawser_addr; is it HAWSER_ADDR\?`},
 		{"without the prefix", "ADDR=:1", `line 1: there is no setting ADDR; is it HAWSER_ADDR\?`},
 		{"a dash", "HAWSER_PUBLISH-KEY=k", `line 1: there is no setting HAWSER_PUBLISH-KEY; is it HAWSER_PUBLISH_KEY\?`},
@@ -251,17 +253,18 @@ func TestServeRefusesAConfiguration(t *testing.T) {
 		{"--publish-key k --public a", `--public has no effect`},
 		{"--publish-key k --auth-url x", `--auth-url: it is not a URL`},
 		{"--publish-key k --auth-url http://u:p@h/", `--auth-url: it has a user in it`},
-		{"--auth-url http://h/ --public a/b", `--public: "a/b" is neither a topic nor`},
+		{"--auth-url http://h/ --public a/b", `--public: "a/b" is neither a topic `},
 		{"--publish-key k --latest *", `--latest: "\*" is neither a topic`},
 		{"--publish-key k --trusted-proxy 10.0.0.0/33", `--trusted-proxy: "10.0.0.0/33" is neither a network`},
 		{"--publish-key k --tls-cert x", `--tls-cert and --tls-key go together`},
 		{"--publish-key k --tls-cert /no/cert --tls-key /no/key", `--tls-cert: open /no/cert`},
 		{"--publish-key k --log xml", `--log "xml": it has to be text or json`},
 		{"--publish-key k --log-level loud", `--log-level "loud": it has to be debug, info, warn or error`},
-		{"--publish-key k --drain -1s", `--drain and --history-age cannot be negative`},
-		{"--publish-key k --max-connections -1", `--max-connections is too small`},
-		{"--publish-key k --max-message 0", `--max-message is too small`},
-		{"--publish-key k --max-message 3GiB", `--max-message and --queue-bytes have to be less than 2GiB`},
+		{"--publish-key k --drain -1s", `--drain -1s: it cannot be negative`},
+		{"--publish-key k --max-topics -1", `--max-topics -1: it has to be at least 1`},
+		{"--publish-key k --max-connections -1", `--max-connections -1: it has to be at least 0`},
+		{"--publish-key k --max-message 0", `--max-message 0: it has to be at least 1`},
+		{"--publish-key k --max-message 3GiB", `--max-message 3GiB: it has to be less than 2GiB`},
 		{"--publish-key k --publish-addr x", `--publish-addr: "x" is not of the form HOST:PORT`},
 		{"--publish-key-file /no/file", `--publish-key-file: open /no/file`},
 		{"--publish-key-file " + empty, `--publish-key-file: .*empty: there is no key in it`},
@@ -277,6 +280,37 @@ func TestServeRefusesAConfiguration(t *testing.T) {
 		code, stdout, stderr := hawser(t, args...)
 		if code != exitUsage || stdout != "" || !regexp.MustCompile(`^hawser serve: `+row.says).MatchString(stderr) {
 			t.Errorf("%s: exit code %d, printed %q, said %q; want %q", row.flags, code, stdout, stderr, row.says)
+		}
+	}
+}
+
+// TestServeWarnsOfUnknownVariables: a variable that looks like a setting and is none is not passed over in silence.
+func TestServeWarnsOfUnknownVariables(t *testing.T) {
+	for _, row := range []struct{ format, says string }{
+		{"text", `^hawser serve: warning: HAWSER_MAX_CONECTIONS in the environment is no setting; is it HAWSER_MAX_CONNECTIONS\?
+hawser serve: warning: HAWSER_PORT in the environment is no setting
+$`},
+		{"json", `^\{.*"WARN","msg":"HAWSER_MAX_CONECTIONS in .*\n\{.*HAWSER_PORT in .*\n$`},
+	} {
+		cmd := command(t, "serve", "--publish-key", "k", "--log", row.format, "--print-config")
+		cmd.Env = append(cmd.Env, "HAWSER_MAX_CONECTIONS=secret", "HAWSER_PORT=1", "HAWSER_CI=x", "HAWSER_MAX_TOPICS=3", "HAWSERS=1")
+		p := startCommand(t, cmd)
+		if code := p.wait(); code != exitOK || !regexp.MustCompile(row.says).MatchString(p.err.String()) {
+			t.Errorf("exit code %d, said %q; want %q", code, p.err, row.says)
+		}
+	}
+}
+
+func TestDistance(t *testing.T) {
+	for _, row := range []struct {
+		a, b string
+		want int
+	}{
+		{"", "", 0}, {"", "abc", 3}, {"abc", "", 3}, {"abc", "abc", 0}, {"abc", "abd", 1}, {"abc", "ac", 1}, {"abc", "xabc", 1},
+		{"kitten", "sitting", 3}, {"ab", "ba", 2},
+	} {
+		if got := distance(row.a, row.b); got != row.want {
+			t.Errorf("%q to %q: %d, want %d", row.a, row.b, got, row.want)
 		}
 	}
 }

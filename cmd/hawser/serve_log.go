@@ -52,6 +52,15 @@ func (l *logger) say(text string) {
 	fmt.Fprintf(l.lines, "hawser serve: %s\n", text)
 }
 
+// caution says what is probably a mistake.
+func (l *logger) caution(text string) {
+	if l.lines == nil {
+		l.Warn(text)
+		return
+	}
+	fmt.Fprintf(l.lines, "hawser serve: warning: %s\n", text)
+}
+
 // fail says why it does not go on.
 func (l *logger) fail(err error) {
 	if l.lines == nil {

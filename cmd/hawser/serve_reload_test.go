@@ -12,6 +12,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
+	"log/slog"
 	"math/big"
 	"net"
 	"net/http"
@@ -363,5 +364,27 @@ func TestNoSecretIsLogged(t *testing.T) {
 	}
 	if refused < 10 {
 		t.Errorf("%d refusals in the log:\n%s", refused, text)
+	}
+}
+
+// TestHandshakesDoNotWaitForTheFileSystem: while one looks whether the certificate has changed, the others go on.
+func TestHandshakesDoNotWaitForTheFileSystem(t *testing.T) {
+	looking, hang := make(chan struct{}), make(chan struct{})
+	c := &certificates{
+		log: slog.New(slog.DiscardHandler), current: new(tls.Certificate),
+		stampOf: func(string, string) (s stamp) { close(looking); <-hang; return s },
+	}
+	one := make(chan *tls.Certificate)
+	go func() {
+		got, _ := c.get(nil)
+		one <- got
+	}()
+	<-looking
+	if got, err := c.get(nil); got != c.current || err != nil {
+		t.Errorf("%v, %v", got, err)
+	}
+	close(hang)
+	if got := <-one; got != c.current {
+		t.Errorf("who has looked got %v", got)
 	}
 }

@@ -466,7 +466,7 @@ func TestServeDrains(t *testing.T) {
 	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		t.Run(signal.String(), func(t *testing.T) {
 			wstest.NoLeaks(t)
-			p, addr := startServe(t)
+			p, addr := startServe(t, "--drain", "300ms")
 			subscribers := []*peer{
 				dial(t, "ws://"+addr+"/topics/a", nil),
 				dial(t, "ws://"+addr+"/topics/a", nil),

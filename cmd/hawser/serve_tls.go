@@ -8,15 +8,18 @@ import (
 	"time"
 )
 
-// certificates are those of a TLS listener, read again when their files change. mu guards the fields.
+// certificates are those of a TLS listener, read again when their files change.
 type certificates struct {
-	log *slog.Logger
+	log     *slog.Logger
+	stampOf func(certFile, keyFile string) stamp
 
-	mu                sync.Mutex
+	looking sync.Mutex // held while somebody looks at the files; before mu
+	looked  time.Time  // guarded by looking
+
+	mu                sync.Mutex // guards what follows
 	certFile, keyFile string
 	current           *tls.Certificate
 	read              stamp // of the files when they were read last, whether or not they could be used
-	looked            time.Time
 }
 
 // A stamp tells whether files are still the same.
@@ -30,7 +33,8 @@ const lookAgain = time.Second
 
 // newCertificates reads the files.
 func newCertificates(certFile, keyFile string, log *slog.Logger) (*certificates, error) {
-	c := &certificates{log: log, certFile: certFile, keyFile: keyFile, read: stampOf(certFile, keyFile)}
+	c := &certificates{log: log, stampOf: stampOf, certFile: certFile, keyFile: keyFile}
+	c.read = stampOf(certFile, keyFile)
 	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
 	c.current = &pair
 	return c, err
@@ -43,32 +47,45 @@ func (c *certificates) replace(other *certificates) {
 	c.certFile, c.keyFile, c.current, c.read = other.certFile, other.keyFile, other.current, other.read
 }
 
-// get returns the certificate for a connection. Now and then it looks whether the files have changed. While they do not
-// fit, as between the writing of one and of the other, the old certificate stays.
+// get returns the certificate for a connection. Now and then one of those who ask looks whether the files have changed;
+// the others do not wait for him, who may have to wait for a file system.
 func (c *certificates) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	if c.looking.TryLock() {
+		c.look(time.Now())
+		c.looking.Unlock()
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if now := time.Now(); now.Sub(c.looked) >= lookAgain {
-		c.looked = now
-		c.look()
-	}
 	return c.current, nil
 }
 
-// look reads the files if they have changed. mu is held.
-func (c *certificates) look() {
-	found := stampOf(c.certFile, c.keyFile)
-	if found == c.read {
+// look reads the files if they have changed. While they do not fit, as between the writing of one and of the other, the
+// old certificate stays. looking is held.
+func (c *certificates) look(now time.Time) {
+	if now.Sub(c.looked) < lookAgain {
 		return
+	}
+	c.looked = now
+	c.mu.Lock()
+	certFile, keyFile, read := c.certFile, c.keyFile, c.read
+	c.mu.Unlock()
+	found := c.stampOf(certFile, keyFile)
+	if found == read {
+		return
+	}
+	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.read != read: // replaced meanwhile
+		return
+	case err != nil:
+		c.log.Error("the certificate has changed and cannot be used; the old one stays", "file", certFile, "error", err)
+	default:
+		c.current = &pair
+		c.log.Info("the certificate was read again", "file", certFile)
 	}
 	c.read = found
-	pair, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
-	if err != nil {
-		c.log.Error("the certificate has changed and cannot be used; the old one stays", "file", c.certFile, "error", err)
-		return
-	}
-	c.current = &pair
-	c.log.Info("the certificate was read again", "file", c.certFile)
 }
 
 // stampOf looks at files. What cannot be looked at has the zero stamp, and the error comes with reading.

@@ -89,8 +89,8 @@ func (t *tokenOptions) check() error {
 		patterns listFlag
 	}{{"sub", t.sub}, {"pub", t.pub}} {
 		for _, p := range list.patterns {
-			if !topic.ValidPattern(p) {
-				return fmt.Errorf(`--%s: %q is neither a topic nor a topic with ".>" behind it, nor ">"`, list.flag, p)
+			if err := topic.CheckPattern(p); err != nil {
+				return fmt.Errorf("--%s: %w", list.flag, err)
 			}
 		}
 	}

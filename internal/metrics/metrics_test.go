@@ -3,6 +3,7 @@ package metrics
 import (
 	"math"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -72,6 +73,28 @@ two lines.`, "reason", "kind")
 	}
 	if got["go_goroutines"] < 1 || got["go_memstats_heap_alloc_bytes"] < 1 {
 		t.Errorf("goroutines %v, heap %v", got["go_goroutines"], got["go_memstats_heap_alloc_bytes"])
+	}
+}
+
+// What the system tells of the process, which on Linux is all of it.
+func TestProcess(t *testing.T) {
+	var s Set
+	s.Process(time.Now())
+	got := values(t, &s)
+	for _, name := range []string{
+		"process_cpu_seconds_total", "process_resident_memory_bytes", "process_open_fds", "process_max_fds",
+	} {
+		if v, there := got[name]; there != (v > 0) || !there && runtime.GOOS == "linux" {
+			t.Errorf("%s is %v (there: %t)", name, v, there)
+		}
+	}
+	if v := got["process_resident_memory_bytes"]; runtime.GOOS == "linux" && (v < 1<<20 || v > 1<<36) {
+		t.Errorf("%v bytes in memory", v)
+	}
+	for start := time.Now(); time.Since(start) < 50*time.Millisecond; {
+	}
+	if before, after := got["process_cpu_seconds_total"], values(t, &s)["process_cpu_seconds_total"]; after < before {
+		t.Errorf("the processor's time falls from %v to %v", before, after)
 	}
 }
 

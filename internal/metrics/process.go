@@ -3,6 +3,8 @@ package metrics
 import (
 	"os"
 	"runtime/metrics"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -14,6 +16,9 @@ func (s *Set) Process(started time.Time) {
 	s.Gauge("go_memstats_sys_bytes", "Bytes that the Go runtime has from the system.",
 		runtimeValue("/memory/classes/total:bytes"))
 	s.CounterFunc("go_gc_cycles_total", "Garbage collections.", runtimeValue("/gc/cycles/total:gc-cycles"))
+	s.CounterFunc("process_cpu_seconds_total", "Seconds of processor time used. Left out where the system does not tell.",
+		cpuSeconds)
+	s.Gauge("process_resident_memory_bytes", "Bytes in memory. Left out where the system does not tell.", residentMemory)
 	s.Gauge("process_open_fds", "Open descriptors. Left out where the system does not tell.", openDescriptors)
 	s.Gauge("process_max_fds", "How many there may be. Left out where the system does not tell.", maxDescriptors)
 	s.Gauge("process_start_time_seconds", "When the process was started, in seconds since 1970.",
@@ -30,6 +35,17 @@ func runtimeValue(name string) func() (float64, bool) {
 		}
 		return float64(sample[0].Value.Uint64()), true
 	}
+}
+
+// residentMemory reads the second number of Linux's list, which is in pages.
+func residentMemory() (float64, bool) {
+	statm, err := os.ReadFile("/proc/self/statm")
+	fields := strings.Fields(string(statm))
+	if err != nil || len(fields) < 2 {
+		return 0, false
+	}
+	pages, err := strconv.ParseFloat(fields[1], 64)
+	return pages * float64(os.Getpagesize()), err == nil
 }
 
 // openDescriptors counts what is in Linux's list, without the descriptor that reads it.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"time"
 
 	"hawser.example/websocket/internal/topic"
@@ -14,8 +15,23 @@ import (
 type Access struct {
 	Sub, Pub []string  // patterns (internal/topic) of what may be subscribed to and published on; nil: nothing
 	Expires  time.Time // when it ends, and a connection with it; zero: never
-	Subject  string    // whom logs name and the publish rate is counted for; may be empty
+	Subject  string    // whom logs name; may be empty
+	Kind     kind      // of name that Subject is: names of different kinds may be equal
 }
+
+// A kind is where the name of somebody comes from.
+type kind uint8
+
+const (
+	byAddress kind = iota // he has no other name
+	byKey                 // which of the publish keys
+	byName                // the name in a token
+	byToken               // a token without one
+	byService             // the name that the authorization service gives
+)
+
+// counted is what the publish rate is counted for.
+func (a *Access) counted() publisher { return publisher{a.Kind, a.Subject} }
 
 // everything is the pattern of all topics.
 const everything = ">"
@@ -54,7 +70,7 @@ func mayAll(names []string, may func(string) error) error {
 // forbidden is the refusal for somebody who is known and may not do this. What is allowed is no secret: it stands in
 // the token.
 func forbidden(what, pattern string, allowed []string) *Refusal {
-	reason := fmt.Sprintf("%s %q is not allowed; allowed is %.400s", what, pattern, fmt.Sprintf("%q", allowed))
+	reason := fmt.Sprintf("%s %q is not allowed; allowed is %s", what, pattern, quoteList(allowed))
 	if len(allowed) == 0 {
 		reason = fmt.Sprintf("%s %q is not allowed, nor is %[1]s anything else", what, pattern)
 	}
@@ -64,12 +80,32 @@ func forbidden(what, pattern string, allowed []string) *Refusal {
 	}
 }
 
+// maxListed is how many bytes of a list stand in a refusal, more or less.
+const maxListed = 400
+
+// quoteList returns names in quotes with commas between them.
+func quoteList(names []string) string {
+	var b []byte
+	for i, name := range names {
+		if i > 0 {
+			b = append(b, ", "...)
+		}
+		if len(b) > maxListed {
+			return fmt.Sprintf("%sand %d more", b, len(names)-i)
+		}
+		b = strconv.AppendQuote(b, name)
+	}
+	return string(b)
+}
+
 // A Refusal is an answer that says why something is refused.
 type Refusal struct {
 	Status int
 	Code   string      // the value of the label "reason" in the metrics
 	Reason string      // for the answer; it holds no secret
 	Header http.Header // more of the answer; may be nil
+
+	cause string // what the operator has to mend, for the log only; may be empty
 }
 
 // Error returns the reason.

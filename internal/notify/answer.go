@@ -33,6 +33,14 @@ func (s *Server) shuttingDown() *Refusal {
 	}
 }
 
+// getOnly is the refusal for another method.
+func getOnly(what string) *Refusal {
+	return &Refusal{
+		Status: http.StatusMethodNotAllowed, Code: "method", Reason: what + " takes GET only",
+		Header: http.Header{"Allow": {"GET, HEAD"}},
+	}
+}
+
 func notFound(reason string) *Refusal {
 	return &Refusal{Status: http.StatusNotFound, Code: "path", Reason: reason}
 }

@@ -3,6 +3,7 @@ package notify
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"hawser.example/websocket/internal/topic"
 )
@@ -14,6 +15,7 @@ type backlog struct {
 	skip     []string      // and what of that it does not
 	limit    int64         // bytes that may wait
 	ready    chan struct{} // has room for one; told when there is something to take
+	all      *atomic.Int64 // what waits in all backlogs of the broker, in bytes
 
 	mu       sync.Mutex
 	waiting  []*message
@@ -21,8 +23,14 @@ type backlog struct {
 	overflow bool  // more than limit bytes waited, and were dropped; nothing is taken any more
 }
 
-func newBacklog(patterns, skip []string, limit int64) *backlog {
-	return &backlog{patterns: patterns, skip: skip, limit: limit, ready: make(chan struct{}, 1)}
+func newBacklog(patterns, skip []string, limit int64, all *atomic.Int64) *backlog {
+	return &backlog{patterns: patterns, skip: skip, limit: limit, ready: make(chan struct{}, 1), all: all}
+}
+
+// grow adds n bytes to what waits, or takes them away. mu is held.
+func (l *backlog) grow(n int64) {
+	l.bytes += n
+	l.all.Add(n)
 }
 
 // collects reports whether the backlog is for messages of a topic that one of its patterns covers.
@@ -40,10 +48,11 @@ func (l *backlog) add(m *message) (superseded, lost int) {
 		superseded = l.supersede(m.topic)
 	}
 	l.waiting = append(l.waiting, m)
-	l.bytes += m.cost()
+	l.grow(m.cost())
 	if l.bytes > l.limit && len(l.waiting) > 1 { // a single message may be larger
 		lost = len(l.waiting)
-		l.waiting, l.bytes, l.overflow = nil, 0, true
+		l.drop()
+		l.overflow = true
 	}
 	select {
 	case l.ready <- struct{}{}:
@@ -59,7 +68,7 @@ func (l *backlog) supersede(name string) (dropped int) {
 		if m.topic != name {
 			return false
 		}
-		l.bytes -= m.cost()
+		l.grow(-m.cost())
 		return true
 	})
 	return before - len(l.waiting)
@@ -69,8 +78,22 @@ func (l *backlog) supersede(name string) (dropped int) {
 func (l *backlog) take() (messages []*message, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	messages, l.waiting, l.bytes = l.waiting, nil, 0
+	messages = l.waiting
+	l.drop()
 	return messages, !l.overflow
+}
+
+// drop forgets what waits. mu is held.
+func (l *backlog) drop() {
+	l.waiting = nil
+	l.grow(-l.bytes)
+}
+
+// end forgets what waits of a backlog into which nothing comes any more.
+func (l *backlog) end() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.drop()
 }
 
 // isEmpty reports whether nothing waits, and nothing was dropped.
@@ -78,11 +101,4 @@ func (l *backlog) isEmpty() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return len(l.waiting) == 0 && !l.overflow
-}
-
-// size returns how many bytes wait.
-func (l *backlog) size() int64 {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.bytes
 }

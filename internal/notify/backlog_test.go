@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"sync/atomic"
 	"testing"
 
 	"hawser.example/websocket"
@@ -17,7 +18,7 @@ func waiting(l *backlog) (seqs []uint64) {
 func TestBacklogIsBounded(t *testing.T) {
 	s := newScribe(HistoryConfig{})
 	const size = 1000
-	l := newBacklog(nil, nil, 3*(size+messageCost))
+	l := newBacklog(nil, nil, 3*(size+messageCost), new(atomic.Int64))
 	for range 3 {
 		if superseded, lost := l.add(s.write("a", size, false)); superseded != 0 || lost != 0 {
 			t.Fatalf("%d superseded, %d lost", superseded, lost)
@@ -45,7 +46,7 @@ func TestBacklogIsBounded(t *testing.T) {
 
 func TestBacklogTakesOneMessageOfAnySize(t *testing.T) {
 	s := newScribe(HistoryConfig{})
-	l := newBacklog(nil, nil, 10)
+	l := newBacklog(nil, nil, 10, new(atomic.Int64))
 	if _, lost := l.add(s.write("a", 1000, false)); lost != 0 {
 		t.Errorf("%d lost", lost)
 	}
@@ -56,7 +57,7 @@ func TestBacklogTakesOneMessageOfAnySize(t *testing.T) {
 
 func TestBacklogKeepsTheNewestOfStates(t *testing.T) {
 	s := newScribe(HistoryConfig{})
-	l := newBacklog(nil, nil, 3*messageCost+3)
+	l := newBacklog(nil, nil, 3*messageCost+3, new(atomic.Int64))
 	for range 100 {
 		l.waiting, l.bytes = nil, 0
 		superseded, lost := 0, 0
@@ -78,7 +79,7 @@ func TestBacklogKeepsTheNewestOfStates(t *testing.T) {
 // Whoever waits for a backlog is woken once for all that has come, and not for nothing.
 func TestBacklogWakes(t *testing.T) {
 	s := newScribe(HistoryConfig{})
-	l := newBacklog(nil, nil, 1<<20)
+	l := newBacklog(nil, nil, 1<<20, new(atomic.Int64))
 	select {
 	case <-l.ready:
 		t.Error("woken for nothing")
@@ -114,4 +115,37 @@ func TestBacklogSkips(t *testing.T) {
 	if messages, ok := l.take(); !ok || len(messages) != 2 || messages[0].topic != "a.x" || messages[1].topic != "a.c" {
 		t.Errorf("%d messages were collected", len(messages))
 	}
+}
+
+// The sum of what waits in all backlogs is right whatever becomes of the messages.
+func TestBacklogsCountTogether(t *testing.T) {
+	b := newBroker(new(websocket.Hub), Config{Latest: []string{"latest"}}, 3*(10+messageCost), newMeters())
+	publish := func(name string, n int) {
+		for range n {
+			if _, err := b.publish([]string{name}, websocket.TextMessage, make([]byte, 10)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	want := func(messages int64) {
+		t.Helper()
+		if got := b.queued.Load(); got != messages*(10+messageCost) {
+			t.Errorf("%d bytes wait, want those of %d messages", got, messages)
+		}
+	}
+	one, _, _ := b.listen([]string{"a", "latest"}, nil, nil)
+	two, _, _ := b.listen([]string{"a"}, nil, nil)
+	publish("a", 2)
+	want(4)
+	publish("latest", 5)
+	want(5)
+	publish("a", 1) // one overflows
+	want(3)
+	two.take()
+	want(0)
+	publish("a", 2)
+	want(2)
+	b.ignore(one)
+	b.ignore(two)
+	want(0)
 }

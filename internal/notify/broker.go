@@ -3,6 +3,7 @@ package notify
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -30,6 +31,7 @@ type broker struct {
 	latest []string // patterns of the topics of which only the newest message counts
 	queue  int64    // bytes that may wait for a backlog's client
 	meters *meters
+	queued atomic.Int64 // bytes that wait in backlogs
 
 	searching sync.Mutex // held by who goes through the whole history; before mu
 
@@ -143,7 +145,7 @@ func (b *broker) send(m *message) (subscribers int) {
 // start has what was missed since.
 func (b *broker) listen(patterns, skip []string, last *position) (*backlog, start, error) {
 	cover := slices.DeleteFunc(topic.Cover(patterns), func(p string) bool { return topic.Any(skip, p) })
-	l := newBacklog(cover, skip, b.queue)
+	l := newBacklog(cover, skip, b.queue, &b.queued)
 	if last != nil && !allNames(cover) {
 		b.searching.Lock()
 		defer b.searching.Unlock()
@@ -195,6 +197,7 @@ func (b *broker) ignore(l *backlog) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.remove(l)
+	l.end()
 }
 
 // remove takes a backlog out of its audiences. mu is held.
@@ -280,43 +283,6 @@ func (b *broker) prune(pattern string) {
 	if len(a.backlogs) == 0 && a.members == [forms]int{} {
 		delete(b.audiences, pattern)
 	}
-}
-
-// subscribers returns how many would get a message of this topic.
-func (b *broker) subscribers(name string) (n int) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for pattern := range topic.Covering(name) {
-		a := b.audiences[pattern]
-		if a == nil {
-			continue
-		}
-		for _, key := range a.keys {
-			n += b.hub.Count(key)
-		}
-		for l := range a.backlogs {
-			if l.collects(name) {
-				n++
-			}
-		}
-	}
-	return n
-}
-
-// waiting returns how many bytes wait in backlogs.
-func (b *broker) waiting() (bytes int64) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	seen := make(map[*backlog]bool) // one may be in several audiences
-	for _, a := range b.audiences {
-		for l := range a.backlogs {
-			if !seen[l] {
-				seen[l] = true
-				bytes += l.size()
-			}
-		}
-	}
-	return bytes
 }
 
 // close refuses everything from now on.

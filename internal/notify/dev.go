@@ -38,13 +38,12 @@ const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; con
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 // servePage answers with a part of the page.
-func servePage(w http.ResponseWriter, r *http.Request, file string) {
-	h := w.Header()
+func (s *Server) servePage(w http.ResponseWriter, r *http.Request, file string) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		h.Set("Allow", "GET, HEAD")
-		answerError(w, http.StatusMethodNotAllowed, "the page takes GET only")
+		s.refuse(w, r, getOnly("the page"))
 		return
 	}
+	h := w.Header()
 	h.Set("Content-Security-Policy", pagePolicy)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
@@ -53,20 +52,23 @@ func servePage(w http.ResponseWriter, r *http.Request, file string) {
 }
 
 // loopbackOnly refuses requests that were not meant for this machine or come from a page that is not of this machine.
-func loopbackOnly(next http.Handler) http.Handler {
+func (s *Server) loopbackOnly(next http.Handler) http.Handler {
+	refuse := func(w http.ResponseWriter, r *http.Request, code, reason string) {
+		s.refuse(w, r, &Refusal{Status: http.StatusForbidden, Code: code, Reason: reason})
+	}
 	protection := http.NewCrossOriginProtection()
-	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		answerError(w, http.StatusForbidden,
+	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		refuse(w, r, "origin",
 			"with --dev only the server's own page may publish, and this request comes from another one")
 	}))
 	next = protection.Handler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case !IsLoopback(r.Host):
-			answerError(w, http.StatusForbidden,
+			refuse(w, r, "host",
 				"with --dev the server answers to 127.0.0.1, [::1] and localhost only, and the Host header names something else")
 		case !fromLoopback(r):
-			answerError(w, http.StatusForbidden,
+			refuse(w, r, "origin",
 				"with --dev only pages of this machine may talk to the server, and the Origin header names something else")
 		default:
 			next.ServeHTTP(w, r)

@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -74,7 +76,7 @@ func (f *forwarder) ask(r *http.Request, client netip.Addr, action string, topic
 	case f.open <- struct{}{}:
 		defer func() { <-f.open }()
 	default:
-		return nil, unavailable("it has %d questions open already", forwardAtOnce)
+		return nil, unavailable("", "it has %d questions open already", forwardAtOnce)
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), forwardTime)
 	defer cancel()
@@ -83,7 +85,7 @@ func (f *forwarder) ask(r *http.Request, client netip.Addr, action string, topic
 	case r.Context().Err() != nil: // nobody's fault
 		return nil, &Refusal{Status: statusGone, Code: "client_gone", Reason: "the client has gone"}
 	case err != nil:
-		return nil, unavailable("%s", failure(err))
+		return nil, unreachable(err)
 	}
 	defer res.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(res.Body, forwardBody+1))
@@ -91,11 +93,12 @@ func (f *forwarder) ask(r *http.Request, client netip.Addr, action string, topic
 	case res.StatusCode == http.StatusUnauthorized || res.StatusCode == http.StatusForbidden:
 		return nil, refusedBy(res, body)
 	case res.StatusCode < 200 || res.StatusCode > 299:
-		return nil, unavailable("its answer has status %d", res.StatusCode)
+		return nil, unavailable("its answer has status "+strconv.Itoa(res.StatusCode),
+			"its answer has a status that means neither yes nor no")
 	case err != nil:
-		return nil, unavailable("its answer did not arrive whole")
+		return nil, unavailable("reading its answer: "+err.Error(), "its answer did not arrive whole")
 	case len(body) > forwardBody:
-		return nil, unavailable("its answer is larger than %d bytes", forwardBody)
+		return nil, unavailable("", "its answer is larger than %d bytes", forwardBody)
 	}
 	return granted(res, body, action, topics)
 }
@@ -146,19 +149,27 @@ func withoutToken(u *url.URL) string {
 	return u.EscapedPath() + "?" + strings.Join(kept, "&")
 }
 
-// failure says why there was no answer, without the URL, which is nobody's business outside.
-func failure(err error) string {
-	var e interface{ Timeout() bool }
-	if errors.As(err, &e) && e.Timeout() {
-		return fmt.Sprintf("it did not answer within %v", forwardTime)
+// unreachable is the refusal if there was no answer. The URL, and with it whatever is secret in it, is not in the log.
+func unreachable(err error) *Refusal {
+	var e *url.Error
+	if errors.As(err, &e) {
+		err = e.Err
 	}
-	return "it cannot be reached, or does not answer in HTTP"
+	var late interface{ Timeout() bool }
+	if errors.As(err, &late) && late.Timeout() {
+		return unavailable(err.Error(), "it did not answer within %v", forwardTime)
+	}
+	return unavailable(err.Error(), "it cannot be reached, or does not answer in HTTP")
 }
 
-// unavailable is the refusal if nobody knows. More is not told than that the service is to blame, and how.
-func unavailable(format string, args ...any) *Refusal {
-	return retryLater(http.StatusServiceUnavailable, "auth_unavailable", 2*time.Second,
-		"the authorization service gave no answer to go by: %s", fmt.Sprintf(format, args...))
+// unavailable is the refusal if nobody knows. More is not told than that the service is to blame, and how; cause is for
+// the log, and the same if it is empty.
+func unavailable(cause, format string, args ...any) *Refusal {
+	how := fmt.Sprintf(format, args...)
+	refusal := retryLater(http.StatusServiceUnavailable, "auth_unavailable", 2*time.Second,
+		"the authorization service gave no answer to go by: %s", how)
+	refusal.cause = cmp.Or(cause, how)
+	return refusal
 }
 
 // refusedBy passes on what the service has against it.
@@ -200,10 +211,10 @@ func granted(res *http.Response, body []byte, action string, topics []string) (*
 	contentType, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
 	if contentType == "application/json" && len(body) > 0 {
 		if err := json.Unmarshal(body, &lists); err != nil {
-			return nil, unavailable(`its JSON is not of the form {"sub":["…"],"pub":["…"],"exp":SECONDS,"name":"…"}`)
+			return nil, unavailable("its JSON: "+err.Error(), `its JSON is not of the form {"sub":["…"],"pub":["…"],"exp":SECONDS,"name":"…"}`)
 		}
 	}
-	access := &Access{Subject: lists.Name}
+	access := &Access{Subject: lists.Name, Kind: byService}
 	if lists.Exp != nil {
 		access.Expires = time.UnixMilli(int64(max(0, min(*lists.Exp, maxTime)) * 1000))
 		if !access.Expires.After(time.Now()) {
@@ -224,7 +235,7 @@ func granted(res *http.Response, body []byte, action string, topics []string) (*
 		}
 		for _, p := range *from {
 			if !topic.ValidPattern(p) {
-				return nil, unavailable("its JSON has something in a list that is no topic and no pattern of topics")
+				return nil, unavailable(fmt.Sprintf("its JSON has %.80q in a list", p), "its JSON has something in a list that is no topic and no pattern of topics")
 			}
 		}
 		*to = *from

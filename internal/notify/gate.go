@@ -21,7 +21,7 @@ import (
 // of goroutines may use it.
 type gate struct {
 	dev    bool // everybody may everything
-	log    *slog.Logger
+	log    *journal
 	meters *meters
 	rules  atomic.Pointer[rules]
 
@@ -51,8 +51,8 @@ func newRules(cfg Config) (*rules, error) {
 		return nil, err
 	}
 	for _, p := range cfg.Public {
-		if !topic.ValidPattern(p) {
-			return nil, fmt.Errorf("public topics: %q is no topic and no pattern of topics", p)
+		if err := topic.CheckPattern(p); err != nil {
+			return nil, fmt.Errorf("public topics: %w", err)
 		}
 	}
 	for _, o := range cfg.Origins {
@@ -84,10 +84,7 @@ func (r *rules) open() bool { return r.tokens.Empty() && r.forward == nil }
 
 // configure makes the gate ready for use.
 func (g *gate) configure(cfg Config, m *meters) error {
-	g.dev, g.log, g.meters = cfg.Dev, cfg.Log, m
-	if g.log == nil {
-		g.log = slog.New(slog.DiscardHandler)
-	}
+	g.dev, g.log, g.meters = cfg.Dev, newJournal(cfg.Log), m
 	return g.replace(cfg)
 }
 
@@ -171,7 +168,7 @@ func (g *gate) subscriber(r *http.Request, patterns []string) (*Access, error) {
 // nameUnknown names who has no other name after where he comes from.
 func (g *gate) nameUnknown(access *Access, r *http.Request) {
 	if access.Subject == "" {
-		access.Subject = g.client(r).String()
+		access.Subject, access.Kind = g.client(r).String(), byAddress
 	}
 }
 
@@ -183,7 +180,7 @@ func (g *gate) subscriberAccess(req *http.Request, patterns []string) (*Access, 
 	case g.dev:
 		return &Access{Sub: []string{everything}, Pub: []string{everything}}, nil
 	case key != "":
-		return &Access{Sub: r.openTo(), Pub: []string{everything}, Subject: key}, nil
+		return &Access{Sub: r.openTo(), Pub: []string{everything}, Subject: key, Kind: byKey}, nil
 	case r.open(): // what else is in the header is somebody else's, such as a proxy's
 		return &Access{Sub: r.openTo()}, nil
 	case refusal != nil && r.forward == nil:
@@ -267,7 +264,7 @@ func (g *gate) publisherAccess(req *http.Request, topics []string) (*Access, *Re
 	case g.dev:
 		return &Access{Pub: []string{everything}}, nil
 	case key != "":
-		return &Access{Pub: []string{everything}, Subject: key}, nil
+		return &Access{Pub: []string{everything}, Subject: key, Kind: byKey}, nil
 	case refusal != nil && r.forward == nil:
 		return nil, refusal
 	}
@@ -283,8 +280,12 @@ func (g *gate) refused(r *http.Request, refusal *Refusal) {
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		level = slog.LevelInfo
 	}
-	g.log.Log(r.Context(), level, "refused", "reason", refusal.Code, "status", refusal.Status, "client", g.client(r),
+	g.log.line(lineKind{level, "refused", refusal.Code}, linesPerSecond, "status", refusal.Status, "client", g.client(r),
 		"method", r.Method, "path", r.URL.Path, "why", refusal.Reason)
+	if refusal.cause != "" {
+		g.log.line(lineKind{slog.LevelWarn, "the authorization service gave no answer to go by", refusal.Code}, 1,
+			"cause", refusal.cause)
+	}
 }
 
 // allowed logs who may do what, for who looks closely.
@@ -294,13 +295,13 @@ func (g *gate) allowed(r *http.Request, what string, access *Access, topics []st
 	}
 }
 
-// mayPublishNow counts n messages of the publisher who against its rate. The error is a *Refusal.
-func (g *gate) mayPublishNow(who string, n int) error {
+// mayPublishNow counts n messages of somebody against his rate. The error is a *Refusal.
+func (g *gate) mayPublishNow(who *Access, n int) error {
 	rate := g.limits().PublishRate
 	if rate == 0 {
 		return nil
 	}
-	wait, ok := g.publishers.take(who, time.Now(), rate, n)
+	wait, ok := g.publishers.take(who.counted(), time.Now(), rate, n)
 	if ok {
 		return nil
 	}

@@ -94,8 +94,8 @@ func TestWrongTokensAreToldWhy(t *testing.T) {
 		{"of the future", bearer(jwt(t, token.Claims{Sub: []string{"a"}, IssuedAt: now.Add(time.Hour)})), 401, "not_yet", `issued in the future`},
 		{"no pattern in sub", bearer(jwt(t, token.Claims{Sub: []string{"a", "b/c"}})), 401, "claims", `claim "sub" with "b/c", which is no topic`},
 		{"no pattern in pub", bearer(jwt(t, token.Claims{Sub: []string{"a"}, Pub: []string{"*"}})), 401, "claims", `claim "pub" with "\*", which is no topic`},
-		{"another topic", bearer(jwt(t, token.Claims{Sub: []string{"b", "a.>"}})), 403, "forbidden", `subscribing to "a" is not allowed; allowed is \["b" "a\.>" "open\.>"\]`},
-		{"publishing only", bearer(jwt(t, token.Claims{Pub: []string{">"}})), 403, "forbidden", `subscribing to "a" is not allowed; allowed is \["open\.>"\]`},
+		{"another topic", bearer(jwt(t, token.Claims{Sub: []string{"b", "a.>"}})), 403, "forbidden", `subscribing to "a" is not allowed; allowed is "b", "a\.>", "open\.>"$`},
+		{"publishing only", bearer(jwt(t, token.Claims{Pub: []string{">"}})), 403, "forbidden", `subscribing to "a" is not allowed; allowed is "open\.>"$`},
 		{"in the query", carrying("token=" + foreign), 401, "signature", `wrong signature`},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -204,7 +204,7 @@ func TestWhoMayPublish(t *testing.T) {
 		{"with --dev", Config{Dev: true}, carrying(""), "a", "192.0.2.1", 0, "", ""},
 		{"a token", withTokens, carrying("", "Bearer "+onB), "b", "alice", 0, "", ""},
 		{"a token without a name", withTokens, carrying("", "Bearer "+anonymous), "b", "token " + nickname(anonymous), 0, "", ""},
-		{"a token for another topic", withTokens, carrying("", "Bearer "+onB), "b a", "", 403, "forbidden", `publishing on "a" is not allowed; allowed is ["b"]`},
+		{"a token for another topic", withTokens, carrying("", "Bearer "+onB), "b a", "", 403, "forbidden", `publishing on "a" is not allowed; allowed is "b"`},
 		{"no token", withTokens, carrying(""), "b", "", 401, "no_token", "publishing needs a token"},
 		{"a public topic", withTokens, carrying(""), "open.x", "", 401, "no_token", "publishing needs a token"},
 		{"the key among tokens", withTokens, carrying("", "Bearer sesame"), "a", "publish key 1", 0, "", ""},

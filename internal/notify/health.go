@@ -19,8 +19,7 @@ func (s *Server) serveHealth(w http.ResponseWriter, r *http.Request) bool {
 	case !ok:
 		return false
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
-		w.Header().Set("Allow", "GET, HEAD")
-		answerError(w, http.StatusMethodNotAllowed, "this takes GET only")
+		s.refuse(w, r, getOnly("this"))
 	case !well(s):
 		w.Header().Set("Retry-After", "5")
 		answer(w, http.StatusServiceUnavailable, health{"draining"})
@@ -42,24 +41,24 @@ func (s *Server) AdminHandler(profiles bool) http.Handler {
 		switch {
 		case s.serveHealth(w, r):
 		case r.URL.Path == "/metrics" && r.Method == http.MethodGet:
-			s.meters.collect(s.hub.Stats, s.broker.waiting())
+			s.meters.collect(s.hub.Stats, s.broker.queued.Load())
 			s.meters.set.ServeHTTP(w, r)
 		case isProfile && profiles:
-			serveProfile(w, r, profile)
+			s.serveProfile(w, r, profile)
 		case isProfile:
-			answerError(w, http.StatusNotFound, "there are no profiles; --pprof turns them on")
+			s.refuse(w, r, notFound("there are no profiles; --pprof turns them on"))
 		default:
-			answerError(w, http.StatusNotFound, "there is nothing here; try /metrics, /livez or /readyz")
+			s.refuse(w, r, notFound("there is nothing here; try /metrics, /livez or /readyz"))
 		}
 	})
 }
 
 // serveProfile answers with a profile of net/http/pprof.
-func serveProfile(w http.ResponseWriter, r *http.Request, name string) {
+func (s *Server) serveProfile(w http.ResponseWriter, r *http.Request, name string) {
 	switch name {
 	case "cmdline":
 		// It would show a key that was given as a flag.
-		answerError(w, http.StatusNotFound, "the command line is not shown, since there may be a key in it")
+		s.refuse(w, r, notFound("the command line is not shown, since there may be a key in it"))
 	case "profile":
 		pprof.Profile(w, r)
 	case "symbol":

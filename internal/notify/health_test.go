@@ -145,3 +145,36 @@ func TestMeters(t *testing.T) {
 		t.Error("no goroutines")
 	}
 }
+
+// What is refused beside topics is counted, too.
+func TestAllRefusalsAreCounted(t *testing.T) {
+	s, err := NewServer(Config{Dev: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range []struct {
+		h                   http.Handler
+		method, url, origin string
+		status              int
+		code                string
+	}{
+		{s, "GET", "http://evil.example/", "", 403, "host"},
+		{s, "GET", "http://localhost/", "http://evil.example", 403, "origin"},
+		{s, "PUT", "http://localhost/", "", 405, "method"},
+		{s, "PUT", "http://localhost/hawser.js", "", 405, "method"},
+		{s, "PUT", "http://localhost/livez", "", 405, "method"},
+		{s.AdminHandler(false), "GET", "http://localhost/debug/pprof/heap", "", 404, "path"},
+		{s.AdminHandler(true), "GET", "http://localhost/debug/pprof/cmdline", "", 404, "path"},
+		{s.AdminHandler(true), "GET", "http://localhost/nothing", "", 404, "path"},
+	} {
+		before := s.meters.refusals.With(row.code).Value()
+		w, r := httptest.NewRecorder(), httptest.NewRequest(row.method, row.url, nil)
+		if row.origin != "" {
+			r.Header.Set("Origin", row.origin)
+		}
+		row.h.ServeHTTP(w, r)
+		if after := s.meters.refusals.With(row.code).Value(); w.Code != row.status || after != before+1 {
+			t.Errorf("%s %s: %d %s; %d more with %s", row.method, row.url, w.Code, w.Body, after-before, row.code)
+		}
+	}
+}

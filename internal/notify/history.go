@@ -27,6 +27,7 @@ const (
 const (
 	ringCost  = 1 << 10  // bytes that a topic takes beside its messages
 	maxMissed = 16 << 20 // bytes of payloads that one recovery returns
+	maxIdle   = 1 << 16  // topics without messages of which is known what was lost, whatever the bounds are
 )
 
 // withDefaults returns cfg with the defaults filled in.
@@ -80,6 +81,9 @@ func (h *history) add(m *message) {
 	h.append(r, m)
 	for len(r.messages) > 0 && (len(r.messages) > h.cfg.Messages || over(r.bytes, h.cfg.Bytes)) {
 		h.evict(r)
+	}
+	for h.idle.Len() > maxIdle {
+		h.forget(h.idle.Front().Value.(*ring))
 	}
 	for over(h.bytes, h.cfg.TotalBytes) {
 		if oldest := h.idle.Front(); oldest != nil {

@@ -222,7 +222,7 @@ func TestHistoryNeverSaysCompleteWhenItIsNot(t *testing.T) {
 			last := uint64(random.IntN(len(all) + 1))
 			var want []*message
 			for _, m := range all[last:] {
-				if topic.Match(pattern, m.topic) {
+				if topic.Covers(pattern, m.topic) {
 					want = append(want, m)
 				}
 			}
@@ -273,5 +273,32 @@ func wantConsistent(t *testing.T, h *history) {
 	if h.order.Len() != messages || h.idle.Len() != idle || h.bytes != bytes {
 		t.Errorf("the history counts %d messages, %d idle rings, %d bytes; there are %d, %d, %d",
 			h.order.Len(), h.idle.Len(), h.bytes, messages, idle, bytes)
+	}
+}
+
+// What is remembered of topics without messages is bounded, whatever the other bounds are, and what is forgotten of them
+// counts as lost.
+func TestHistoryOfManyTopicsWithoutMessages(t *testing.T) {
+	for name, cfg := range map[string]HistoryConfig{
+		"nothing is kept": {Messages: -1, TotalBytes: -1},
+		"all is too old":  {Age: time.Second, TotalBytes: -1},
+	} {
+		h := newHistory(cfg)
+		const topics = maxIdle + 1000
+		at := time.Unix(1000, 0)
+		for i := 1; i <= topics; i++ {
+			h.add(&message{position: position{"", uint64(i)}, topic: fmt.Sprint("t", i), at: at})
+		}
+		h.add(&message{position: position{"", topics + 1}, topic: "last", at: at.Add(time.Minute)})
+		if n := len(h.rings); n > maxIdle+1 {
+			t.Errorf("%s: %d topics are remembered", name, n)
+		}
+		var mu sync.Mutex
+		if _, complete := h.search(10, []string{"t11"}, nil).finish(&mu); complete {
+			t.Errorf("%s: nothing is said to be lost of a topic that was forgotten", name)
+		}
+		if _, complete := h.search(topics+1, []string{"t11"}, nil).finish(&mu); !complete {
+			t.Errorf("%s: something is said to be lost behind the last", name)
+		}
 	}
 }

@@ -73,12 +73,12 @@ func fromToken(v *token.Verifier, jwt string, now time.Time) (*Access, *Refusal)
 			}
 		}
 	}
-	access := &Access{Sub: claims.Sub, Pub: claims.Pub, Subject: claims.Name}
+	access := &Access{Sub: claims.Sub, Pub: claims.Pub, Subject: claims.Name, Kind: byName}
 	if !claims.Expires.IsZero() {
 		access.Expires = claims.Expires.Add(token.Leeway) // until then it would be let in again
 	}
 	if access.Subject == "" {
-		access.Subject = "token " + nickname(jwt)
+		access.Subject, access.Kind = "token "+nickname(jwt), byToken
 	}
 	return access, nil
 }

@@ -67,30 +67,36 @@ func (b *bucket) take(now time.Time, rate, n int) (wait time.Duration, ok bool) 
 	return time.Duration((due - b.full) / most * float64(time.Second)), false
 }
 
-// A throttle has a bucket for each of many names. Its zero value is ready.
+// A publisher is who has a rate of his own.
+type publisher struct {
+	kind kind
+	name string
+}
+
+// A throttle has a bucket for each of many publishers. Its zero value is ready.
 type throttle struct {
 	mu      sync.Mutex
-	buckets map[string]*bucket
+	buckets map[publisher]*bucket
 	swept   time.Time
 }
 
 // manyBuckets is how many there have to be before it is worth the while to look for those that are not needed.
 const manyBuckets = 1024
 
-// take is bucket.take for one name.
-func (t *throttle) take(name string, now time.Time, rate, n int) (wait time.Duration, ok bool) {
+// take is bucket.take for one publisher.
+func (t *throttle) take(who publisher, now time.Time, rate, n int) (wait time.Duration, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.buckets == nil {
-		t.buckets = make(map[string]*bucket)
+		t.buckets = make(map[publisher]*bucket)
 	}
 	if len(t.buckets) >= manyBuckets && now.Sub(t.swept) >= time.Second {
 		t.sweep(now)
 	}
-	b := t.buckets[name]
+	b := t.buckets[who]
 	if b == nil {
 		b = &bucket{}
-		t.buckets[name] = b
+		t.buckets[who] = b
 	}
 	return b.take(now, rate, n)
 }
@@ -98,9 +104,9 @@ func (t *throttle) take(name string, now time.Time, rate, n int) (wait time.Dura
 // sweep removes the buckets that are full again: a second after their last use. mu is held.
 func (t *throttle) sweep(now time.Time) {
 	t.swept = now
-	for name, b := range t.buckets {
+	for who, b := range t.buckets {
 		if now.Sub(b.filled) >= time.Second {
-			delete(t.buckets, name)
+			delete(t.buckets, who)
 		}
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"hawser.example/websocket/internal/token"
 )
 
 // wantCode fails the test if err is not a refusal with that status and code.
@@ -152,16 +154,16 @@ func TestLimitOfThePublishRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := testGate(t, Config{Limits: Limits{PublishRate: 3}})
 		for range 3 {
-			if err := g.mayPublishNow("alice", 1); err != nil {
+			if err := g.mayPublishNow(&Access{Subject: "alice"}, 1); err != nil {
 				t.Fatal(err)
 			}
 		}
-		wantCode(t, g.mayPublishNow("alice", 1), 429, "max_publish_rate")
-		if err := g.mayPublishNow("bob", 1); err != nil {
+		wantCode(t, g.mayPublishNow(&Access{Subject: "alice"}, 1), 429, "max_publish_rate")
+		if err := g.mayPublishNow(&Access{Subject: "bob"}, 1); err != nil {
 			t.Errorf("another publisher: %v", err)
 		}
 		time.Sleep(time.Second)
-		if err := g.mayPublishNow("alice", 1); err != nil {
+		if err := g.mayPublishNow(&Access{Subject: "alice"}, 1); err != nil {
 			t.Error(err)
 		}
 	})
@@ -173,11 +175,11 @@ func TestThrottleForgets(t *testing.T) {
 		var th throttle
 		for second := range 5 {
 			for i := range manyBuckets {
-				th.take(fmt.Sprint(second, " ", i), time.Now(), 1, 1)
+				th.take(publisher{byName, fmt.Sprint(second, " ", i)}, time.Now(), 1, 1)
 			}
 			time.Sleep(2 * time.Second)
 		}
-		th.take("one more", time.Now(), 1, 1)
+		th.take(publisher{byName, "one more"}, time.Now(), 1, 1)
 		if n := len(th.buckets); n != 1 {
 			t.Errorf("%d buckets", n)
 		}
@@ -218,18 +220,18 @@ func TestCensusIsExact(t *testing.T) {
 func TestLimitOfPublishRateCountsTopics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := testGate(t, Config{Limits: Limits{PublishRate: 3}})
-		if err := g.mayPublishNow("alice", 2); err != nil {
+		if err := g.mayPublishNow(&Access{Subject: "alice"}, 2); err != nil {
 			t.Error(err)
 		}
-		wantCode(t, g.mayPublishNow("alice", 2), 429, "max_publish_rate")
-		if err := g.mayPublishNow("alice", 1); err != nil {
+		wantCode(t, g.mayPublishNow(&Access{Subject: "alice"}, 2), 429, "max_publish_rate")
+		if err := g.mayPublishNow(&Access{Subject: "alice"}, 1); err != nil {
 			t.Error(err)
 		}
 		time.Sleep(time.Second)
-		if err := g.mayPublishNow("alice", 64); err != nil { // else it could never be published
+		if err := g.mayPublishNow(&Access{Subject: "alice"}, 64); err != nil { // else it could never be published
 			t.Error(err)
 		}
-		wantCode(t, g.mayPublishNow("alice", 1), 429, "max_publish_rate")
+		wantCode(t, g.mayPublishNow(&Access{Subject: "alice"}, 1), 429, "max_publish_rate")
 
 		s := testServer(t, Config{Limits: Limits{PublishRate: 3}})
 		for _, want := range []int{200, 429} {
@@ -263,6 +265,31 @@ func TestLimitOfHandshakesIsForThoseWhoAreLetIn(t *testing.T) {
 		time.Sleep(time.Second)
 		if _, err = g.admit(from("192.0.2.2:1")); err != nil { // its place was given back
 			t.Error(err)
+		}
+	})
+}
+
+// Nobody uses up another's rate with a name that looks like his.
+func TestPublishersOfEachKindHaveTheirOwnRate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := withTokens
+		cfg.PublishKeys = []string{"sesame"}
+		cfg.Limits.PublishRate = 1
+		g := testGate(t, cfg)
+		for _, name := range []string{"publish key 1", "192.0.2.1"} {
+			posing := carrying("", "Bearer "+jwt(t, token.Claims{Pub: []string{"a"}, Name: name}))
+			access, err := g.publisher(posing, []string{"a"})
+			if err != nil || access.Subject != name || g.mayPublishNow(access, 1) != nil {
+				t.Fatalf("%+v, %v", access, err)
+			}
+			wantCode(t, g.mayPublishNow(access, 1), 429, "max_publish_rate")
+		}
+		owner, err := g.publisher(carrying("", "Bearer sesame"), []string{"a"})
+		if err != nil || owner.Subject != "publish key 1" {
+			t.Fatalf("%+v, %v", owner, err)
+		}
+		if err := g.mayPublishNow(owner, 1); err != nil {
+			t.Errorf("the owner of the key: %v", err)
 		}
 	})
 }

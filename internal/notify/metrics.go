@@ -79,7 +79,7 @@ func newMeters() *meters {
 	m.refusals = s.CounterVec("hawser_refusals_total", "Requests and messages that were refused, by why.", "reason")
 	m.reloads = s.CounterVec("hawser_reloads_total", "How often the configuration was read again.", "result")
 	m.delay = s.Histogram("hawser_publish_to_socket_seconds",
-		"From taking a message to having handed it to the sockets of its subscribers.", delays...)
+		"From publishing messages to having handed them to the sockets of some of their subscribers together.", delays...)
 	for _, kind := range kinds {
 		m.count(kind)
 		m.openings.With(kind)

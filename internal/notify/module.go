@@ -23,19 +23,18 @@ var (
 const moduleAge = "public, max-age=3600"
 
 // serveModule answers a GET of modulePath. The page of --dev is of the same version as its server, so it asks each time.
-func serveModule(w http.ResponseWriter, r *http.Request, dev bool) {
-	h := w.Header()
+func (s *Server) serveModule(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		h.Set("Allow", "GET, HEAD")
-		answerError(w, http.StatusMethodNotAllowed, "the module takes GET only")
+		s.refuse(w, r, getOnly("the module"))
 		return
 	}
+	h := w.Header()
 	h.Set("Access-Control-Allow-Origin", "*")
 	h.Set("Cross-Origin-Resource-Policy", "cross-origin")
 	h.Set("Content-Type", "text/javascript; charset=utf-8")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", moduleAge)
-	if dev {
+	if s.cfg.Dev {
 		h.Set("Cache-Control", "no-cache")
 	}
 	h.Set("ETag", moduleTag)

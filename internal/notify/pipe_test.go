@@ -21,7 +21,7 @@ func begin(t *testing.T, s *Server, access *Access, last *position, patterns ...
 		t.Fatal(err)
 	}
 	n := &session{server: s, conn: server, access: access}
-	go n.serve(&subscription{patterns, access, l, st, nil})
+	go n.serve(&subscription{patterns: patterns, access: access, backlog: l, start: st})
 	synctest.Wait()
 	return client
 }
@@ -127,7 +127,7 @@ func TestConnectionsEndWithTheToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := testServer(t, Config{})
 		start := time.Now()
-		c := begin(t, s, &Access{Expires: start.Add(90 * time.Second)}, nil, "a")
+		c := begin(t, s, &Access{Expires: start.Add(90 * time.Second), Kind: byToken}, nil, "a")
 		c.SetReadDeadline(time.Time{})
 		wantClosed(t, c, websocket.ClosePolicyViolation, tokenExpired)
 		if took := time.Since(start); took != 90*time.Second {
@@ -140,11 +140,11 @@ func TestConnectionsEndWithTheToken(t *testing.T) {
 	})
 }
 
-// A token that has expired already ends the connection too.
-func TestConnectionsEndWithAnOldToken(t *testing.T) {
+// A permission that has expired already ends the connection too; where it came from no token it is not called one.
+func TestConnectionsEndWithAnOldPermission(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := testServer(t, Config{})
 		c := begin(t, s, &Access{Expires: time.Now().Add(-time.Second)}, nil, "a")
-		wantClosed(t, c, websocket.ClosePolicyViolation, tokenExpired)
+		wantClosed(t, c, websocket.ClosePolicyViolation, "the permission has expired; connect again")
 	})
 }

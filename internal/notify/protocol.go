@@ -6,9 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"maps"
+	"slices"
 
 	"hawser.example/websocket"
+	"hawser.example/websocket/internal/strictjson"
 	"hawser.example/websocket/internal/topic"
 )
 
@@ -58,7 +60,7 @@ func parseRequest(p []byte) (request, error) {
 	if !ok {
 		return q, errors.New("type has to be one of subscribe, unsubscribe, publish, ping")
 	}
-	if err := onlyFields(fields, known); err != nil {
+	if err := onlyFields(fields, q.kind, known); err != nil {
 		return q, err
 	}
 	switch q.kind {
@@ -97,8 +99,11 @@ func patterns(value any) ([]string, error) {
 	names := make([]string, len(values))
 	for i, v := range values {
 		name, ok := v.(string)
-		if !ok || !topic.ValidPattern(name) {
-			return nil, errPattern
+		if !ok {
+			return nil, errors.New("topics has to be a list of strings")
+		}
+		if err := topic.CheckPattern(name); err != nil {
+			return nil, err
 		}
 		names[i] = name
 	}
@@ -107,9 +112,9 @@ func patterns(value any) ([]string, error) {
 
 // parsePublish reads the fields of publish.
 func (q *request) parsePublish(fields map[string]any) error {
-	var ok bool
-	if q.topic, ok = fields["topic"].(string); !ok || !topic.Valid(q.topic) {
-		return errTopic
+	q.topic, _ = fields["topic"].(string)
+	if err := topic.Check(q.topic); err != nil {
+		return err
 	}
 	data, isText := fields["data"].(string)
 	encoded, isBinary := fields["base64"].(string)
@@ -135,50 +140,35 @@ func count(fields map[string]any, name string) int {
 	return 0
 }
 
-// onlyFields refuses fields other than known ones.
-func onlyFields(fields map[string]any, known []string) error {
-	allowed := 1 + count(fields, "ref")
-	for _, name := range known {
-		allowed += count(fields, name)
+// onlyFields refuses fields other than type, ref and known ones.
+func onlyFields(fields map[string]any, kind string, known []string) error {
+	all := slices.Concat([]string{"type", "ref"}, known)
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		if !slices.Contains(all, name) {
+			return fmt.Errorf("the field %.40q is not known; a message of the type %s may have %s", name, kind, quoteList(all))
+		}
 	}
-	if len(fields) == allowed {
-		return nil
-	}
-	return fmt.Errorf("a field is not known: this type has type, ref %q", known)
+	return nil
 }
 
 // parseObject reads p as one JSON object without doubles. With an error it returns the fields that it has read.
 func parseObject(p []byte) (map[string]any, error) {
-	fields := make(map[string]any)
-	d := json.NewDecoder(bytes.NewReader(p))
-	if t, err := d.Token(); err != nil || t != json.Delim('{') {
-		return nil, errNoObject
-	}
-	for d.More() {
-		name, err := d.Token()
-		if err != nil {
-			return fields, errNoObject
-		}
+	members, err := strictjson.Object(p)
+	fields := make(map[string]any, len(members))
+	for name, raw := range members {
 		var value any
-		if err := d.Decode(&value); err != nil {
-			return fields, errNoObject
-		}
-		key := name.(string) // within an object it is one
-		if _, double := fields[key]; double {
-			return fields, errors.New("a field is given twice")
-		}
-		fields[key] = value
+		json.Unmarshal(raw, &value) // it is valid
+		fields[name] = value
 	}
-	if _, err := d.Token(); err != nil {
-		return fields, errNoObject
+	var twice *strictjson.TwiceError
+	switch {
+	case errors.As(err, &twice):
+		return fields, fmt.Errorf("the field %.40q is given twice", twice.Name)
+	case err == strictjson.ErrNoObject:
+		return fields, errors.New("the message is not a JSON object")
 	}
-	if _, err := d.Token(); err != io.EOF {
-		return fields, errors.New("there is something behind the object")
-	}
-	return fields, nil
+	return fields, err
 }
-
-var errNoObject = errors.New("the message is not a JSON object")
 
 // A reply is what the server sends besides messages. Fields that are not set are left out.
 type reply struct {

@@ -56,7 +56,7 @@ func TestParseRequestRefuses(t *testing.T) {
 			`{"topics":[1,}`,
 		}},
 		{"behind", []string{`{"type":"ping"}{}`, `{"type":"ping"} x`, `{"type":"ping"}}`, `{"type":"ping"}null`}},
-		{"twice", []string{`{"type":"ping","type":"ping"}`, `{"type":"ping","ref":"a","\u0072ef":"b"}`}},
+		{"is given twice", []string{`{"type":"ping","type":"ping"}`, `{"type":"ping","ref":"a","\u0072ef":"b"}`}},
 		{"type has to be one of", []string{
 			"{}", `{"type":"PING"}`, `{"Type":"ping"}`, `{"type":1}`, `{"type":null}`, `{"type":"welcome"}`, `{"type":["ping"]}`,
 		}},
@@ -65,13 +65,17 @@ func TestParseRequestRefuses(t *testing.T) {
 			`{"type":"unsubscribe","topics":["a"],"last":"5f0c9a1e-42"}`, `{"type":"publish","topic":"a","data":"x","id":"y"}`,
 			`{"type":"subscribe","topics":["a"],"topic":"a"}`, `{"type":"ping","":1}`,
 		}},
+		{`the field "x" is not known; a message of the type publish may have "type", "ref", "topic", "data", "base64"`, []string{
+			`{"type":"publish","topic":"a","data":"x","x":"y"}`,
+		}},
 		{"ref", []string{`{"type":"ping","ref":1}`, `{"type":"ping","ref":null}`, `{"type":"ping","ref":"` + strings.Repeat("r", 256) + `"}`}},
 		{"topics has to be", []string{
 			`{"type":"subscribe"}`, `{"type":"subscribe","topics":[]}`, `{"type":"subscribe","topics":"a"}`,
 			`{"type":"subscribe","topics":null}`, `{"type":"subscribe","topics":{}}`, `{"type":"unsubscribe","topics":[]}`,
 		}},
+		{"list of strings", []string{`{"type":"subscribe","topics":["a",1]}`, `{"type":"unsubscribe","topics":[["a"]]}`}},
 		{"1 to 255", []string{
-			`{"type":"subscribe","topics":[""]}`, `{"type":"subscribe","topics":["a",1]}`, `{"type":"subscribe","topics":["a b"]}`,
+			`{"type":"subscribe","topics":[""]}`, `{"type":"subscribe","topics":["a b"]}`,
 			`{"type":"subscribe","topics":["a.*"]}`, `{"type":"subscribe","topics":[".>"]}`, `{"type":"subscribe","topics":["a\r\n"]}`,
 			`{"type":"publish","topic":"a.>","data":""}`, `{"type":"publish","topic":1,"data":""}`, `{"type":"publish","data":""}`,
 			`{"type":"publish","topic":"","data":""}`, `{"type":"publish","topic":"a\u0000","data":""}`,

@@ -90,7 +90,7 @@ func (s *Server) mayPublish(r *http.Request, names []string) error {
 	if s.closing.Load() {
 		return s.shuttingDown()
 	}
-	return s.gate.mayPublishNow(access.Subject, len(names))
+	return s.gate.mayPublishNow(access, len(names))
 }
 
 // readBody reads a message of at most limit bytes. A client that asks first is spared sending a larger one. One that

@@ -1,22 +1,11 @@
 package notify
 
 import (
-	"errors"
 	"net/http"
 	"net/url"
 	"strings"
 
 	"hawser.example/websocket/internal/topic"
-)
-
-const (
-	topicRule   = "the topic has to be 1 to 255 of the characters A-Z a-z 0-9 . _ -"
-	patternRule = topicRule + ", to subscribe maybe with .> behind it for all topics below, or > alone for all there are"
-)
-
-var (
-	errTopic   = errors.New(topicRule)
-	errPattern = errors.New(patternRule)
 )
 
 // A target is what the URL of a request names. Paths are taken as they stand: what is behind /topics/ is a topic or a
@@ -36,10 +25,10 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	case s.serveHealth(w, r):
 		return
 	case r.URL.Path == modulePath:
-		serveModule(w, r, s.cfg.Dev)
+		s.serveModule(w, r)
 		return
 	case isPage && s.cfg.Dev:
-		servePage(w, r, file)
+		s.servePage(w, r, file)
 		return
 	}
 	s.route(w, r, !s.cfg.PublishElsewhere, true)
@@ -93,12 +82,16 @@ func parseTarget(r *http.Request) (t target, err error) {
 // checkNames judges the topics or patterns.
 func (t *target) checkNames(method string) error {
 	for _, name := range t.names {
-		switch {
-		case topic.Valid(name):
-		case !topic.ValidPattern(name):
-			return badRequest(patternRule)
-		case method == http.MethodPost:
+		check := topic.CheckPattern
+		if method == http.MethodPost {
+			check = topic.Check
+		}
+		switch err := check(name); {
+		case err == nil:
+		case method == http.MethodPost && topic.ValidPattern(name):
 			return badRequest("publishing needs the name of a topic, and this is a pattern")
+		default:
+			return badRequest(err.Error())
 		}
 	}
 	if len(t.names) == 0 && method == http.MethodPost {
@@ -107,19 +100,22 @@ func (t *target) checkNames(method string) error {
 	return nil
 }
 
+// orEvents is how to subscribe without WebSocket.
+const orEvents = "Accept: " + eventStream + " for server-sent events"
+
 // wrongMethod is the refusal for a method that is not for this target.
 func (t *target) wrongMethod() *Refusal {
 	e := &Refusal{Status: http.StatusMethodNotAllowed, Code: "method", Header: http.Header{}}
 	switch {
 	case t.publish && t.subscribe:
 		e.Header.Set("Allow", "GET, POST")
-		e.Reason = "a topic takes POST to publish, and GET with a WebSocket handshake to subscribe"
+		e.Reason = "a topic takes POST to publish, and GET to subscribe: with a WebSocket handshake, or with " + orEvents
 	case t.publish:
 		e.Header.Set("Allow", "POST")
 		e.Reason = "here one can only publish, with POST"
 	case t.subscribe:
 		e.Header.Set("Allow", "GET")
-		e.Reason = "here one can only subscribe, with GET and a WebSocket handshake"
+		e.Reason = "here one can only subscribe, with GET: a WebSocket handshake, or " + orEvents
 	default:
 		return notFound("this is not at this address of the server")
 	}

@@ -58,8 +58,8 @@ type Server struct {
 // NewServer returns a Server. Without Config.Dev there has to be somebody who may publish.
 func NewServer(cfg Config) (*Server, error) {
 	for _, p := range cfg.Latest {
-		if !topic.ValidPattern(p) {
-			return nil, fmt.Errorf("latest: %q: %w", p, errPattern)
+		if err := topic.CheckPattern(p); err != nil {
+			return nil, fmt.Errorf("latest: %w", err)
 		}
 	}
 	s := &Server{cfg: cfg, meters: newMeters()}
@@ -84,7 +84,7 @@ func NewServer(cfg Config) (*Server, error) {
 	}
 	s.handler = http.HandlerFunc(s.serve)
 	if cfg.Dev {
-		s.handler = loopbackOnly(s.handler)
+		s.handler = s.loopbackOnly(s.handler)
 	}
 	return s, nil
 }
@@ -132,8 +132,7 @@ func (s *Server) Reload(cfg Config) error {
 // Reloaded counts for the metrics that the configuration was read again, and whether it could be used.
 func (s *Server) Reloaded(used bool) { s.meters.reloaded(used) }
 
-// Shutdown tells all subscribers to come back later, spread over the drain time if there are many, and waits until they
-// have gone; when ctx ends first it cuts them off and returns its error, except that of a stream of server-sent events
+// Shutdown tells all subscribers to come back later, spread over the drain time, and waits until they have gone; when ctx ends first it cuts them off and returns its error, except that of a stream of server-sent events
 // it leaves the end to the http.Server. Nothing can be published any more.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.closing.Store(true)

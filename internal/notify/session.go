@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"slices"
+	"sync/atomic"
 
 	"hawser.example/websocket"
 	"hawser.example/websocket/internal/topic"
@@ -15,8 +17,7 @@ const (
 	escapeGrowth  = 6        // how much larger JSON makes a text at most, as \u0000
 	maxErrors     = 20       // in a row, of a client that does not speak hawser.v1
 
-	tokenExpired = "the token has expired; connect again with a new one"
-	tooSlow      = "too slow: messages were dropped"
+	tooSlow = "too slow: messages were dropped"
 )
 
 // A session is a WebSocket connection. One goroutine serves it.
@@ -24,8 +25,10 @@ type session struct {
 	server *Server
 	conn   *websocket.Conn
 	access *Access
+	client netip.Addr
 	sub    subscriber
-	errors int // of the client, in a row
+	errors int                       // of the client, in a row
+	away   atomic.Pointer[departure] // why the server has sent it away; nil: it has not, or the Hub has
 }
 
 // serve sends what was missed, joins the Hub, and then reads until the connection has ended.
@@ -34,16 +37,16 @@ func (n *session) serve(sub *subscription) {
 	if n.conn.Subprotocol() == Subprotocol {
 		n.sub.form = jsonForm
 	}
-	kind := [forms]string{"websocket", Subprotocol}[n.sub.form]
+	kind := [forms]string{kindPlain, kindV1}[n.sub.form]
 	n.server.meters.opened(kind)
-	stop := atExpiry(n.access, func() { n.conn.CloseWith(websocket.ClosePolicyViolation, tokenExpired) })
+	stop := atExpiry(n.access, func() { n.close(websocket.ClosePolicyViolation, leftExpired, n.access.expiry()) })
 	err := n.run(sub)
 	if errors.Is(err, websocket.ErrHubClosed) { // then the Hub may not say goodbye
 		n.conn.CloseWith(websocket.CloseServiceRestart, n.server.goodbye(n.conn))
 	}
 	stop()
 	n.server.broker.leave(&n.sub)
-	n.server.meters.closed(kind, endReason(err))
+	n.server.left(kind, n.access, n.client, n.departure(err))
 }
 
 // run returns why the connection has ended.
@@ -62,16 +65,22 @@ func (n *session) run(sub *subscription) error {
 			n.conn.SetReadLimit(maxFromClient + escapeGrowth*most)
 		}
 		return n.readRequests()
-	case n.publishes(sub.patterns):
+	case n.mayPublishPlain() == nil:
 		n.conn.SetReadLimit(most)
-		return n.readMessages(sub.patterns[0])
 	}
-	return n.server.hub.Serve(n.conn)
+	return n.readMessages()
 }
 
-// publishes reports whether what a plain client sends is published: it may, and on which topic is clear.
-func (n *session) publishes(patterns []string) bool {
-	return len(patterns) == 1 && topic.Valid(patterns[0]) && n.access.MayPublish(patterns[0]) == nil
+// mayPublishPlain refuses what a plain client sends, unless it may publish and it is clear on which topic.
+func (n *session) mayPublishPlain() error {
+	switch patterns := n.sub.patterns; {
+	case len(n.access.Pub) == 0:
+		return &Refusal{Code: "forbidden", Reason: "publishing needs permission: connect with a key or token that allows it"}
+	case len(patterns) != 1 || !topic.Valid(patterns[0]):
+		return &Refusal{Code: "message", Reason: "to publish without hawser.v1 a connection subscribes to one topic, no pattern"}
+	default:
+		return n.access.MayPublish(patterns[0])
+	}
 }
 
 // join sends what was missed and what l has collected meanwhile, and leaves the rest to the Hub, from then on for all
@@ -92,27 +101,42 @@ func (n *session) join(l *backlog, missed []*message, patterns []string) error {
 		var ok bool
 		if missed, ok = l.take(); !ok {
 			n.server.broker.ignore(l)
-			return n.close(websocket.CloseTryAgainLater, tooSlow)
+			return n.close(websocket.CloseTryAgainLater, leftSlow, tooSlow)
 		}
 	}
 }
 
 // readMessages publishes what a plain client sends. In a drain nothing is published any more; when it is this
 // connection's turn the Hub says goodbye.
-func (n *session) readMessages(name string) error {
+func (n *session) readMessages() error {
 	for {
 		t, p, err := n.conn.ReadMessage()
 		if err != nil {
 			return err
 		}
-		if _, err := n.publish(name, t, p); err != nil {
-			n.server.meters.refused(refusalCode(err))
-			if n.server.closing.Load() {
-				continue
-			}
-			return n.close(websocket.ClosePolicyViolation, err.Error())
+		err = n.publishPlain(t, p)
+		if err == nil {
+			continue
+		}
+		n.server.meters.refused(refusalCode(err))
+		if !n.server.closing.Load() {
+			return n.close(websocket.ClosePolicyViolation, leftRefused, err.Error())
 		}
 	}
+}
+
+// publishPlain publishes a message of a plain client's. One that may not, and sends nothing in it, means to keep the
+// connection alive.
+func (n *session) publishPlain(t websocket.MessageType, p []byte) error {
+	err := n.mayPublishPlain()
+	switch {
+	case err == nil:
+		_, err = n.publish(n.sub.patterns[0], t, p)
+		return err
+	case len(p) == 0:
+		return nil
+	}
+	return err
 }
 
 // publish publishes a message of the client's.
@@ -124,7 +148,7 @@ func (n *session) publish(name string, t websocket.MessageType, p []byte) (publi
 	if most := gate.limits().Message; len(p) > most {
 		return published{}, &Refusal{Code: "max_message", Reason: fmt.Sprintf("the message is larger than %d bytes", most)}
 	}
-	if err := gate.mayPublishNow(n.access.Subject, 1); err != nil {
+	if err := gate.mayPublishNow(n.access, 1); err != nil {
 		return published{}, err
 	}
 	results, err := n.server.broker.publish([]string{name}, t, p)
@@ -158,7 +182,7 @@ func (n *session) readRequests() error {
 			continue // it is not the client's fault, and the Hub is about to say goodbye
 		}
 		if n.errors++; n.errors == maxErrors {
-			return n.close(websocket.ClosePolicyViolation, fmt.Sprintf("%d errors in a row; the last: %v", maxErrors, err))
+			return n.close(websocket.ClosePolicyViolation, leftRefused, fmt.Sprintf("%d errors in a row; the last: %v", maxErrors, err))
 		}
 	}
 }
@@ -225,26 +249,39 @@ func (n *session) subscribe(q request) error {
 // send sends a reply. If it cannot the connection is ending, which the reader notices.
 func (n *session) send(a reply) { n.conn.WriteMessage(websocket.TextMessage, marshal(a)) }
 
-// close closes the connection and returns what that makes of it.
-func (n *session) close(code websocket.CloseCode, reason string) error {
+// close closes the connection and returns what that makes of it. how and reason are what becomes of it in the metrics
+// and the log.
+func (n *session) close(code websocket.CloseCode, how, reason string) error {
+	n.away.CompareAndSwap(nil, &departure{how, reason})
 	n.conn.CloseWith(code, reason)
 	return net.ErrClosed
 }
 
-// endReason says in a word why a connection has ended.
-func endReason(err error) string {
+// departure says how the connection has ended, with err.
+func (n *session) departure(err error) departure {
 	var closed *websocket.CloseError
 	var violation *websocket.ProtocolError
 	var timeout net.Error
 	switch {
 	case errors.As(err, &closed):
-		return "client"
+		return departure{how: leftItself}
 	case errors.As(err, &violation):
-		return "violation"
-	case errors.Is(err, net.ErrClosed), errors.Is(err, websocket.ErrHubClosed):
-		return "server"
+		return departure{leftFault, violation.Reason}
+	case errors.Is(err, websocket.ErrHubClosed), errors.Is(err, net.ErrClosed):
+		return n.sentAway()
 	case errors.As(err, &timeout) && timeout.Timeout():
-		return "timeout"
+		return departure{how: leftTimeout}
 	}
-	return "lost"
+	return departure{how: leftLost}
+}
+
+// sentAway says why the server has closed the connection.
+func (n *session) sentAway() departure {
+	switch away := n.away.Load(); {
+	case away != nil:
+		return *away
+	case n.server.closing.Load():
+		return departure{how: leftServer}
+	}
+	return departure{leftSlow, tooSlow} // which is all that the Hub closes a connection for
 }

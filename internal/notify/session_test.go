@@ -272,10 +272,11 @@ func TestPlainClientPublishes(t *testing.T) {
 	}
 	defer wild.CloseNow()
 	wild.SetReadDeadline(time.Now().Add(patience))
-	wild.WriteMessage(websocket.TextMessage, []byte("nowhere"))
 	wantPublished(t, s.do(t, "POST", "/topics/a", strings.NewReader("x")), 3)
 	wantMessage(t, wild, websocket.TextMessage, "x")
 	wantMessage(t, c, websocket.TextMessage, "x")
+	wild.WriteMessage(websocket.TextMessage, []byte("nowhere")) // on which topic?
+	wantRefused(t, wild, "subscribes to one topic, no pattern")
 	if err := c.WriteMessage(websocket.BinaryMessage, make([]byte, maxBody+1)); err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net/http"
+	"os"
 	"slices"
 	"strconv"
 	"sync"
@@ -25,15 +26,15 @@ const (
 	// writeChunk is how many bytes are written together, for which the client has writeTime.
 	writeChunk = 64 << 10
 	writeTime  = websocket.DefaultWriteTimeout
-	maxGap     = 10 * time.Millisecond // between two goodbyes
 )
 
-var errExpired = errors.New(tokenExpired)
+var errExpired = errors.New(permissionExpired)
 
 // A stream is a response of server-sent events. The goroutine of its handler owns it.
 type stream struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
+	sent    func(since time.Duration) // told when messages were sent, of the time since the first was published
 	buf     []byte
 }
 
@@ -58,17 +59,25 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, sub *subscriptio
 		h.Set("Access-Control-Allow-Credentials", "true")
 		h.Add("Vary", "Origin")
 	}
-	e := &stream{w: w, control: http.NewResponseController(w)}
+	e := &stream{w: w, control: http.NewResponseController(w), sent: s.meters.latency}
 	welcome := sub.start.reply("welcome", request{topics: sub.patterns})
 	e.addEvent("welcome", welcome.ID, 0, marshal(welcome))
-	s.meters.opened("sse")
-	s.meters.closed("sse", e.run(ctx, goodbye, sub.backlog, sub.start.missed))
+	s.meters.opened(kindSSE)
+	how := e.run(ctx, goodbye, sub.backlog, sub.start.missed)
+	why := ""
+	switch how {
+	case leftSlow:
+		why = tooSlow
+	case leftExpired:
+		why = sub.access.expiry()
+	}
+	s.left(kindSSE, sub.access, sub.client, departure{how, why})
 }
 
-// run sends what was missed and what l collects. It returns why it has ended.
-func (e *stream) run(ctx context.Context, goodbye <-chan time.Duration, l *backlog, missed []*message) (reason string) {
+// run sends what was missed and what l collects. It returns how it has ended.
+func (e *stream) run(ctx context.Context, goodbye <-chan time.Duration, l *backlog, missed []*message) (how string) {
 	if err := e.send(ctx, missed); err != nil {
-		return e.end(ctx)
+		return e.end(ctx, err)
 	}
 	silence := time.NewTimer(heartbeat)
 	defer silence.Stop()
@@ -79,9 +88,11 @@ func (e *stream) run(ctx context.Context, goodbye <-chan time.Duration, l *backl
 			messages, ok := l.take()
 			if !ok {
 				e.control.SetWriteDeadline(time.Now().Add(writeTime)) // as in end
-				return "slow"
+				return leftSlow
 			}
-			err = e.send(ctx, messages)
+			if err = e.send(ctx, messages); err == nil && len(messages) > 0 {
+				e.sent(time.Since(messages[0].at))
+			}
 		case <-silence.C:
 			e.buf = append(e.buf, ":\n\n"...)
 			err = e.flush()
@@ -91,27 +102,30 @@ func (e *stream) run(ctx context.Context, goodbye <-chan time.Duration, l *backl
 			e.send(ctx, messages)
 			e.addEvent("drain", "", ms, marshal(reply{Type: "drain", Retry: &ms}))
 			e.flush()
-			return "server"
+			return leftServer
 		case <-ctx.Done():
-			return e.end(ctx)
+			return e.end(ctx, ctx.Err())
 		}
 		if err != nil {
-			return e.end(ctx)
+			return e.end(ctx, err)
 		}
 		silence.Reset(heartbeat)
 	}
 }
 
-// end says why a stream ends at which the server has not said goodbye.
-func (e *stream) end(ctx context.Context) (reason string) {
+// end says how a stream ends at which the server has not said goodbye. A write that fails ends its context, too, so the
+// error is looked at first.
+func (e *stream) end(ctx context.Context, err error) (how string) {
 	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return leftSlow
 	case ctx.Err() == nil:
-		return "lost"
+		return leftLost
 	case context.Cause(ctx) != errExpired:
-		return "client"
+		return leftItself
 	}
 	e.control.SetWriteDeadline(time.Now().Add(writeTime)) // net/http writes the end of the body
-	return "server"
+	return leftExpired
 }
 
 // send sends messages. Between two writes it looks whether the client is still there, and may go on.
@@ -198,12 +212,10 @@ func (t *streams) drain(ctx context.Context, over time.Duration) error {
 	t.over = max(over, 1)
 	known := slices.Collect(maps.Keys(t.known))
 	t.mu.Unlock()
-	start, gap := time.Now(), min(over/time.Duration(max(1, len(known))), maxGap)
+	start := time.Now()
 	for i, k := range known {
-		select {
-		case <-time.After(time.Until(start.Add(gap * time.Duration(i+1)))):
-		case <-ctx.Done():
-		}
+		turn := start.Add(time.Duration(float64(over) * float64(i) / float64(len(known))))
+		k.awaitTurn(ctx, turn)
 		k.goodbye <- retryTime(over)
 	}
 	for _, k := range known {
@@ -214,6 +226,17 @@ func (t *streams) drain(ctx context.Context, over time.Duration) error {
 		}
 	}
 	return nil
+}
+
+// awaitTurn waits until it is the stream's turn to be sent away, or it has ended, or ctx has.
+func (k *ticket) awaitTurn(ctx context.Context, turn time.Time) {
+	wait := time.NewTimer(time.Until(turn))
+	defer wait.Stop()
+	select {
+	case <-wait.C:
+	case <-k.ended:
+	case <-ctx.Done():
+	}
 }
 
 // retryTime returns when a client shall come back, so that not all do at once.

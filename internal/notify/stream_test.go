@@ -146,6 +146,11 @@ func TestEventsOnTheWire(t *testing.T) {
 		publishText(t, s, "b", "not below b")
 		publishText(t, s, "b.c", "")
 		wantCame(t, w, "id: "+e+"-3\n"+`data: {"type":"message","id":"`+e+`-3","topic":"b.c","data":""}`+"\n\n")
+		var text strings.Builder
+		s.meters.set.Write(&text)
+		if !strings.Contains(text.String(), "hawser_publish_to_socket_seconds_count 2\n") {
+			t.Error("the latency of two writes is not counted")
+		}
 		leave()
 		wantEnded(t, done)
 		if n := s.broker.subscribers("a"); n != 0 || len(s.broker.audiences) != 0 {
@@ -309,7 +314,7 @@ func TestEventsDrain(t *testing.T) {
 			t.Errorf("%d hints of %d differ", len(hints), n)
 		}
 		for i, end := range ends { // in order
-			if want := over * time.Duration(i+1) / n; end != want {
+			if want := over * time.Duration(i) / n; end != want {
 				t.Fatalf("stream %d ended after %v, want %v", i, end, want)
 			}
 		}
@@ -339,6 +344,24 @@ func TestEventsDrainTellsTheLate(t *testing.T) {
 	}
 }
 
+// Nobody's turn is waited for who has gone by himself.
+func TestEventsDrainEndsWhenNobodyIsLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := testServer(t, Config{DrainTime: time.Minute})
+		ctx, leave := context.WithTimeout(t.Context(), 20*time.Second)
+		defer leave()
+		for range 4 {
+			events(ctx, s, "/topics/a")
+		}
+		synctest.Wait()
+		start := time.Now()
+		stop(t, s)
+		if took := time.Since(start); took != 20*time.Second {
+			t.Errorf("it took %v; all had gone after 20 s", took)
+		}
+	})
+}
+
 func TestEventsDrainGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := testServer(t, Config{})
@@ -364,7 +387,7 @@ func TestEventsEndWithTheToken(t *testing.T) {
 		}
 		access := &Access{Sub: []string{"a"}, Expires: time.Now().Add(time.Minute)}
 		w, start := newTap(), time.Now()
-		s.stream(w, httptest.NewRequest("GET", "/topics/a", nil), &subscription{[]string{"a"}, access, l, st, nil})
+		s.stream(w, httptest.NewRequest("GET", "/topics/a", nil), &subscription{patterns: []string{"a"}, access: access, backlog: l, start: st})
 		if took := time.Since(start); took != time.Minute {
 			t.Errorf("it ended after %v", took)
 		}
@@ -393,7 +416,7 @@ func TestEventsEndWithTheTokenWhileTheyRecover(t *testing.T) {
 		}
 		access := &Access{Sub: []string{"a"}, Expires: time.Now().Add(time.Minute)}
 		w, start := slowTap{newTap()}, time.Now()
-		s.stream(w, httptest.NewRequest("GET", "/topics/a", nil), &subscription{[]string{"a"}, access, l, st, nil})
+		s.stream(w, httptest.NewRequest("GET", "/topics/a", nil), &subscription{patterns: []string{"a"}, access: access, backlog: l, start: st})
 		if took := time.Since(start); took < time.Minute || took > time.Minute+9*time.Second {
 			t.Errorf("it ended after %v", took)
 		}

@@ -2,6 +2,7 @@ package notify
 
 import (
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
@@ -30,6 +31,7 @@ func (s *Server) subscribe(w http.ResponseWriter, r *http.Request, t target) {
 // A subscription is what a client that is let in begins with.
 type subscription struct {
 	patterns []string // as the client named them, each once
+	client   netip.Addr
 	access   *Access
 	backlog  *backlog // collects meanwhile
 	start    start
@@ -43,7 +45,7 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request, t target, isSocke
 		s.refuse(w, r, err)
 		return
 	}
-	sub := &subscription{patterns: t.names}
+	sub := &subscription{patterns: t.names, client: s.gate.client(r)}
 	if sub.release, sub.access, err = s.letIn(r, t.names); err != nil {
 		s.refuse(w, r, err)
 		return
@@ -97,7 +99,7 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, sub *subscripti
 	// A goroutine of the connection's own, so that net/http can release the request and its buffers.
 	go func() {
 		defer sub.release()
-		n := &session{server: s, conn: c, access: sub.access}
+		n := &session{server: s, conn: c, access: sub.access, client: sub.client}
 		n.serve(sub)
 	}()
 }
@@ -152,7 +154,25 @@ func (st start) reply(kind string, q request) reply {
 
 // refuseUpgrade answers a request that was not a handshake or not an acceptable one.
 func (s *Server) refuseUpgrade(w http.ResponseWriter, r *http.Request, err *websocket.HandshakeError) {
-	s.refuse(w, r, &Refusal{Status: err.Status, Code: "handshake_" + err.Check, Reason: err.Reason, Header: err.Header})
+	reason := err.Reason
+	if err.Status == http.StatusUpgradeRequired {
+		reason += "; a client without WebSocket sends " + orEvents
+	}
+	s.refuse(w, r, &Refusal{Status: err.Status, Code: "handshake_" + err.Check, Reason: reason, Header: err.Header})
+}
+
+// What a client is told when it may go on no longer.
+const (
+	tokenExpired      = "the token has expired; connect again with a new one"
+	permissionExpired = "the permission has expired; connect again"
+)
+
+// expiry is what the client is told when access ends.
+func (a *Access) expiry() string {
+	if a.Kind == byName || a.Kind == byToken {
+		return tokenExpired
+	}
+	return permissionExpired
 }
 
 // atExpiry calls end when access expires. The function that it returns stops that.

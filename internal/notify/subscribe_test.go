@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"hawser.example/websocket"
 	"hawser.example/websocket/internal/notify"
@@ -92,27 +93,39 @@ func TestSubscriberOrigins(t *testing.T) {
 	}
 }
 
-func TestSubscriberMessagesAreThrownAwayUpTo64KiB(t *testing.T) {
-	s := serve(t, notify.Config{})
-	other, c := s.subscribe(t, "news"), s.subscribe(t, "news")
-	if err := c.WriteMessage(websocket.BinaryMessage, make([]byte, 64<<10)); err != nil {
-		t.Fatal(err)
+// wantRefused checks that c gets a Close that says why it may not publish.
+func wantRefused(t *testing.T, c *websocket.Conn, why string) {
+	t.Helper()
+	_, p, err := c.ReadMessage()
+	var ce *websocket.CloseError
+	if !errors.As(err, &ce) || ce.Code != websocket.ClosePolicyViolation || !strings.Contains(ce.Reason, why) {
+		t.Errorf("message %.40q, error %v; want a Close with code 1008 and %q", p, err, why)
 	}
-	wantPublished(t, s.publish(t, "news", "still here"), 2)
-	wantMessage(t, c, websocket.TextMessage, "still here")
+}
 
-	if err := c.WriteMessage(websocket.BinaryMessage, make([]byte, 64<<10+1)); err != nil {
-		t.Fatal(err)
+// What a plain client may not publish is not thrown away in silence.
+func TestSubscribersMayNotPublish(t *testing.T) {
+	s := serve(t, notify.Config{})
+	other := s.subscribe(t, "news")
+	for i, size := range []int{1, 64 << 10} {
+		c := s.subscribe(t, "news")
+		wantPublished(t, s.publish(t, "news", fmt.Sprint(i)), 2)
+		wantMessage(t, c, websocket.TextMessage, fmt.Sprint(i))
+		wantMessage(t, other, websocket.TextMessage, fmt.Sprint(i))
+		c.WriteMessage(websocket.BinaryMessage, make([]byte, size))
+		wantRefused(t, c, "publishing needs permission")
+		s.await(t, "news", 1)
 	}
-	wantClose(t, c, websocket.CloseMessageTooBig)
-	wantMessage(t, other, websocket.TextMessage, "still here")
+	large := s.subscribe(t, "news")
+	large.WriteMessage(websocket.BinaryMessage, make([]byte, 64<<10+1))
+	wantClose(t, large, websocket.CloseMessageTooBig)
 	s.await(t, "news", 1)
-	wantPublished(t, s.publish(t, "news", "one less"), 1)
-	wantMessage(t, other, websocket.TextMessage, "one less") // and nothing of what c sent
+	wantPublished(t, s.publish(t, "news", "the end"), 1)
+	wantMessage(t, other, websocket.TextMessage, "the end") // and nothing of what the others sent
 }
 
 func TestShutdownTellsSubscribersToComeBack(t *testing.T) {
-	s := serve(t, notify.Config{})
+	s := serve(t, notify.Config{DrainTime: 300 * time.Millisecond})
 	conns := []*websocket.Conn{s.subscribe(t, "a"), s.subscribe(t, "a"), s.subscribe(t, "b")}
 	wantPublished(t, s.publish(t, "a", "the last one"), 2)
 	done := make(chan error, 1)
@@ -129,7 +142,7 @@ func TestShutdownTellsSubscribersToComeBack(t *testing.T) {
 }
 
 func TestShutdownRefusesWhatComesDuringTheDrain(t *testing.T) {
-	s := serve(t, notify.Config{})
+	s := serve(t, notify.Config{DrainTime: 300 * time.Millisecond})
 	awake, asleep := s.subscribe(t, "news"), s.subscribe(t, "news")
 	done := make(chan error, 1)
 	go func() { done <- s.server.Shutdown(t.Context()) }()

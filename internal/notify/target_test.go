@@ -89,7 +89,8 @@ func TestInjection(t *testing.T) {
 		{"GET /topics/..%2f..%2fws", 400, "1 to 255"},
 		{"POST /publish?topic=a%0d%0aX:%20y", 400, "1 to 255"},
 		{"POST /publish/../topics/a", 404, "nothing here"},
-		{"POST /ws?topic=a", 405, "only subscribe"},
+		{"POST /ws?topic=a", 405, "only subscribe, with GET: a WebSocket handshake, or Accept: text/event-stream"},
+		{"PUT /topics/a", 405, "with a WebSocket handshake, or with Accept: text/event-stream"},
 		{"GET /publish?topic=a", 405, "only publish"},
 	} {
 		t.Run(tt.request, func(t *testing.T) {
@@ -110,6 +111,17 @@ func TestInjection(t *testing.T) {
 	}
 	if _, seq := wantPublished(t, s.publish(t, "a", "x"), 0); seq != 1 {
 		t.Errorf("seq %d; want 1: what was refused was published", seq)
+	}
+}
+
+// Who asks as a browser does for a page is told both ways to subscribe.
+func TestPlainGetIsToldBothWays(t *testing.T) {
+	s := serve(t, notify.Config{})
+	got := s.do(t, "GET", "/topics/a", nil)
+	wantRefusal(t, got, 426, "WebSocket endpoint")
+	wantRefusal(t, got, 426, "a client without WebSocket sends Accept: text/event-stream")
+	if got.header.Get("Upgrade") != "websocket" {
+		t.Errorf("%v", got.header)
 	}
 }
 

@@ -3,10 +3,12 @@ package token
 import (
 	"bytes"
 	"encoding/json"
-	"io"
+	"errors"
 	"math"
 	"time"
 	"unicode/utf8"
+
+	"hawser.example/websocket/internal/strictjson"
 )
 
 // Claims is what a token says. RFC 7519, section 4. Claims that are not listed here are ignored.
@@ -70,32 +72,18 @@ func clock(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 // readObject reads a JSON object. RFC 7519, section 4: the names in it are unique. Else two readers could understand
 // two different things.
 func readObject(what string, p []byte) (map[string]json.RawMessage, *Error) {
-	notObject := wrong("malformed", "has a %s that is not a JSON object", what)
 	if !utf8.Valid(p) {
 		return nil, wrong("malformed", "has a %s that is not UTF-8", what)
 	}
-	d := json.NewDecoder(bytes.NewReader(p))
-	if first, err := d.Token(); err != nil || first != json.Delim('{') {
-		return nil, notObject
-	}
-	members := make(map[string]json.RawMessage)
-	for d.More() {
-		key, err := d.Token()
-		name, ok := key.(string)
-		var value json.RawMessage
-		if err != nil || !ok || d.Decode(&value) != nil {
-			return nil, notObject
-		}
-		if _, twice := members[name]; twice {
-			return nil, wrong("malformed", "has %.40q twice in its %s", name, what)
-		}
-		members[name] = value
-	}
-	if _, err := d.Token(); err != nil {
-		return nil, notObject
-	}
-	if _, err := d.Token(); err != io.EOF {
+	members, err := strictjson.Object(p)
+	var twice *strictjson.TwiceError
+	switch {
+	case errors.As(err, &twice):
+		return nil, wrong("malformed", "has %.40q twice in its %s", twice.Name, what)
+	case err == strictjson.ErrBehind:
 		return nil, wrong("malformed", "has something behind the JSON object of its %s", what)
+	case err != nil:
+		return nil, wrong("malformed", "has a %s that is not a JSON object", what)
 	}
 	return members, nil
 }

@@ -8,6 +8,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"iter"
 )
 
 // MinSecret is how many bytes a secret has at least. RFC 7518, section 3.2: as many as the hash.
@@ -27,16 +28,24 @@ func NewSecret() string {
 	return base64url.EncodeToString(b)
 }
 
-// ReadSecrets reads a file of secrets: one a line, as its bytes stand there. Empty lines and those that begin with #
-// are left out.
-func ReadSecrets(file []byte) (secrets [][]byte, err error) {
-	number := 0
-	for line := range bytes.Lines(file) {
-		number++
-		line = bytes.TrimRight(line, "\r\n")
-		if len(bytes.TrimSpace(line)) == 0 || line[0] == '#' {
-			continue
+// Lines returns the lines of a file of keys with their numbers, without what ends them. Empty ones and those that begin
+// with # are left out.
+func Lines(file []byte) iter.Seq2[int, []byte] {
+	return func(yield func(int, []byte) bool) {
+		number := 0
+		for line := range bytes.Lines(file) {
+			number++
+			line = bytes.TrimRight(line, "\r\n")
+			if len(bytes.TrimSpace(line)) > 0 && line[0] != '#' && !yield(number, line) {
+				return
+			}
 		}
+	}
+}
+
+// ReadSecrets reads a file of secrets: one a line, as its bytes stand there.
+func ReadSecrets(file []byte) (secrets [][]byte, err error) {
+	for number, line := range Lines(file) {
 		if err := checkSecret(line); err != nil {
 			return nil, fmt.Errorf("line %d: %w", number, err)
 		}

@@ -6,6 +6,7 @@
 package topic
 
 import (
+	"fmt"
 	"iter"
 	"slices"
 	"strings"
@@ -34,13 +35,30 @@ func Valid(name string) bool {
 	return true
 }
 
+// rule is what Valid asks for.
+const rule = "1 to 255 of the characters A-Z a-z 0-9 . _ -"
+
+// Check says what is wrong with the name of a topic.
+func Check(name string) error {
+	if Valid(name) {
+		return nil
+	}
+	return fmt.Errorf("the topic %.80q has to be %s", name, rule)
+}
+
+// CheckPattern says what is wrong with what is subscribed to.
+func CheckPattern(p string) error {
+	if ValidPattern(p) {
+		return nil
+	}
+	return fmt.Errorf("%.80q is neither a topic nor a pattern: a topic has to be %s, "+
+		"a pattern is one with .> behind it, for all below, or > alone, for all", p, rule)
+}
+
 // ValidPattern reports whether p may be subscribed to.
 func ValidPattern(p string) bool {
 	return p == all || len(p) <= MaxLen && Valid(strings.TrimSuffix(p, tail))
 }
-
-// Match reports whether pattern covers the topic of this name.
-func Match(pattern, name string) bool { return Covers(pattern, name) }
 
 // Covers reports whether p covers all that q covers. Either may be a name. Both are valid.
 func Covers(p, q string) bool {

@@ -80,8 +80,26 @@ func TestCovers(t *testing.T) {
 		if got := Covers(tt.p, tt.q); got != tt.covers {
 			t.Errorf("Covers(%q, %q) = %v", tt.p, tt.q, got)
 		}
-		if got := Match(tt.p, tt.q); got != tt.covers {
-			t.Errorf("Match(%q, %q) = %v", tt.p, tt.q, got)
+	}
+}
+
+// The errors say what Valid and ValidPattern do, and repeat no more than a part of a long name.
+func TestCheck(t *testing.T) {
+	for _, name := range []string{"", "a", "a.b", "a.>", ">", "a b", "a\r\n", strings.Repeat("a", 255), strings.Repeat("a", 256)} {
+		if err := Check(name); (err == nil) != Valid(name) || err != nil && len(err.Error()) > 255 {
+			t.Errorf("Check(%q): %v", name, err)
+		}
+		if err := CheckPattern(name); (err == nil) != ValidPattern(name) || err != nil && len(err.Error()) > 300 {
+			t.Errorf("CheckPattern(%q): %v", name, err)
+		}
+	}
+	for text, err := range map[string]error{
+		`the topic "a b" has to be 1 to 255 of the characters A-Z a-z 0-9 . _ -`: Check("a b"),
+		`"a.*" is neither a topic nor a pattern: a topic has to be 1 to 255 of the characters A-Z a-z 0-9 . _ -, ` +
+			`a pattern is one with .> behind it, for all below, or > alone, for all`: CheckPattern("a.*"),
+	} {
+		if err == nil || err.Error() != text {
+			t.Errorf("%v; want %s", err, text)
 		}
 	}
 }
@@ -134,8 +152,8 @@ func FuzzCover(f *testing.F) {
 		want, got, found := false, 0, 0
 		for _, p := range patterns {
 			want = want || matches(p, name)
-			if Match(p, name) != matches(p, name) {
-				t.Errorf("Match(%q, %q) = %v", p, name, Match(p, name))
+			if Covers(p, name) != matches(p, name) {
+				t.Errorf("Covers(%q, %q) = %v", p, name, Covers(p, name))
 			}
 			if slices.Contains(covering, p) != matches(p, name) {
 				t.Errorf("Covering(%q) = %q, %q covers it: %v", name, covering, p, matches(p, name))
