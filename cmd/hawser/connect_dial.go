@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net"
 	"net/http/httptrace"
-	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -22,15 +21,6 @@ func expandURL(url string) string {
 		return "ws+" + url
 	}
 	return url
-}
-
-// redacted returns a URL without its password.
-func redacted(raw string) string {
-	u, err := url.Parse(raw)
-	if err != nil {
-		return raw
-	}
-	return u.Redacted()
 }
 
 // dialer returns the Dialer that the flags ask for.

@@ -125,7 +125,7 @@ func TestConnectWithATerminalOnOneSide(t *testing.T) {
 	t.Run("input from a pipe", func(t *testing.T) {
 		url := scripted(t, script)
 		p := openPTY(t)
-		cmd := p.run(func(cmd *exec.Cmd) { cmd.Stdin = strings.NewReader("hello\n") }, url)
+		cmd := p.run(func(cmd *exec.Cmd) { cmd.Stdin = strings.NewReader("hello\n") }, "-w", "-1s", url)
 		p.ends(cmd, exitOK)
 		p.shows(`^\\x1b\[31mred\r\n$`) // no prompt: nobody would type
 	})

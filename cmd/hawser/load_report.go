@@ -76,7 +76,7 @@ func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Mi
 
 // report makes the result. The run is over.
 func (l *loadRun) report(interrupted bool) *loadReport {
-	r := &loadReport{URL: l.url.Redacted(), Interrupted: interrupted, Echo: l.echo, Errors: map[string]int64{}}
+	r := &loadReport{URL: concealURL(l.url.String()), Interrupted: interrupted, Echo: l.echo, Errors: map[string]int64{}}
 	s := &l.stats
 	c := &r.Connections
 	c.Asked, c.Opened = l.connections, s.connect.count()
@@ -150,7 +150,7 @@ func (l *loadRun) finish(final error, interrupted bool) int {
 	code := r.verdict()
 	l.explain()
 	if final != nil {
-		fmt.Fprintf(l.std.err, "hawser load: given up: %s\n", escapeText([]byte(final.Error())))
+		fmt.Fprintf(l.std.err, "hawser load: given up: %s\n", escapeText([]byte(conceal(final.Error()))))
 		code = exitFailed
 	}
 	var err error
@@ -184,7 +184,8 @@ func (l *loadRun) explain() {
 	l.stats.mu.Lock()
 	defer l.stats.mu.Unlock()
 	for _, kind := range slices.Sorted(maps.Keys(l.stats.first)) {
-		fmt.Fprintf(l.std.err, "hawser load: %s: the first was: %s\n", kind, escapeText([]byte(l.stats.first[kind].Error())))
+		why := conceal(l.stats.first[kind].Error())
+		fmt.Fprintf(l.std.err, "hawser load: %s: the first was: %s\n", kind, escapeText([]byte(why)))
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -321,7 +320,7 @@ func TestLoadLeavesOutWhatWouldWait(t *testing.T) {
 func TestLoadExitCodes(t *testing.T) {
 	_, addr := startServe(t)
 	_, echo := startEcho(t)
-	nobody := occupiedAndLeft(t)
+	nobody := free(t)
 	quick := []string{"--connections", "3", "--rate", "100", "--duration", "50ms", "--wait", "50ms"}
 	for name, row := range map[string]struct {
 		args []string
@@ -343,17 +342,6 @@ func TestLoadExitCodes(t *testing.T) {
 			}
 		})
 	}
-}
-
-// occupiedAndLeft returns an address on which nobody listens.
-func occupiedAndLeft(t *testing.T) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return ln.Addr().String()
 }
 
 // TestLoadUsage: what makes no sense is refused before anything is opened.

@@ -61,7 +61,7 @@ Examples:
 			if err != nil {
 				return usageError(std, "pipe", "%v", err)
 			}
-			p.say = func(err error) { fmt.Fprintln(std.err, "hawser pipe:", err) }
+			p.say = func(err error) { fmt.Fprintln(std.err, "hawser pipe:", conceal(err.Error())) }
 			return p.run(std, *verbose)
 		}
 	},

@@ -358,15 +358,11 @@ func TestPipeUsage(t *testing.T) {
 // runPipe runs "hawser pipe" with an input that ends.
 func runPipe(t *testing.T, input string, args ...string) (code int, stderr string) {
 	t.Helper()
-	cmd := command(t, append([]string{"pipe"}, args...)...)
-	p := startCommand(t, cmd)
-	io.WriteString(p.stdin, input)
-	p.stdin.Close()
-	code = p.wait()
-	if out := p.out.String(); out != "" {
-		t.Errorf("printed %q", out)
+	code, stdout, stderr := hawserReads(t, input, append([]string{"pipe"}, args...)...)
+	if stdout != "" {
+		t.Errorf("printed %q", stdout)
 	}
-	return code, p.err.String()
+	return code, stderr
 }
 
 // TestPipe: the lines arrive in order, each as what it is.
