@@ -58,8 +58,8 @@ type connectFlags struct {
 	header                http.Header
 	user                  string
 	subprotocols          stringList
-	cacert, cert, key     string
-	insecure              bool
+	trust                 trust
+	cert, key             string
 	address               string
 	noDeflate             bool
 	readLimit             int64
@@ -116,10 +116,9 @@ func (f *connectFlags) declareConnecting(fs *flag.FlagSet) {
 	})
 	fs.Var(&f.subprotocols, "s", "offer the subprotocol `NAME`; may be given several times, the preferred one first")
 	fs.StringVar(&f.user, "u", "", "send `USER:PASSWORD` as basic authentication")
-	fs.StringVar(&f.cacert, "cacert", "", "trust the certificate authorities in `FILE` (PEM), and no others")
+	f.trust.declare(fs)
 	fs.StringVar(&f.cert, "cert", "", "show the server the certificate in `FILE` (PEM)")
 	fs.StringVar(&f.key, "key", "", "the private key of --cert is in `FILE` (PEM); default: in the same file")
-	fs.BoolVar(&f.insecure, "k", false, "take any certificate: whoever is in between can read and change all")
 	fs.StringVar(&f.address, "connect", "", "connect to `HOST:PORT`, or to unix:/path/of/socket, whatever the URL\n"+
 		"says; Host and TLS go by the URL; no proxy is used then")
 	fs.BoolVar(&f.noDeflate, "no-deflate", false, "do not offer compression (permessage-deflate)")

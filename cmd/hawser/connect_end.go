@@ -76,7 +76,9 @@ func (c *client) goodbye() (code int, over bool) {
 		c.failed = c.failed || c.connected
 		return c.verdict(), true
 	}
-	if err := c.close(c.conn); err != nil {
+	err := c.close(c.conn)
+	c.settle()
+	if err != nil {
 		c.fail(err.Error())
 		if code := c.verdict(); code != exitOK || c.matched { // what was asked for is known by now
 			return code, true
@@ -115,6 +117,7 @@ func (c *client) cutOff() (code int) {
 func (c *client) ended(err error) (code int, over bool) {
 	c.link.drop(c.conn)
 	c.conn, c.arrivals = nil, nil
+	c.settle()
 	if errors.Is(err, net.ErrClosed) {
 		return c.closedByCommand(err)
 	}

@@ -39,7 +39,8 @@ With --json every line of standard output is an object. "time" (RFC 3339) and "e
   error     error, why there is no connection or it ended without a Close
 
 Exit code: 0 after a normal close, 1 if the connection ended otherwise or not all input could be sent, 2 for a wrong
-command line, 3 if there was no connection or the handshake failed, 4 if fewer than -n messages came or none that --expect waits for.
+command line, 3 if there was no connection or the handshake failed, 4 if fewer than -n messages came or none that
+--expect waits for.
 
 Examples:
   hawser connect ws://127.0.0.1:9002/                          # a prompt

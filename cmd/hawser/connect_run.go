@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os/signal"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -32,6 +33,7 @@ type client struct {
 	pings   typedPings
 	current atomic.Pointer[websocket.Conn] // the latest connection
 	unsent  atomic.Bool                    // a line was left out
+	sending sync.Mutex                     // held while a message is sent, and that is said
 
 	// What the loop is told of.
 	stop      context.Context      // ended by a signal

@@ -200,6 +200,8 @@ func (c *client) send(conn *websocket.Conn, o outgoing) error {
 		c.closed <- closing{o, conn.CloseWith(o.code, string(o.p))}
 		return nil
 	}
+	c.sending.Lock()
+	defer c.sending.Unlock()
 	var before int64
 	if c.says() {
 		before = conn.Stats().CompressedBytesOut
@@ -209,4 +211,11 @@ func (c *client) send(conn *websocket.Conn, o outgoing) error {
 		c.saySent(o, conn.Stats().CompressedBytesOut-before)
 	}
 	return err
+}
+
+// settle waits until it has been said of the last message that it was sent: the answer to it may have been faster. It
+// is called when the connection has ended, which ends what is being sent.
+func (c *client) settle() {
+	c.sending.Lock()
+	defer c.sending.Unlock()
 }

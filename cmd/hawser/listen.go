@@ -32,12 +32,13 @@ with --json.
 
 --exec has the shell run CMD for each connection, at most --max at a time; further clients are refused with status 503.
 Messages are the lines of its standard input, and the lines that it prints are messages; with -b both are bytes. Its
-standard error is ours. A line that is not UTF-8 closes the connection with code 1011. When CMD ends the connection is closed with code 1000, with 4000 plus its exit code if that is
-not 0, and with 1011 if a signal ended it. When the connection ends CMD gets the end of its input, after 2 seconds
-SIGTERM, and after 2 more SIGKILL, with all of its process group. A CMD that leaves what it is sent unread for a minute
-loses its connection. Its environment has REMOTE_ADDR, REMOTE_PORT, PATH_INFO, QUERY_STRING, HTTP_HOST, HTTP_ORIGIN,
-HTTP_USER_AGENT and SEC_WEBSOCKET_PROTOCOL (what was agreed on): clients choose what is in there. Many programs hold
-their output back when it is a pipe: give them sed's -u, grep's --line-buffered, or run them with stdbuf -oL.
+standard error is ours. A line that is not UTF-8 closes the connection with code 1011. When CMD ends the connection is
+closed with code 1000, with 4000 plus its exit code if that is not 0, and with 1011 if a signal ended it. When the
+connection ends CMD gets the end of its input, after 2 seconds SIGTERM, and after 2 more SIGKILL, with all of its
+process group. A CMD that leaves what it is sent unread for a minute loses its connection. Its environment has
+REMOTE_ADDR, REMOTE_PORT, PATH_INFO, QUERY_STRING, HTTP_HOST, HTTP_ORIGIN, HTTP_USER_AGENT and SEC_WEBSOCKET_PROTOCOL
+(what was agreed on): clients choose what is in there. Many programs hold their output back when it is a pipe: give them
+sed's -u, grep's --line-buffered, or run them with stdbuf -oL.
 
 With --json every line of standard output is an object, in every mode. "time" (RFC 3339), "event" and "conn", the number
 of the connection, are in each; the others by event:

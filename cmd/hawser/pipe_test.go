@@ -3,9 +3,11 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -422,6 +424,48 @@ func TestPipeExitCodes(t *testing.T) {
 			code, stderr := runPipe(t, row.input, append(row.args, "lines")...)
 			if code != row.code || !regexp.MustCompile(row.says).MatchString(stderr) || strings.Count(stderr, "\n") > 2 {
 				t.Errorf("exit code %d, said %q; want %d, %q", code, stderr, row.code, row.says)
+			}
+		})
+	}
+}
+
+// TestPipeTLS: a certificate that nobody knows is an error at once, unless it is in --cacert, or -k takes any.
+func TestPipeTLS(t *testing.T) {
+	taken := make(chan string, 2)
+	web := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		line, _ := io.ReadAll(r.Body)
+		taken <- r.URL.Path + " " + string(line)
+	}))
+	web.Config.ErrorLog = log.New(io.Discard, "", 0)
+	web.StartTLS()
+	defer web.Close()
+	plain := httptest.NewServer(nil)
+	defer plain.Close()
+	ca := writePEM(t, "ca.pem", &pem.Block{Type: "CERTIFICATE", Bytes: web.Certificate().Raw})
+	for name, row := range map[string]struct {
+		args []string
+		code int
+		says string
+	}{
+		"nobody knows it": {[]string{"--url", web.URL}, exitConnect, `^hawser pipe: line 1: .*certificate.* \(--cacert says`},
+		"--cacert":        {[]string{"--url", web.URL, "--cacert", ca}, exitOK, `^$`},
+		"-k":              {[]string{"--url", web.URL, "-k"}, exitOK, `^$`},
+		"no such file":    {[]string{"--cacert", "nowhere.pem"}, exitUsage, `--cacert: open nowhere.pem`},
+		"a server of no TLS": {[]string{"--url", "https" + strings.TrimPrefix(plain.URL, "http")}, exitConnect,
+			`^hawser pipe: line 1: .*HTTP response to HTTPS client`},
+		"a URL of no TLS": {[]string{"--url", "http" + strings.TrimPrefix(web.URL, "https")}, exitConnect,
+			`^hawser pipe: line 1: the server answered 400`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			code, stderr := runPipe(t, "x\n", append(row.args, "--retry", "-1s", "lines")...) // what is retried never ends
+			if code != row.code || !regexp.MustCompile(row.says).MatchString(stderr) {
+				t.Errorf("exit code %d, said %q; want %d, %q", code, stderr, row.code, row.says)
+			}
+			if code != exitOK {
+				return
+			}
+			if line := <-taken; line != "/topics/lines x" {
+				t.Errorf("published %q", line)
 			}
 		})
 	}

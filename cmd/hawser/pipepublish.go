@@ -60,6 +60,14 @@ func newLinePublisher(base, name, key string, retry time.Duration) (*linePublish
 	return &linePublisher{client: client, url: u.JoinPath("topics", name).String(), key: key, retry: retry}, nil
 }
 
+// trustingTransport returns a transport that takes the certificates that t says.
+func trustingTransport(t trust) (http.RoundTripper, error) {
+	config, err := t.config()
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.TLSClientConfig = config
+	return transport, err
+}
+
 // A refusedError is why the server takes no lines: it said so, or could not be reached for too long.
 type refusedError struct{ err error }
 
@@ -135,6 +143,10 @@ func (p *linePublisher) post(ctx context.Context, line []byte) error {
 	res, err := p.client.Do(r)
 	var why *url.Error
 	switch {
+	case isDistrust(err):
+		return &refusedError{fmt.Errorf("%w (--cacert says whom to trust)", errors.Unwrap(err))}
+	case errors.Is(err, http.ErrSchemeMismatch):
+		return &refusedError{errors.Unwrap(err)}
 	case errors.As(err, &why):
 		return &laterError{err: why.Err}
 	case err != nil:
