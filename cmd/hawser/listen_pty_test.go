@@ -43,8 +43,7 @@ func TestListenOnATerminal(t *testing.T) {
 	one.wantMessage(websocket.TextMessage, "to all")
 	one.CloseWith(4000, "\x1b[31m")
 	p.sees(`\n#1 [^\n]*4000[^\n]*"\\x1b\[31m"\n>$`)
-	p.types(ctrlC)
-	p.ends(cmd, exitOK)
+	p.leave(cmd)
 	p.sees(`\nhawser listen: stopping\n`) // and the prompt is gone
 }
 
@@ -59,8 +58,7 @@ func TestListenOnATerminalAfterTheEndOfItsInput(t *testing.T) {
 	p.sees(`\n> last\nhawser listen: the input has ended; Ctrl-C ends it all$`)
 	one.send(websocket.TextMessage, "still there?")
 	p.sees(`\n#1 still there\?$`)
-	p.types(ctrlC)
-	p.ends(cmd, exitOK)
+	p.leave(cmd)
 }
 
 // TestListenLeavesTheTerminalAsItWas, whatever ends it.
@@ -94,8 +92,7 @@ func TestListenJSONOnATerminal(t *testing.T) {
 	cmd, url := onPTY(t, p, "listen", "--json", "127.0.0.1:0")
 	dial(t, url, nil).send(websocket.TextMessage, "\u009b31mü\u202e")
 	p.shows(`"text":"\\u009b31mü\\u202e"`)
-	p.types(ctrlC)
-	p.ends(cmd, exitOK)
+	p.leave(cmd)
 }
 
 // TestListenStopsWhileItsOutputIsStuck: a reader that does not read holds up what is shown, and not the end.

@@ -520,26 +520,16 @@ func TestLoadSecondSignalEndsAtOnce(t *testing.T) {
 func TestLoadOutput(t *testing.T) {
 	_, addr := startEcho(t)
 	run := func(out *os.File) (code int, stderr string) {
-		cmd := command(t, "load", "--echo", "--connections", "1", "--duration", "10ms", "ws://"+addr)
-		var said strings.Builder
-		cmd.Stdout, cmd.Stderr = out, &said
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		out.Close()
-		return waitCommand(t, cmd), said.String()
+		return startInto(t, out, "load", "--echo", "--connections", "1", "--duration", "10ms", "ws://"+addr)()
 	}
 	r, w := osPipe(t)
 	r.Close()
 	if code, stderr := run(w); code != exitOK || stderr != "" {
 		t.Errorf("exit code %d, said %q; want 0, nothing", code, stderr)
 	}
-	if runtime.GOOS != "linux" {
-		return // there is no /dev/full
-	}
-	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
-	if err != nil {
-		t.Fatal(err)
+	full := fullDisk(t)
+	if full == nil {
+		return
 	}
 	if code, stderr := run(full); code != exitFailed || !strings.Contains(stderr, "hawser load: standard output: ") {
 		t.Errorf("exit code %d, said %q; want 1, what is wrong", code, stderr)
