@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -513,6 +515,30 @@ func TestLoadSecondSignalEndsAtOnce(t *testing.T) {
 	}
 	if code := p.wait(); code != -1 {
 		t.Errorf("exit code %d; want the signal to have ended it", code)
+	}
+}
+
+// TestLoadTLS: a server whose certificate nobody knows is refused, unless it is in --cacert, or -k takes any.
+func TestLoadTLS(t *testing.T) {
+	web := httptest.NewUnstartedServer(echoAsked(nil))
+	web.Config.ErrorLog = log.New(io.Discard, "", 0)
+	web.StartTLS()
+	defer web.Close()
+	ca := writePEM(t, "ca.pem", &pem.Block{Type: "CERTIFICATE", Bytes: web.Certificate().Raw})
+	for _, tt := range []struct {
+		flags []string
+		code  int
+	}{{nil, exitConnect}, {[]string{"-k"}, exitOK}, {[]string{"--cacert", ca}, exitOK}} {
+		code, r, stderr := runLoad(t, append(tt.flags, "--echo", "--connections", "2", "--rate", "20", "--duration", "100ms",
+			"wss"+strings.TrimPrefix(web.URL, "https"))...)
+		if code != tt.code || (r.Messages.Received == 2) != (code == exitOK) ||
+			strings.Contains(stderr, "certificate") != (code == exitConnect) {
+			t.Errorf("%v: exit code %d, %+v, said %q; want %d", tt.flags, code, r.Messages, stderr, tt.code)
+		}
+	}
+	code, _, stderr := hawser(t, "load", "--cacert", "nowhere.pem", "wss://127.0.0.1:1")
+	if code != exitUsage || !strings.Contains(stderr, "--cacert: open nowhere.pem") {
+		t.Errorf("exit code %d, said %q; want 2, what is wrong", code, stderr)
 	}
 }
 
