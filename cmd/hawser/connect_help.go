@@ -24,8 +24,8 @@ come, until none has come for -w, or until Ctrl-C. Then it closes the connection
 
 The URL is ws://, wss:// or unix:/path/of/socket:/path/of/request. A proxy is taken from the environment: HTTPS_PROXY
 for wss, HTTP_PROXY for ws, or ALL_PROXY for both (http, https and socks5 URLs), but for the hosts in NO_PROXY and this
-machine. No output has the passwords of URLs, the values of their parameters token, access_token, jwt, key, secret and
-password, or the values of Authorization and Cookie fields.
+machine. What is said of URLs has no passwords, and no values of parameters named token, access_token, jwt, key, secret
+or password; what is said of header fields has none of Authorization and Cookie.
 
 With --json every line of standard output is an object. "time" (RFC 3339) and "event" are in each; the others by event:
 

@@ -337,6 +337,12 @@ func waitCommand(t *testing.T, cmd *exec.Cmd) int {
 	t.Helper()
 	hurry := time.AfterFunc(patience, func() { cmd.Process.Kill() })
 	defer hurry.Stop()
+	return exitCode(t, cmd)
+}
+
+// exitCode waits for the end of a process, however long that takes, and returns its exit code.
+func exitCode(t *testing.T, cmd *exec.Cmd) int {
+	t.Helper()
 	err := cmd.Wait()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {

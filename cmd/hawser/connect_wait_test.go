@@ -45,12 +45,12 @@ func TestConnectExpects(t *testing.T) {
 		{"none comes any more", nil,
 			[]string{"--expect", "never", "-w", "3s"}, "no\nnok\no k\n", exitUnmet, `--expect "never"`},
 		{"in time", nil,
-			[]string{"--expect", "never", "--timeout", "5s"}, "no\nnok\no k\n", exitUnmet, `--expect "never"`},
+			[]string{"--expect", "never", "--timeout", "3s"}, "no\nnok\no k\n", exitUnmet, `--expect "never"`},
 		{"it comes before -n", nil, []string{"--expect", "o k", "-n", "5"}, "no\nnok\no k\n", exitOK, ""},
 		{"-n comes first", nil, []string{"--expect", "o k", "-n", "2"}, "no\nnok\n", exitUnmet, `--expect "o k"`},
 		{"--timeout and -n", nil,
-			[]string{"--timeout", "5s", "-n", "4"}, "no\nnok\no k\n", exitUnmet, `1 of the messages`},
-		{"--timeout alone", nil, []string{"--timeout", "5s"}, "no\nnok\no k\n", exitOK, ``},
+			[]string{"--timeout", "3s", "-n", "4"}, "no\nnok\no k\n", exitUnmet, `1 of the messages`},
+		{"--timeout alone", nil, []string{"--timeout", "3s"}, "no\nnok\no k\n", exitOK, ``},
 	} {
 		t.Run(tt.rule, func(t *testing.T) {
 			t.Parallel()
@@ -101,7 +101,7 @@ func TestConnectGoodbyeThatIsNotAnswered(t *testing.T) {
 
 // TestConnectEndsBetweenConnections: there was one, which is lost.
 func TestConnectEndsBetweenConnections(t *testing.T) {
-	for _, how := range []string{"--reconnect", "--timeout=5s", "-w=3s"} {
+	for _, how := range []string{"--reconnect", "--timeout=3s", "-w=3s"} {
 		t.Run(how, func(t *testing.T) {
 			t.Parallel()
 			url := serveMany(t, func(number int, w http.ResponseWriter, r *http.Request) {
@@ -145,7 +145,7 @@ func TestConnectEndsWhileItsOutputIsStuck(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		return // there is no signal to send
 	}
-	for _, flags := range [][]string{{"-v"}, {"--timeout", "5s"}} {
+	for _, flags := range [][]string{{"-v"}, {"--timeout", "3s"}} {
 		t.Run(flags[0], func(t *testing.T) {
 			t.Parallel()
 			url := scripted(t, func(c *websocket.Conn) {
@@ -433,16 +433,29 @@ func passThrough(t *testing.T, size int64, input io.Reader, newline int64, args 
 	cmd := command(t, append(append([]string{"connect"}, args...), url)...)
 	sent, came := sha256.New(), sha256.New()
 	var said bytes.Buffer
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = io.TeeReader(input, sent), came, &said
+	hurry := time.AfterFunc(patience, func() { cmd.Process.Kill() })
+	defer hurry.Stop()
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = io.TeeReader(input, sent), livelyWriter{came, hurry}, &said
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	if code := waitCommand(t, cmd); code != exitOK || said.Len() > 0 {
+	if code := exitCode(t, cmd); code != exitOK || said.Len() > 0 {
 		t.Errorf("exit code %d, said %q", code, &said)
 	}
 	if !bytes.Equal(sent.Sum(nil), came.Sum(nil)) {
 		t.Error("what came back is not what was sent")
 	}
+}
+
+// A livelyWriter is a Writer that gives a process new time with everything that comes from it.
+type livelyWriter struct {
+	io.Writer
+	hurry *time.Timer
+}
+
+func (p livelyWriter) Write(b []byte) (int, error) {
+	p.hurry.Reset(patience)
+	return p.Writer.Write(b)
 }
 
 // TestConnectPasses100MB, byte by byte the same.
