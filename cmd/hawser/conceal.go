@@ -35,12 +35,15 @@ func conceal(text string) string {
 	}
 }
 
+// userinfo finds user and password in what is no URL.
+var userinfo = regexp.MustCompile(`//[^/?#]*@`)
+
 // concealURL returns a URL without its password and the values of secret parameters.
 func concealURL(raw string) string {
 	if u, err := url.Parse(raw); err == nil {
-		raw = u.Redacted()
+		return conceal(u.Redacted())
 	}
-	return conceal(raw)
+	return conceal(userinfo.ReplaceAllString(raw, "//[redacted]@"))
 }
 
 // concealField returns a line of a head of HTTP without what nobody shall read over a shoulder.

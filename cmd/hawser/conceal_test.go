@@ -30,7 +30,7 @@ func TestConceal(t *testing.T) {
 	}
 	for raw, want := range map[string]string{
 		"ws://user:hush@h/?token=hush&a=b": "ws://user:xxxxx@h/?token=[redacted]&a=b",
-		"ws://h:port/?token=hush":          "ws://h:port/?token=[redacted]", // no URL
+		"ws://u:hush@h:port/?token=hush":   "ws://[redacted]@h:port/?token=[redacted]", // no URL
 	} {
 		if got := concealURL(raw); got != want {
 			t.Errorf("%q: %q; want %q", raw, got, want)
@@ -63,6 +63,8 @@ func TestNoSecretsInOutput(t *testing.T) {
 		{"load", "--echo", "127.0.0.1:1/" + query},
 		{"pipe", "--url", "http://127.0.0.1:1/" + query, "a"},
 		{"pipe", "--url", "ws" + strings.TrimPrefix(url, "ws") + query, "a"},
+		{"pipe", "--url", "http://user:hush@h:port/", "a"},
+		{"pipe", "--url", "ws://user:hush@h/", "a"},
 		{"listen", "127.0.0.1:1/" + query},
 	} {
 		if _, stdout, stderr := hawser(t, args...); strings.Contains(stdout+stderr, "hush") || stdout+stderr == "" {

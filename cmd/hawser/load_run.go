@@ -37,7 +37,7 @@ type loadRun struct {
 	id     string    // in each message
 	begun  time.Time // where the times in messages count from
 	dialer websocket.Dialer
-	client http.Client
+	client *http.Client
 	stats  loadStats
 	watch  loadWatch
 
@@ -72,11 +72,8 @@ func newLoad(c loadConfig, std streams) (*loadRun, error) {
 		id:         loadID(),
 		begun:      time.Now(),
 		dialer:     websocket.Dialer{TLSConfig: tlsConfig, ReadLimit: 2 * maxLoadSize},
-		client: http.Client{
-			Transport:     &http.Transport{TLSClientConfig: tlsConfig, MaxIdleConnsPerHost: senders, MaxConnsPerHost: senders},
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-			Timeout:       answerTime,
-		},
+		client: newPoster(&http.Transport{
+			TLSClientConfig: tlsConfig, MaxIdleConnsPerHost: senders, MaxConnsPerHost: senders}, answerTime),
 		messages: make([]loadMessage, c.messages()),
 	}, err
 }

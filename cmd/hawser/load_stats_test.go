@@ -254,11 +254,16 @@ func TestPhaseUse(t *testing.T) {
 	}
 	var busy, idle phaseUse
 	busy.during(func() {
-		for start := time.Now(); time.Since(start) < 100*time.Millisecond; {
+		begun, _ := processorTime()
+		for now := begun; now-begun < 100*time.Millisecond || busy.late.count() == 0; now, _ = processorTime() {
 		}
 	})
-	idle.during(func() { time.Sleep(100 * time.Millisecond) })
-	if busy.cpu <= idle.cpu || busy.wall < 100*time.Millisecond || busy.late.count() == 0 || idle.late.count() == 0 {
+	idle.during(func() {
+		for idle.late.count() == 0 {
+			time.Sleep(10 * time.Millisecond)
+		}
+	})
+	if busy.cpu < 100*time.Millisecond || busy.wall <= 0 || idle.cpu >= busy.cpu || idle.wall < watchGap {
 		t.Errorf("busy: %v of %v, %d timers; idle: %v of %v, %d timers",
 			busy.cpu, busy.wall, busy.late.count(), idle.cpu, idle.wall, idle.late.count())
 	}

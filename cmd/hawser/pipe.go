@@ -62,11 +62,8 @@ Examples:
 			if !isSet(fs, "key") {
 				*key = os.Getenv("HAWSER_PUBLISH_KEY")
 			}
-			p, err := newLinePublisher(*base, args[0], *key, *retry)
+			p, err := newLinePublisher(*base, args[0], *key, *retry, trust)
 			if err != nil {
-				return usageError(std, "pipe", "%v", err)
-			}
-			if p.client.Transport, err = trustingTransport(trust); err != nil {
 				return usageError(std, "pipe", "%v", err)
 			}
 			p.say = func(err error) { fmt.Fprintln(std.err, "hawser pipe:", conceal(err.Error())) }

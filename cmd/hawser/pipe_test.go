@@ -212,7 +212,7 @@ func (s *script) RoundTrip(r *http.Request) (*http.Response, error) {
 // newScripted returns a publisher whose server is s.
 func newScripted(t *testing.T, s *script, retry time.Duration) (p *linePublisher, said *[]string) {
 	t.Helper()
-	p, err := newLinePublisher("http://h", "t", "k", retry)
+	p, err := newLinePublisher("http://h", "t", "k", retry, trust{})
 	if err != nil {
 		t.Fatal(err)
 	}
