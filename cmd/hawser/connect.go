@@ -23,9 +23,15 @@ import (
 //	connect_show.go    what is shown of what happens, as text or as JSON
 //	connect_frames.go  -v: the handshake and the frames in words
 //	connect_tap.go     where these are seen, as bytes pass by
-//	connect_screen.go  the terminal: prompt, output above it, raw mode
 //
-// and escape.go, term_*.go beneath.
+// It shares with other verbs:
+//
+//	events.go   what --json writes
+//	screen.go   the terminal: prompt, output above it, raw mode; term_*.go beneath
+//	escape.go   what a terminal is shown of what others chose
+//	conceal.go  secrets that are not shown
+//	input.go    input as lines or as it comes
+//	trust.go    which certificates are taken
 
 // pipeIdle is how long a filter waits for further messages after its input has ended.
 const pipeIdle = time.Second
