@@ -82,7 +82,7 @@ func readAll(r io.Reader, limit int) ([]byte, error) {
 // lineSource returns the lines of standard input, without their ends. One that cannot be sent is left out, and said.
 func (c *client) lineSource() source {
 	op := c.opcode()
-	next := messageLines(c.std.in, websocket.MessageType(op), func(err error) {
+	next := messageLines(newMessageReader(c.std.in), websocket.MessageType(op), func(err error) {
 		c.unsent.Store(true)
 		c.complain("%v", err)
 	})

@@ -25,10 +25,12 @@ var (
 	errNotText  = errors.New("a text message has to be UTF-8; -b sends bytes")
 )
 
-// messageLines returns what returns the next line of r that can be a message of type t, without its end. Of a line that
+// newMessageReader returns a reader of lines that may be messages.
+func newMessageReader(r io.Reader) *lineReader { return newLineReader(r, maxOutgoing, errLongLine) }
+
+// messageLines returns what returns the next line that can be a message of type t, without its end. Of a line that
 // cannot be one wrong is told, and those behind it are returned all the same.
-func messageLines(r io.Reader, t websocket.MessageType, wrong func(error)) (next func() ([]byte, error)) {
-	lines := newLineReader(r, maxOutgoing, errLongLine)
+func messageLines(lines *lineReader, t websocket.MessageType, wrong func(error)) (next func() ([]byte, error)) {
 	number := 0
 	return func() ([]byte, error) {
 		for {
@@ -37,7 +39,7 @@ func messageLines(r io.Reader, t websocket.MessageType, wrong func(error)) (next
 			switch {
 			case err == nil && t == websocket.TextMessage && !utf8.Valid(line):
 				err = errNotText
-			case err != errLongLine:
+			case err != lines.tooLong:
 				return line, err
 			}
 			wrong(fmt.Errorf("%w, line %d was not sent: %w", errInput, number, err))

@@ -198,7 +198,7 @@ func (l *listener) sendInput() {
 		chunks := &chunkReader{in: l.std.in}
 		err = each(chunks.next, func(p []byte) error { return l.sendAll(websocket.BinaryMessage, p) })
 	} else {
-		lines := messageLines(l.std.in, websocket.TextMessage, func(err error) {
+		lines := messageLines(newMessageReader(l.std.in), websocket.TextMessage, func(err error) {
 			l.failed.Store(true)
 			l.complain("%v", err)
 		})
