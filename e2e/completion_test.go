@@ -53,6 +53,9 @@ var completions = []struct {
 	{"hawser conform s", "server"},
 	{"hawser conform server --rep", "--repeat"},
 	{"hawser load --he", "--help"},
+	{"hawser serve --log ", "json text"},
+	{"hawser serve --log-level wa", "warn"},
+	{"hawser conform client --fail-on non", "nonstrict"},
 }
 
 func TestBashCompletes(t *testing.T) {

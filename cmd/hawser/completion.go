@@ -53,6 +53,14 @@ Example:
 // isFile reports whether the flag's value is the name of a file.
 func (f flagInfo) isFile() bool { return f.kind == "FILE" || f.kind == "DIR" }
 
+// choices returns what the flag's value may be, if those are few: they stand in the help in place of its name.
+func (f flagInfo) choices() []string {
+	if !strings.Contains(f.kind, "|") {
+		return nil
+	}
+	return strings.Split(f.kind, "|")
+}
+
 // summary is what the flag is for, in one line: completions have no room for more.
 func (f flagInfo) summary() string {
 	first, _, _ := strings.Cut(f.text, "\n")
@@ -97,7 +105,7 @@ func completeBash(w io.Writer) {
 	fmt.Fprintf(w, `# Completion of hawser for bash.
 _hawser() {
   local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
-  local words= flags= valued= files= IFS=$' \t\n'
+  local words= flags= valued= files= values= IFS=$' \t\n'
   COMPREPLY=()
   # --flag=value comes in three words.
   if [[ $cur == = ]]; then cur=
@@ -117,6 +125,11 @@ _hawser() {
     COMPREPLY=($(compgen -f -- "$cur"))
     return
   esac
+  if [[ -n $values ]]; then
+    IFS=$' \t\n'
+    COMPREPLY=($(compgen -W "$values" -- "$cur"))
+    return
+  fi
   case " $valued " in *" $prev "*) return ;; esac
   IFS=$' \t\n'
   if [[ $cur == -* ]]; then
@@ -131,12 +144,14 @@ complete -F _hawser hawser
 
 // bashCase prints what there is to complete behind v.
 func bashCase(w io.Writer, v verb) {
-	var flags, valued, files []string
+	var flags, valued, files, values []string
 	for _, f := range append(v.flags(), helpFlag) {
 		flags = append(flags, f.name)
 		switch {
 		case f.isFile():
 			files = append(files, f.name)
+		case f.choices() != nil:
+			values = append(values, f.name+") values="+shellQuote(strings.Join(f.choices(), " "))+" ;;")
 		case f.kind != "":
 			valued = append(valued, f.name)
 		}
@@ -150,6 +165,9 @@ func bashCase(w io.Writer, v verb) {
 		if len(list.words) > 0 {
 			fmt.Fprintf(w, "    %s=%s\n", list.name, shellQuote(strings.Join(list.words, " ")))
 		}
+	}
+	if len(values) > 0 {
+		fmt.Fprintf(w, "    case $prev in\n      %s\n    esac\n", strings.Join(values, "\n      "))
 	}
 	fmt.Fprintln(w, "    ;;")
 }
@@ -210,7 +228,15 @@ func zshFlag(f flagInfo) string {
 	case f.isFile():
 		return "*" + f.name + zshJoin(f) + text + ":" + f.kind + ":_files"
 	}
-	return "*" + f.name + zshJoin(f) + text + ":" + zshColon(f.kind) + ": "
+	return "*" + f.name + zshJoin(f) + text + ":" + zshColon(f.kind) + ":" + zshValues(f)
+}
+
+// zshValues is what the value may be.
+func zshValues(f flagInfo) string {
+	if f.choices() == nil {
+		return " "
+	}
+	return "(" + strings.Join(f.choices(), " ") + ")"
 }
 
 // zshJoin says how the value follows: behind = or as the next word.
@@ -255,6 +281,8 @@ func fishLines(w io.Writer, v verb) {
 		switch {
 		case f.isFile():
 			option += " -r -F"
+		case f.choices() != nil:
+			option += " -x -a " + fishQuote(strings.Join(f.choices(), " "))
 		case f.kind != "":
 			option += " -x"
 		}

@@ -10,6 +10,7 @@ import (
 
 // TestCompletionHasEverything: every verb with every flag, in each shell's way of writing it.
 func TestCompletionHasEverything(t *testing.T) {
+	withValues := 0
 	for _, shell := range shells {
 		code, script, stderr := hawser(t, "completion", shell)
 		if code != exitOK || stderr != "" {
@@ -33,6 +34,13 @@ func TestCompletionHasEverything(t *testing.T) {
 				if !regexp.MustCompile(`(?m)` + name + `($|[ '=\[])`).MatchString(part) {
 					t.Errorf("%s: %s of %s is missing in\n%s", shell, f.name, v.name, part)
 				}
+				if values := f.choices(); values != nil {
+					pattern := name + `\b.*[( ']` + strings.Join(values, " ") + `[)']`
+					if !regexp.MustCompile(pattern).MatchString(part) {
+						t.Errorf("%s: the values of %s of %s are missing in\n%s", shell, f.name, v.name, part)
+					}
+					withValues++
+				}
 			}
 			words, _ := v.words()
 			for _, word := range words {
@@ -44,6 +52,9 @@ func TestCompletionHasEverything(t *testing.T) {
 		if strings.Contains(script, "%!") {
 			t.Errorf("%s: a mistake in a format:\n%s", shell, script)
 		}
+	}
+	if withValues < 3*len(shells) {
+		t.Errorf("%d flags have values in the scripts of all shells; want those of --log, --log-level and --fail-on", withValues)
 	}
 }
 
@@ -68,6 +79,7 @@ func TestCompletionQuotes(t *testing.T) {
 		fishQuote(`it's \ $x`): `'it\'s \\ $x'`,
 		zshFlag(f):             `*--x=[a 'b' [c\]\: $d]:HOST\:PORT: `,
 		zshFlag(flagInfo{name: "-n", kind: "N", text: "count,"}):     `*-n[count]:N: `,
+		zshFlag(flagInfo{name: "--log", kind: "a|b", text: "as"}):    `*--log=[as]:a|b:(a b)`,
 		zshFlag(flagInfo{name: "-v", text: "tell"}):                  `*-v[tell]`,
 		zshFlag(flagInfo{name: "--out", kind: "DIR", text: "out"}):   `*--out=[out]:DIR:_files`,
 		zshChoices([]string{"a", "b"}, []string{`x "y" (z): w`, ""}): `a\:"x \"y\" \(z\)\: w" b\:""`,

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"hawser.example/websocket/autobahn"
 )
@@ -29,7 +30,8 @@ type verdictForm struct {
 func (f *verdictForm) flags(fs *flag.FlagSet) {
 	f.set = fs
 	fs.StringVar(&f.failOn, "fail-on", autobahn.UsualRules.String(),
-		"what lets a case fall short: a `LIST` of "+autobahn.StrictRules.String())
+		"what lets a case fall short: `"+strings.ReplaceAll(autobahn.StrictRules.String(), ",", "|")+
+			"`,\nor several with commas between them")
 	fs.BoolVar(&f.strict, "strict", false, "let all of these fall short")
 	fs.StringVar(&f.baselineFile, "baseline", "",
 		"expect the grades in `FILE`; a case that it does not have is judged by --fail-on")

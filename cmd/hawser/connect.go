@@ -23,9 +23,15 @@ import (
 //	connect_show.go    what is shown of what happens, as text or as JSON
 //	connect_frames.go  -v: the handshake and the frames in words
 //	connect_tap.go     where these are seen, as bytes pass by
-//	connect_screen.go  the terminal: prompt, output above it, raw mode
 //
-// and escape.go, term_*.go beneath.
+// It shares with other verbs:
+//
+//	events.go   what --json writes
+//	screen.go   the terminal: prompt, output above it, raw mode; term_*.go beneath
+//	escape.go   what a terminal is shown of what others chose
+//	conceal.go  secrets that are not shown
+//	input.go    input as lines or as it comes
+//	trust.go    which certificates are taken
 
 // pipeIdle is how long a filter waits for further messages after its input has ended.
 const pipeIdle = time.Second
@@ -58,8 +64,8 @@ type connectFlags struct {
 	header                http.Header
 	user                  string
 	subprotocols          stringList
-	cacert, cert, key     string
-	insecure              bool
+	trust                 trust
+	cert, key             string
 	address               string
 	noDeflate             bool
 	readLimit             int64
@@ -116,10 +122,9 @@ func (f *connectFlags) declareConnecting(fs *flag.FlagSet) {
 	})
 	fs.Var(&f.subprotocols, "s", "offer the subprotocol `NAME`; may be given several times, the preferred one first")
 	fs.StringVar(&f.user, "u", "", "send `USER:PASSWORD` as basic authentication")
-	fs.StringVar(&f.cacert, "cacert", "", "trust the certificate authorities in `FILE` (PEM), and no others")
+	f.trust.declare(fs)
 	fs.StringVar(&f.cert, "cert", "", "show the server the certificate in `FILE` (PEM)")
 	fs.StringVar(&f.key, "key", "", "the private key of --cert is in `FILE` (PEM); default: in the same file")
-	fs.BoolVar(&f.insecure, "k", false, "take any certificate: whoever is in between can read and change all")
 	fs.StringVar(&f.address, "connect", "", "connect to `HOST:PORT`, or to unix:/path/of/socket, whatever the URL\n"+
 		"says; Host and TLS go by the URL; no proxy is used then")
 	fs.BoolVar(&f.noDeflate, "no-deflate", false, "do not offer compression (permessage-deflate)")
@@ -127,7 +132,7 @@ func (f *connectFlags) declareConnecting(fs *flag.FlagSet) {
 		"-1: no limit")
 	fs.BoolVar(&f.reconnect, "reconnect", false, "connect again when there is no connection or it is lost, after a time\n"+
 		"that grows up to 30s and is random by half; -m and --file are sent again;\n"+
-		"lines wait for the next connection")
+		"lines wait for the next connection; what the server sends meanwhile is missed")
 }
 
 // declareShowing declares what says what is shown.

@@ -3,13 +3,10 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/base64"
 	"fmt"
 	"net"
 	"net/http/httptrace"
-	"net/url"
-	"os"
 	"strings"
 	"time"
 
@@ -22,15 +19,6 @@ func expandURL(url string) string {
 		return "ws+" + url
 	}
 	return url
-}
-
-// redacted returns a URL without its password.
-func redacted(raw string) string {
-	u, err := url.Parse(raw)
-	if err != nil {
-		return raw
-	}
-	return u.Redacted()
 }
 
 // dialer returns the Dialer that the flags ask for.
@@ -78,16 +66,9 @@ func splitAddress(value string) (network, address string, err error) {
 
 // tlsConfig returns what the flags say about TLS.
 func (f *connectFlags) tlsConfig() (*tls.Config, error) {
-	c := &tls.Config{InsecureSkipVerify: f.insecure}
-	if f.cacert != "" {
-		pem, err := os.ReadFile(f.cacert)
-		if err != nil {
-			return nil, fmt.Errorf("--cacert: %w", err)
-		}
-		c.RootCAs = x509.NewCertPool()
-		if !c.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("--cacert: there is no certificate in %s", f.cacert)
-		}
+	c, err := f.trust.config()
+	if err != nil {
+		return nil, err
 	}
 	if f.cert != "" {
 		key := f.key

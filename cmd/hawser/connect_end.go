@@ -33,7 +33,7 @@ func (c *client) timedOut() (code int, over bool) {
 // fail says why it does not end well, also with --json.
 func (c *client) fail(why string) {
 	c.complain("%s", why)
-	c.emit(connectEvent{Event: "error", Error: why})
+	c.emit(event{Event: "error", Error: why})
 }
 
 // idled is told that no message has come for as long as -w says.
@@ -76,7 +76,9 @@ func (c *client) goodbye() (code int, over bool) {
 		c.failed = c.failed || c.connected
 		return c.verdict(), true
 	}
-	if err := c.close(c.conn); err != nil {
+	err := c.close(c.conn)
+	c.settle()
+	if err != nil {
 		c.fail(err.Error())
 		if code := c.verdict(); code != exitOK || c.matched { // what was asked for is known by now
 			return code, true
@@ -115,6 +117,7 @@ func (c *client) cutOff() (code int) {
 func (c *client) ended(err error) (code int, over bool) {
 	c.link.drop(c.conn)
 	c.conn, c.arrivals = nil, nil
+	c.settle()
 	if errors.Is(err, net.ErrClosed) {
 		return c.closedByCommand(err)
 	}
@@ -122,7 +125,7 @@ func (c *client) ended(err error) (code int, over bool) {
 	if errors.As(err, &ce) {
 		c.emitClose("server", ce.Code, ce.Reason)
 	} else {
-		c.emit(connectEvent{Event: "error", Error: err.Error()})
+		c.emit(event{Event: "error", Error: err.Error()})
 	}
 	normal := ce != nil && (ce.Code == websocket.CloseNormal || ce.Code == websocket.CloseNoStatus)
 	if !normal && c.reconnect && !c.closing {
@@ -151,13 +154,13 @@ func (c *client) closedByCommand(err error) (code int, over bool) {
 }
 
 func (c *client) emitClose(by string, code websocket.CloseCode, reason string) {
-	c.emit(connectEvent{Event: "close", By: by, Code: uint16(code), Reason: &reason})
+	c.emit(event{Event: "close", By: by, Code: uint16(code), Reason: &reason})
 }
 
 // verdict returns the exit code of a connection that ended as it should, or of which is known that it did not.
 func (c *client) verdict() int {
 	switch {
-	case c.failed:
+	case c.failed || c.unsent.Load():
 		return exitFailed
 	case c.count > 0 && !c.matched:
 		c.complain("%d of the messages that -n asks for did not come", c.count)

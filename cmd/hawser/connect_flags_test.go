@@ -204,7 +204,7 @@ func TestConnectThroughAProxy(t *testing.T) {
 	}))
 	t.Cleanup(proxy.Close)
 	for _, flags := range [][]string{nil, {"--connect", server}} {
-		args := append(flags, "-m", "hello", "-n", "1", "ws://server.example/")
+		args := append(flags, "-m", "hello", "-n", "1", "-w", "-1s", "ws://server.example/")
 		cmd := command(t, append([]string{"connect"}, args...)...)
 		cmd.Env = append(cmd.Env, "HTTP_PROXY="+proxy.URL)
 		p := startCommand(t, cmd)

@@ -51,18 +51,8 @@ func (c *client) sayHead(direction, head string) {
 		return
 	}
 	for line := range strings.SplitSeq(strings.TrimSuffix(head, "\r\n\r\n"), "\r\n") {
-		c.say("%s %s", direction, concealed(line))
+		c.say("%s %s", direction, concealField(line))
 	}
-}
-
-// concealed returns a line of a head without what nobody shall read over a shoulder, or in a report of an error.
-func concealed(line string) string {
-	name, value, _ := strings.Cut(line, ":")
-	switch strings.ToLower(name) {
-	case "authorization", "proxy-authorization", "cookie", "set-cookie":
-		return fmt.Sprintf("%s: [%d bytes]", name, len(strings.TrimSpace(value)))
-	}
-	return line
 }
 
 // sayFrame says a frame.
@@ -72,7 +62,7 @@ func (c *client) sayFrame(sign, direction string, h websocket.Header, p []byte) 
 	}
 	c.say("%s frame %s", sign, describeFrame(h, p))
 	opcode := uint8(h.Opcode)
-	c.emit(connectEvent{Event: "frame", Direction: direction, Opcode: &opcode, Fin: &h.Fin, RSV: rsv(h),
+	c.emit(event{Event: "frame", Direction: direction, Opcode: &opcode, Fin: &h.Fin, RSV: rsv(h),
 		Mask: &h.Masked, Length: &h.Length})
 }
 
@@ -109,9 +99,9 @@ func bitDigit(on bool) int {
 func (c *client) gotControl(h websocket.Header, p []byte) {
 	switch h.Opcode {
 	case websocket.OpPing:
-		c.emit(connectEvent{Event: "ping"}.withPayload(p))
+		c.emit(event{Event: "ping"}.withPayload(p))
 	case websocket.OpPong:
-		c.emit(connectEvent{Event: "pong"}.withPayload(p))
+		c.emit(event{Event: "pong"}.withPayload(p))
 		if rtt, ok := c.pings.answered(p); ok {
 			c.note("pong %s after %v", strconv.Quote(string(p)), roundRTT(rtt))
 		}

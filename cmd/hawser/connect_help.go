@@ -4,7 +4,8 @@ package main
 const connectHelp = `
 In a pipe lines from standard input are sent as text messages; each message that arrives is written to standard output,
 followed by a newline. Standard output holds nothing else; all else goes to standard error. A message may have several
-lines: a pipe cannot tell them from several messages (--json can).
+lines: a pipe cannot tell them from several messages (--json can). A line that is not UTF-8 is left out, and standard
+error says so.
 
 If input and output are a terminal there is a prompt with the keys of a shell (not on Windows, nor with TERM=dumb, where
 lines are sent as they are): arrows, Home, End, word by word with Alt or Ctrl, Ctrl-A E K U W L, earlier lines with up
@@ -23,7 +24,8 @@ come, until none has come for -w, or until Ctrl-C. Then it closes the connection
 
 The URL is ws://, wss:// or unix:/path/of/socket:/path/of/request. A proxy is taken from the environment: HTTPS_PROXY
 for wss, HTTP_PROXY for ws, or ALL_PROXY for both (http, https and socks5 URLs), but for the hosts in NO_PROXY and this
-machine.
+machine. What is said of URLs has no passwords, and no values of parameters named token, access_token, jwt, key, secret
+or password; what is said of header fields has none of Authorization and Cookie.
 
 With --json every line of standard output is an object. "time" (RFC 3339) and "event" are in each; the others by event:
 
@@ -36,8 +38,9 @@ With --json every line of standard output is an object. "time" (RFC 3339) and "e
   close     by ("server" or "client"), code, reason
   error     error, why there is no connection or it ended without a Close
 
-Exit code: 0 after a normal close, 1 if the connection ended otherwise, 2 for a wrong command line, 3 if there was no
-connection or the handshake failed, 4 if fewer than -n messages came or none that --expect waits for.
+Exit code: 0 after a normal close, 1 if the connection ended otherwise or not all input could be sent, 2 for a wrong
+command line, 3 if there was no connection or the handshake failed, 4 if fewer than -n messages came or none that
+--expect waits for.
 
 Examples:
   hawser connect ws://127.0.0.1:9002/                          # a prompt

@@ -15,7 +15,7 @@ func (c *client) beginInput() {
 		return
 	}
 	c.begun = true
-	next := lineSource(c.std.in, c.opcode())
+	next := c.lineSource()
 	switch {
 	case c.prompt && c.openPrompt():
 		next = channelSource(c.typed)
@@ -25,7 +25,7 @@ func (c *client) beginInput() {
 	case c.binary && !c.attended:
 		next = chunkSource(c.std.in)
 	}
-	c.goroutine(func() { c.sent <- c.pump(next) })
+	c.screen.goroutine(func() { c.sent <- c.pump(next) })
 }
 
 // openPrompt begins to ask for lines. It reports whether the terminal can do that.
@@ -37,19 +37,7 @@ func (c *client) openPrompt() bool {
 		return false
 	}
 	c.typed = make(chan outgoing, maxTyped)
-	c.goroutine(func() {
-		defer close(c.keys)
-		for {
-			buf := make([]byte, 4096)
-			n, err := c.std.in.Read(buf)
-			if n > 0 {
-				c.keys <- buf[:n]
-			}
-			if err != nil {
-				return
-			}
-		}
-	})
+	c.keys = c.screen.keys()
 	return true
 }
 

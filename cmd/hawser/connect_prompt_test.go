@@ -4,7 +4,6 @@ package main
 
 import (
 	"io"
-	"net"
 	"net/http"
 	"os/exec"
 	"strings"
@@ -30,9 +29,7 @@ func TestConnectEditsLines(t *testing.T) {
 			got <- string(p)
 		}
 	})
-	p := openPTY(t)
-	cmd := p.run(asItIs, url)
-	p.row(">", 2)
+	p, cmd := atPrompt(t, url)
 	for _, tt := range []struct{ rule, keys, want string }{
 		{"in the middle", "ho\x1b[Dell\r", "hello"},
 		{"the line before", "\x1b[A\r", "hello"},
@@ -64,8 +61,7 @@ func TestConnectEditsLines(t *testing.T) {
 			t.Fatalf("%s: nothing came", tt.rule)
 		}
 	}
-	p.types(ctrlC)
-	p.ends(cmd, exitOK)
+	p.leave(cmd)
 }
 
 // TestConnectKeepsTheLineWhileMessagesCome: what arrives is above the line that is being typed, and the cursor stays
@@ -93,8 +89,7 @@ func TestConnectKeepsTheLineWhileMessagesCome(t *testing.T) {
 	p.sees(`\n={80}\n> 漢字 axbc$`)
 	p.row("> 漢字 axbc", 9)
 	close(come)
-	p.types(ctrlC)
-	p.ends(cmd, exitOK)
+	p.leave(cmd)
 }
 
 // TestConnectOnATerminalThatIsResized: the row fits, with the cursor in it.
@@ -117,8 +112,7 @@ func TestConnectOnATerminalThatIsResized(t *testing.T) {
 	p.row("> "+line[:16]+">", 2)
 	p.types("\r")
 	p.sees(`\n>$`)
-	p.types(ctrlC)
-	p.ends(cmd, exitOK)
+	p.leave(cmd)
 }
 
 // readFrame reads a frame of a client from the wire.
@@ -167,9 +161,7 @@ func TestConnectCommands(t *testing.T) {
 			}
 		}
 	})
-	p := openPTY(t)
-	cmd := p.run(asItIs, url)
-	p.row(">", 2)
+	p, cmd := atPrompt(t, url)
 	for _, step := range []struct{ line, sees string }{
 		{"/help", `/close \[CODE \[REASON\]\] `},
 		{"/nope", `no command /nope; /help`},
@@ -206,17 +198,14 @@ func TestConnectTakesAllThatIsTypedAtOnce(t *testing.T) {
 		close(all)
 		wantGoodbye(t, c)
 	})
-	p := openPTY(t)
-	cmd := p.run(asItIs, url)
-	p.row(">", 2)
+	p, cmd := atPrompt(t, url)
 	p.types(strings.Repeat("x\r", lines))
 	select {
 	case <-all:
 	case <-time.After(patience):
 		t.Fatal("not all lines came")
 	}
-	p.types(ctrlC)
-	p.ends(cmd, exitOK)
+	p.leave(cmd)
 }
 
 // TestConnectCloseThatIsNotAnswered: exit code 1.
@@ -224,9 +213,7 @@ func TestConnectCloseThatIsNotAnswered(t *testing.T) {
 	t.Parallel()
 	over := make(chan struct{})
 	url := scripted(t, func(c *websocket.Conn) { <-over })
-	p := openPTY(t)
-	cmd := p.run(asItIs, url)
-	p.row(">", 2)
+	p, cmd := atPrompt(t, url)
 	p.types("/close\r")
 	p.ends(cmd, exitFailed)
 	p.sees(`did not finish the closing handshake`)
@@ -269,9 +256,7 @@ func TestConnectLeavesTheTerminalAsItWas(t *testing.T) {
 		t.Run(tt.rule, func(t *testing.T) {
 			typed := make(chan struct{})
 			url := scripted(t, func(c *websocket.Conn) { <-typed; tt.server(c) })
-			p := openPTY(t)
-			cmd := p.run(asItIs, url)
-			p.row(">", 2)
+			p, cmd := atPrompt(t, url)
 			p.types("typed")
 			p.row("> typed", 7)
 			close(typed)
@@ -330,27 +315,20 @@ func TestConnectCanBeSuspended(t *testing.T) {
 // TestConnectCtrlZWithoutAShell: where nobody could continue it, it goes on.
 func TestConnectCtrlZWithoutAShell(t *testing.T) {
 	url := scripted(t, func(c *websocket.Conn) { echoAll(c) })
-	p := openPTY(t)
-	cmd := p.run(asItIs, url)
-	p.row(">", 2)
+	p, cmd := atPrompt(t, url)
 	p.types("hel")
 	p.row("> hel", 5)
 	p.types("\x1a")
 	p.shows(`\x1b\[\?2004l(?s:.*)\x1b\[\?2004h`)
 	p.types("lo\r")
 	p.sees(`> hello\nhello\n>$`)
-	p.types(ctrlC)
-	p.ends(cmd, exitOK)
+	p.leave(cmd)
 }
 
 // TestConnectCtrlCBeforeThereIsAConnection: exit code 3.
 func TestConnectCtrlCBeforeThereIsAConnection(t *testing.T) {
-	silent, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer silent.Close()
-	for _, url := range []string{"ws://" + silent.Addr().String(), "wss://" + silent.Addr().String()} {
+	url := silentServer(t)
+	for _, url := range []string{url, "wss" + strings.TrimPrefix(url, "ws")} {
 		p := openPTY(t)
 		cmd := p.run(asItIs, "-v", url)
 		p.sees(`\* connected to tcp`)
@@ -371,15 +349,12 @@ func TestConnectKeepsTheLineWhileItReconnects(t *testing.T) {
 		}
 		echoAll(c)
 	})
-	p := openPTY(t)
-	cmd := p.run(asItIs, "--reconnect", url)
-	p.row(">", 2)
+	p, cmd := atPrompt(t, "--reconnect", url)
 	p.types("hel")
 	p.row("> hel", 5)
 	close(typed)
 	p.sees(`lost[^>]*; next try in [^\n]*\n> hel$`)
 	p.types("lo\r")
 	p.sees(`\n> hello\n(?s:.*)connected to [^\n]*\nhello\n>$`)
-	p.types(ctrlC)
-	p.ends(cmd, exitOK)
+	p.leave(cmd)
 }

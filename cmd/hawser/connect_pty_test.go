@@ -3,7 +3,6 @@
 package main
 
 import (
-	"os"
 	"os/exec"
 	"regexp"
 	"strings"
@@ -35,8 +34,7 @@ func TestConnectPromptsOnATerminal(t *testing.T) {
 	if !p.glass.MarksPaste() {
 		t.Error("pasted text is not marked")
 	}
-	p.types(ctrlC)
-	p.ends(cmd, exitOK)
+	p.leave(cmd)
 	p.sees(`\ngrüße$`) // the prompt is gone
 }
 
@@ -49,9 +47,7 @@ func TestConnectEscapesOnATerminal(t *testing.T) {
 		c.WriteMessage(websocket.BinaryMessage, []byte("\x1b[2J"))
 		c.CloseWith(4000, "\x1b[31m")
 	})
-	p := openPTY(t)
-	cmd := p.run(asItIs, url)
-	p.row(">", 2)
+	p, cmd := atPrompt(t, url)
 	p.types("typed")
 	p.row("> typed", 7)
 	close(goOn)
@@ -75,8 +71,7 @@ func TestConnectOnATerminalStaysAfterTheEndOfItsInput(t *testing.T) {
 	p.sees("ready\n>$")
 	p.types("bye\r" + ctrlD + "nobody reads this")
 	p.sees("> bye\nthe input has ended; [^\n]*\nstill here$")
-	p.types(ctrlC)
-	p.ends(cmd, exitOK)
+	p.leave(cmd)
 }
 
 func TestConnectOnATerminalKeepsTheTimeItIsGiven(t *testing.T) {
@@ -125,7 +120,7 @@ func TestConnectWithATerminalOnOneSide(t *testing.T) {
 	t.Run("input from a pipe", func(t *testing.T) {
 		url := scripted(t, script)
 		p := openPTY(t)
-		cmd := p.run(func(cmd *exec.Cmd) { cmd.Stdin = strings.NewReader("hello\n") }, url)
+		cmd := p.run(func(cmd *exec.Cmd) { cmd.Stdin = strings.NewReader("hello\n") }, "-w", "-1s", url)
 		p.ends(cmd, exitOK)
 		p.shows(`^\\x1b\[31mred\r\n$`) // no prompt: nobody would type
 	})
@@ -143,8 +138,7 @@ func TestConnectWithATerminalOnOneSide(t *testing.T) {
 		p.sees(`\nsubscribe\n>$`)
 		p.types("hello\r")
 		p.sees(`\n> hello\nhello\n>$`)
-		p.types(ctrlC)
-		p.ends(cmd, exitOK)
+		p.leave(cmd)
 	})
 	t.Run("standard error in a file", func(t *testing.T) {
 		url := scripted(t, func(c *websocket.Conn) { echoAll(c) })
@@ -154,8 +148,7 @@ func TestConnectWithATerminalOnOneSide(t *testing.T) {
 		p.row(">", 2)
 		p.types("hello\r")
 		p.sees(`^> hello\nhello\n>$`)
-		p.types(ctrlC)
-		p.ends(cmd, exitOK)
+		p.leave(cmd)
 		if got := said.String(); !strings.Contains(got, "> text, 5 bytes\n") || strings.Contains(got, "\x1b") {
 			t.Errorf("said %q", got)
 		}
@@ -168,11 +161,7 @@ func TestConnectOutputThatCannotBeWritten(t *testing.T) {
 			say(t, c, "there is no room for this")
 			wantGoodbye(t, c)
 		})
-		full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		code, stderr := startInto(t, full, flag, "-w", "-1s", url)()
+		code, stderr := startInto(t, fullDisk(t), "connect", flag, "-w", "-1s", url)()
 		if code != exitFailed || !strings.Contains(stderr, "standard output") {
 			t.Errorf("%s: exit code %d, said %q; want 1, what is wrong", flag, code, stderr)
 		}

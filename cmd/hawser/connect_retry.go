@@ -1,7 +1,6 @@
 package main
 
 import (
-	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"math/rand/v2"
@@ -25,9 +24,8 @@ const (
 // isWorthRetrying reports whether a handshake that failed for this may do better next time: the network, or the server,
 // may recover, while a refusal and a certificate stay what they are.
 func isWorthRetrying(err *websocket.HandshakeError) bool {
-	var certificate *tls.CertificateVerificationError
 	switch {
-	case errors.As(err, &certificate):
+	case isDistrust(err):
 		return false
 	case err.Status == 0:
 		return slices.Contains([]string{"connect", "proxy", "tls", "request", "response"}, err.Check)

@@ -3,14 +3,16 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
-	"os"
 	"os/signal"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
 
 	"hawser.example/websocket"
+	"hawser.example/websocket/internal/lineedit"
 )
 
 // A client is one run of "hawser connect". Goroutines dial, receive, send and read what is typed; they tell the loop,
@@ -30,6 +32,8 @@ type client struct {
 	link    *link
 	pings   typedPings
 	current atomic.Pointer[websocket.Conn] // the latest connection
+	unsent  atomic.Bool                    // a line was left out
+	sending sync.Mutex                     // held while a message is sent, and that is said
 
 	// What the loop is told of.
 	stop      context.Context      // ended by a signal
@@ -39,7 +43,7 @@ type client struct {
 	sent      chan error           // the input is over
 	closed    chan closing         // what /close came to
 	unwritten chan error           // an event could not be written
-	keys      chan []byte          // what was typed; closed at its end
+	keys      <-chan []byte        // what was typed; closed at its end
 	terminal  terminalSignals      // if there is a prompt
 	idleOver  <-chan time.Time     // of idle
 	deadline  <-chan time.Time     // --timeout
@@ -79,16 +83,19 @@ type arrival struct {
 	err  error
 }
 
+// longTyped is what is said at the prompt of a line that is too long.
+var longTyped = fmt.Sprintf(
+	"hawser connect: a line has at most %d bytes, and the rest of this one is lost; --file sends files", lineedit.MaxLine)
+
 // newClient prepares a run.
 func newClient(f *connectFlags, std streams, messages []outgoing) (*client, error) {
 	c := &client{
-		connectFlags: f, std: std, messages: messages, screen: screen{std: std}, link: newLink(),
+		connectFlags: f, std: std, messages: messages, screen: screen{std: std, tooLong: longTyped}, link: newLink(),
 		attended: isTerminal(std.in), escape: isTerminal(std.out) && !f.json, count: f.count, limit: f.wait,
 		dialed: make(chan dialed, 1), greeted: make(chan *websocket.Conn), sent: make(chan error, 1),
-		closed: make(chan closing, 1), unwritten: make(chan error, 1), keys: make(chan []byte),
+		closed: make(chan closing, 1), unwritten: make(chan error, 1),
 	}
-	c.prompt = c.attended && isTerminal(std.out) && canEdit && os.Getenv("TERM") != "dumb" &&
-		(len(messages) == 0 || !f.endsByItself())
+	c.prompt = std.canPrompt() && (len(messages) == 0 || !f.endsByItself())
 	if c.limit == 0 && !c.attended && f.timeout == 0 {
 		c.limit = pipeIdle
 	}
@@ -119,7 +126,7 @@ func (c *client) run() int {
 		c.deadline = time.After(c.timeout)
 	}
 	over := make(chan int, 1)
-	c.goroutine(func() { over <- c.loop() })
+	c.screen.goroutine(func() { over <- c.loop() })
 	return c.watch(over)
 }
 
@@ -160,23 +167,10 @@ func (c *client) watch(over <-chan int) int {
 	}
 }
 
-// goroutine runs f in one of its own. A panic there ends the process; the terminal is restored before.
-func (c *client) goroutine(f func()) {
-	go func() {
-		defer func() {
-			if p := recover(); p != nil {
-				c.screen.restore()
-				panic(p)
-			}
-		}()
-		f()
-	}()
-}
-
 // connect begins to dial.
 func (c *client) connect() {
 	ctx := c.dialTrace(c.stop)
-	c.goroutine(func() {
+	c.screen.goroutine(func() {
 		conn, _, err := c.dial.Dial(ctx, c.url, c.header)
 		c.dialed <- dialed{conn, err}
 	})
@@ -236,7 +230,7 @@ func (c *client) opened(d dialed) (code int, over bool) {
 	var refused *websocket.HandshakeError
 	switch {
 	case errors.As(d.err, &refused):
-		c.emit(connectEvent{Event: "error", Error: d.err.Error()})
+		c.emit(event{Event: "error", Error: d.err.Error()})
 		if c.reconnect && isWorthRetrying(refused) && c.stop.Err() == nil {
 			c.retry(d.err)
 			return 0, false
@@ -254,10 +248,10 @@ func (c *client) opened(d dialed) (code int, over bool) {
 	if c.tap != nil {
 		c.tap.setOpen()
 	}
-	c.goroutine(func() { receive(conn, arrivals) })
-	c.goroutine(func() { c.greet(conn) })
+	c.screen.goroutine(func() { receive(conn, arrivals) })
+	c.screen.goroutine(func() { c.greet(conn) })
 	if c.pingInterval > 0 {
-		c.goroutine(func() { c.pingAgain(conn) })
+		c.screen.goroutine(func() { c.pingAgain(conn) })
 	}
 	return 0, false
 }
@@ -308,7 +302,7 @@ func (c *client) pingAgain(conn *websocket.Conn) {
 		switch {
 		case err == nil:
 			c.note("pong after %v", roundRTT(rtt))
-			c.emit(connectEvent{Event: "rtt", RTT: float64(rtt.Microseconds()) / 1000})
+			c.emit(event{Event: "rtt", RTT: float64(rtt.Microseconds()) / 1000})
 		case errors.Is(err, context.DeadlineExceeded):
 			c.note("no pong within %v", patience)
 		default:

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -11,18 +10,8 @@ import (
 	"hawser.example/websocket"
 )
 
-// errInput is what is wrong with the input, as opposed to the connection.
-var errInput = errors.New("standard input")
-
-const (
-	// maxOutgoing is how many bytes a line or a file may have: both are sent as one message, which has to be in memory.
-	maxOutgoing = 1 << 30
-	// maxTyped is how many typed lines may wait for a server that takes none, before whoever types them waits too.
-	maxTyped = 64
-)
-
-// errLongLine is what is wrong with a line of more than maxOutgoing bytes.
-var errLongLine = fmt.Errorf("a line has more than %d bytes (-b sends what comes, not lines)", maxOutgoing)
+// maxTyped is how many typed lines may wait for a server that takes none, before whoever types them waits too.
+const maxTyped = 64
 
 // An outgoing is something to send.
 type outgoing struct {
@@ -90,20 +79,16 @@ func readAll(r io.Reader, limit int) ([]byte, error) {
 	return p, err
 }
 
-// lineSource returns the lines of r, without their ends.
-func lineSource(r io.Reader, op websocket.Opcode) source {
-	lines := newLineReader(r, maxOutgoing, errLongLine)
-	number := 0
+// lineSource returns the lines of standard input, without their ends. One that cannot be sent is left out, and said.
+func (c *client) lineSource() source {
+	op := c.opcode()
+	next := messageLines(newMessageReader(c.std.in), websocket.MessageType(op), func(err error) {
+		c.unsent.Store(true)
+		c.complain("%v", err)
+	})
 	return func() (outgoing, error) {
-		line, err := lines.next()
-		if err != nil {
-			return outgoing{}, err
-		}
-		number++
-		if op == websocket.OpText && !utf8.Valid(line) {
-			return outgoing{}, fmt.Errorf("%w, line %d: a text message has to be UTF-8 (-b sends binary ones)", errInput, number)
-		}
-		return outgoing{op: op, p: line}, nil
+		line, err := next()
+		return outgoing{op: op, p: line}, err
 	}
 }
 
@@ -175,8 +160,6 @@ func (c *client) pump(next source) error {
 		switch {
 		case err == io.EOF:
 			return nil
-		case err != nil && errors.Is(err, errInput):
-			return err
 		case err != nil:
 			return fmt.Errorf("%w: %w", errInput, err)
 		}
@@ -217,6 +200,8 @@ func (c *client) send(conn *websocket.Conn, o outgoing) error {
 		c.closed <- closing{o, conn.CloseWith(o.code, string(o.p))}
 		return nil
 	}
+	c.sending.Lock()
+	defer c.sending.Unlock()
 	var before int64
 	if c.says() {
 		before = conn.Stats().CompressedBytesOut
@@ -226,4 +211,11 @@ func (c *client) send(conn *websocket.Conn, o outgoing) error {
 		c.saySent(o, conn.Stats().CompressedBytesOut-before)
 	}
 	return err
+}
+
+// settle waits until it has been said of the last message that it was sent: the answer to it may have been faster. It
+// is called when the connection has ended, which ends what is being sent.
+func (c *client) settle() {
+	c.sending.Lock()
+	defer c.sending.Unlock()
 }

@@ -165,7 +165,7 @@ func TestScreenSaysThatALineIsFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer null.Close()
-	s := screen{std: streams{out: null, err: w}, asking: true, columns: byDefault}
+	s := screen{std: streams{out: null, err: w}, tooLong: longTyped, asking: true, columns: byDefault}
 	for range 2 {
 		lines, _ := s.typed([]byte(strings.Repeat("x", lineedit.MaxLine) + "yz\r"))
 		if len(lines) != 1 || lines[0] != strings.Repeat("x", lineedit.MaxLine) {
@@ -194,7 +194,7 @@ func TestConnectJSONOfOtherEnds(t *testing.T) {
 		t.Errorf("exit code %d, printed %q", code, stdout)
 	}
 	stays := scripted(t, func(c *websocket.Conn) { say(t, c, "x"); wantGoodbye(t, c) })
-	code, stdout, _ = pipe(t, "", "--json", "-v", "-i", "1h", "-w", "100ms", stays)
+	code, stdout, _ = pipe(t, "", "--json", "-v", "-i", "1h", "-w", "3s", stays)
 	got := parseEvents(t, stdout)
 	if code != exitOK {
 		t.Errorf("exit code %d, printed %q", code, stdout)

@@ -112,7 +112,7 @@ func TestServeCompresses(t *testing.T) {
 // TestConnectOffersCompression, unless it is told not to.
 func TestConnectOffersCompression(t *testing.T) {
 	for _, row := range []struct{ flag, offer string }{
-		{"-n=1", "permessage-deflate; client_max_window_bits"},
+		{"-b=false", "permessage-deflate; client_max_window_bits"},
 		{"--no-deflate", ""},
 	} {
 		var upgrader websocket.Upgrader
@@ -124,7 +124,7 @@ func TestConnectOffersCompression(t *testing.T) {
 				echoAll(c)
 			}
 		})
-		filter(t, "hello\n", "hello\n", row.flag, url)
+		filter(t, "hello\n", "hello\n", row.flag, "-n", "1", url)
 		if got := <-offer; got != row.offer {
 			t.Errorf("with %s it offers %q; want %q", row.flag, got, row.offer)
 		}

@@ -3,10 +3,49 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"errors"
+	"fmt"
 	"io"
+	"unicode/utf8"
+
+	"hawser.example/websocket"
 )
 
 // This file is how input becomes messages: line by line, or as it comes.
+
+// errInput is what is wrong with the input, as opposed to the connection.
+var errInput = errors.New("standard input")
+
+// maxOutgoing is how many bytes a line or a file may have: both are sent as one message, which has to be in memory.
+const maxOutgoing = 1 << 30
+
+// Why a line is no message.
+var (
+	errLongLine = fmt.Errorf("it has more than %d bytes; -b sends what comes, not lines", maxOutgoing)
+	errNotText  = errors.New("a text message has to be UTF-8; -b sends bytes")
+)
+
+// newMessageReader returns a reader of lines that may be messages.
+func newMessageReader(r io.Reader) *lineReader { return newLineReader(r, maxOutgoing, errLongLine) }
+
+// messageLines returns what returns the next line that can be a message of type t, without its end. Of a line that
+// cannot be one wrong is told, and those behind it are returned all the same.
+func messageLines(lines *lineReader, t websocket.MessageType, wrong func(error)) (next func() ([]byte, error)) {
+	number := 0
+	return func() ([]byte, error) {
+		for {
+			line, err := lines.next()
+			number++
+			switch {
+			case err == nil && t == websocket.TextMessage && !utf8.Valid(line):
+				err = errNotText
+			case err != lines.tooLong:
+				return line, err
+			}
+			wrong(fmt.Errorf("%w, line %d was not sent: %w", errInput, number, err))
+		}
+	}
+}
 
 // chunkSize is how much is read at once, and how much of binary input is one message at most.
 const chunkSize = 64 << 10

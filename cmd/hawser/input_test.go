@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	"hawser.example/websocket"
 )
 
 var errTooLong = errors.New("too long")
@@ -61,6 +63,30 @@ func TestLineReader(t *testing.T) {
 	got, err := linesRead(io.MultiReader(strings.NewReader("a\nb"), iotest.ErrReader(lost)), limit)
 	if err != lost || !slices.Equal(got, []string{"a"}) {
 		t.Errorf("%q, %v; want the whole line, and the error", got, err)
+	}
+}
+
+// TestMessageLines: what cannot be a message is left out and said, with its number, and the others come.
+func TestMessageLines(t *testing.T) {
+	const limit = 2 * chunkSize
+	input := "one\n\xff\nthree\n" + strings.Repeat("x", limit+1) + "\nfive"
+	for mt, want := range map[websocket.MessageType]struct{ lines, said []string }{
+		websocket.TextMessage: {[]string{"one", "three", "five"}, []string{
+			"standard input, line 2 was not sent: a text message has to be UTF-8; -b sends bytes",
+			"standard input, line 4 was not sent: too long"}},
+		websocket.BinaryMessage: {[]string{"one", "\xff", "three", "five"}, []string{
+			"standard input, line 4 was not sent: too long"}},
+	} {
+		var got, said []string
+		next := messageLines(newLineReader(strings.NewReader(input), limit, errTooLong), mt,
+			func(err error) { said = append(said, err.Error()) })
+		err := each(next, func(line []byte) error {
+			got = append(got, string(line))
+			return nil
+		})
+		if err != nil || !slices.Equal(got, want.lines) || !slices.Equal(said, want.said) {
+			t.Errorf("%v: %q, said %q, %v; want %q", mt, got, said, err, want)
+		}
 	}
 }
 

@@ -22,20 +22,23 @@ ADDR is HOST:PORT. 127.0.0.1:9000 is for this machine only, :9000 is for everybo
 one. A web page may connect if it is of the same host, or of an --origin. Every path is served.
 
 Without a mode each message is written to standard output, followed by a newline, and each line from standard input is
-sent to all clients as a text message; the first line is read when the first client is there. In a pipe standard output
-holds nothing else; all else goes to standard error. On a terminal control characters are shown escaped, and of binary
-messages the first 64 bytes in hex, behind the number of the connection; there is no prompt. A client that takes nothing
-for 10 seconds, while the others wait for it, loses its connection. --echo sends each message back to its sender,
---broadcast sends it to all, the sender too, in the same order; they print nothing, except with --json.
+sent to all clients as a text message; the first line is read when the first client is there. A line that is not UTF-8
+is left out, and standard error says so. In a pipe standard output holds nothing else; all else goes to standard error.
+On a terminal control characters are shown escaped, and of binary messages the first 64 bytes in hex, behind the number
+of the connection; from the first client on there is, but with -b, the prompt of hawser connect, without its commands.
+A client that takes nothing for 10 seconds, while the others wait for it, loses its connection. --echo sends each
+message back to its sender, --broadcast sends it to all, the sender too, in the same order; they print nothing, except
+with --json.
 
 --exec has the shell run CMD for each connection, at most --max at a time; further clients are refused with status 503.
 Messages are the lines of its standard input, and the lines that it prints are messages; with -b both are bytes. Its
-standard error is ours. When CMD ends the connection is closed with code 1000, with 4000 plus its exit code if that is
-not 0, and with 1011 if a signal ended it. When the connection ends CMD gets the end of its input, after 2 seconds
-SIGTERM, and after 2 more SIGKILL, with all of its process group. A CMD that leaves what it is sent unread for a minute
-loses its connection. Its environment has REMOTE_ADDR, REMOTE_PORT, PATH_INFO, QUERY_STRING, HTTP_HOST, HTTP_ORIGIN,
-HTTP_USER_AGENT and SEC_WEBSOCKET_PROTOCOL (what was agreed on): clients choose what is in there. Many programs hold
-their output back when it is a pipe: give them sed's -u, grep's --line-buffered, or run them with stdbuf -oL.
+standard error is ours. A line that is not UTF-8 closes the connection with code 1011. When CMD ends the connection is
+closed with code 1000, with 4000 plus its exit code if that is not 0, and with 1011 if a signal ended it. When the
+connection ends CMD gets the end of its input, after 2 seconds SIGTERM, and after 2 more SIGKILL, with all of its
+process group. A CMD that leaves what it is sent unread for a minute loses its connection. Its environment has
+REMOTE_ADDR, REMOTE_PORT, PATH_INFO, QUERY_STRING, HTTP_HOST, HTTP_ORIGIN, HTTP_USER_AGENT and SEC_WEBSOCKET_PROTOCOL
+(what was agreed on): clients choose what is in there. Many programs hold their output back when it is a pipe: give them
+sed's -u, grep's --line-buffered, or run them with stdbuf -oL.
 
 With --json every line of standard output is an object, in every mode. "time" (RFC 3339), "event" and "conn", the number
 of the connection, are in each; the others by event:
@@ -45,11 +48,14 @@ of the connection, are in each; the others by event:
   close     by ("client" or "server"), code and reason if it was the client
   error     error, why it ended without a Close
 
+Of a path the values of the parameters token, access_token, jwt, key, secret and password are shown as [redacted].
+
 SIGTERM, SIGHUP and Ctrl-C end it, and tell clients so with code 1001; a second one ends it at once. After -n messages
 it ends by itself, with code 1000.
 
 Exit code: 0 when it was told to stop, when -n messages have come, or when nobody reads its output any more, 1 if it
-could not listen, read or write, 2 for a wrong command line, 4 if it was stopped before -n messages came.
+could not listen, read or write, or left a line out, 2 for a wrong command line, 4 if it was stopped before -n messages
+came.
 
 Examples:
   hawser listen 127.0.0.1:9000

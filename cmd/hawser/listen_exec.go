@@ -30,8 +30,11 @@ const (
 	fullHouse = "as many commands run as --max allows; try again later"
 )
 
-// errCommandLine is what is wrong with a line of more than maxCommandLine bytes.
-var errCommandLine = fmt.Errorf("the command printed a line of more than %d bytes; -b sends bytes", maxCommandLine)
+// Why a line of a command is no message: the reason of the Close, which has room for 123 bytes.
+var (
+	errCommandLine = fmt.Errorf("the command printed a line of more than %d bytes; -b sends bytes", maxCommandLine)
+	errCommandText = errors.New("the command printed a line that is not UTF-8; -b sends bytes")
+)
 
 // An execution is the process of a connection. Two goroutines belong to it: run sees to its end, relay sends its output.
 type execution struct {
@@ -52,7 +55,7 @@ func (v *visitor) startCommand(r *http.Request) {
 	k, err := newCommand(v, r)
 	if err != nil {
 		v.l.release()
-		fmt.Fprintln(v.l.std.err, "hawser listen: the command:", err)
+		v.l.complain("the command: %v", err)
 		go v.c.CloseWith(websocket.CloseInternalError, "the command could not be started")
 		return
 	}
@@ -248,12 +251,12 @@ func (k *execution) relay() {
 	}
 	switch {
 	case errors.Is(err, websocket.ErrInvalidUTF8):
-		err = errors.New("the command printed a line that is not UTF-8; -b sends bytes")
+		err = errCommandText
 	case err != errCommandLine:
 		return // the end, of the output or of the connection
 	}
-	fmt.Fprintln(k.l.std.err, "hawser listen:", err)
-	k.v.c.CloseWith(websocket.CloseInternalError, "the command's output cannot be sent")
+	k.l.complain("%v", err)
+	k.v.c.CloseWith(websocket.CloseInternalError, err.Error())
 }
 
 // send sends a message of the process.

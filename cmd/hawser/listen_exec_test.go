@@ -220,8 +220,20 @@ func TestListenExecTextThatIsNone(t *testing.T) {
 	p, url := startListen(t, "--exec", `echo good; printf '\377\n'; read -r x`)
 	c := dial(t, url, nil)
 	c.wantMessage(websocket.TextMessage, "good")
-	c.wantClose(websocket.CloseInternalError)
+	want := websocket.CloseError{Code: websocket.CloseInternalError, Reason: errCommandText.Error()}
+	if closed, ok := c.receive().err.(*websocket.CloseError); !ok || *closed != want {
+		t.Errorf("it ended with %v; want %v", closed, &want)
+	}
 	p.says(`(?m)^hawser listen: the command printed a line that is not UTF-8; -b sends bytes$`)
+}
+
+// TestListenExecReasonsFit into a Close.
+func TestListenExecReasonsFit(t *testing.T) {
+	for _, err := range []error{errCommandText, errCommandLine} {
+		if n := len(err.Error()); n > maxReason {
+			t.Errorf("%v: %d bytes", err, n)
+		}
+	}
 }
 
 // TestListenExecOutputHeldOpen: somebody outside of the process group keeps the output open, and does not matter.

@@ -4,60 +4,95 @@ package main
 
 import (
 	"os"
+	"os/exec"
 	"strings"
 	"testing"
 
 	"hawser.example/websocket"
 )
 
-// onPTY starts "hawser ARGS" with a terminal for standard input, output and error, and returns where it listens.
-func onPTY(t *testing.T, p *pty, args ...string) (wait func() int, url string) {
+// onPTY starts "hawser ARGS" as the program of a terminal, and returns where it listens.
+func onPTY(t *testing.T, p *pty, args ...string) (cmd *exec.Cmd, url string) {
 	t.Helper()
-	cmd := command(t, args...)
+	cmd = command(t, args...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = p.end, p.end, p.end
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	p.start(cmd)
 	p.shows(`listening on ws://127\.0\.0\.1:\d+/\r\n`)
 	_, url, _ = strings.Cut(p.screen.String(), "listening on ")
 	url, _, _ = strings.Cut(url, "\r")
-	return func() int {
-		cmd.Process.Signal(os.Interrupt)
-		return waitCommand(t, cmd)
-	}, url
+	return cmd, url
 }
 
-// TestListenOnATerminal: who is there, who says what, and nothing that moves the cursor or changes the terminal.
+// TestListenOnATerminal: who is there, who says what, and nothing that moves the cursor or changes the terminal. Lines are
+// edited, and what comes stands above them.
 func TestListenOnATerminal(t *testing.T) {
 	p := openPTY(t)
-	wait, url := onPTY(t, p, "listen", "127.0.0.1:0")
-	one := dial(t, url+"a%1b", nil)
-	p.shows(`#1 connected from 127\.0\.0\.1:\d+, path "/a%1b"\r\n`)
+	cmd, url := onPTY(t, p, "listen", "127.0.0.1:0")
+	one := dial(t, url+"a%1b?token=hush", nil)
+	p.sees(`\n#1 connected from 127\.0\.0\.1:\d+, path "/a%1b\?token=\[redacted\]"\n>$`)
+	p.types("to akk")
+	p.row("> to akk", 8)
 	one.send(websocket.TextMessage, "\x1b[31mred")
-	p.shows(`#1 \\x1b\[31mred\r\n`)
+	p.sees(`\n#1 \\x1b\[31mred\n> to akk$`)
 	dial(t, url, nil).send(websocket.BinaryMessage, "\x1b[2J")
-	p.shows(`#2 binary, 4 bytes: 1b5b324a\r\n`)
-	p.types("to all\n")
+	p.sees(`\n#2 binary, 4 bytes: 1b5b324a\n> to akk$`)
+	p.types("\x7f\x7fll\r")
+	one.wantMessage(websocket.TextMessage, "to all")
+	p.sees(`\n> to all\n>$`)
+	p.types("\x1b[A\r") // the line before
 	one.wantMessage(websocket.TextMessage, "to all")
 	one.CloseWith(4000, "\x1b[31m")
-	p.shows(`#1 [^\r]*4000[^\r]*"\\x1b\[31m"\r\n`)
-	if code := wait(); code != exitOK {
-		t.Errorf("exit code %d", code)
-	}
-	if strings.ContainsAny(strings.ReplaceAll(p.screen.String(), "\r\n", ""), "\x1b\a\r") {
-		t.Errorf("a control character reached the terminal: %q", p.screen)
+	p.sees(`\n#1 [^\n]*4000[^\n]*"\\x1b\[31m"\n>$`)
+	p.leave(cmd)
+	p.sees(`\nhawser listen: stopping\n`) // and the prompt is gone
+}
+
+// TestListenOnATerminalAfterTheEndOfItsInput: it goes on, and Ctrl-C ends it.
+func TestListenOnATerminalAfterTheEndOfItsInput(t *testing.T) {
+	p := openPTY(t)
+	cmd, url := onPTY(t, p, "listen", "127.0.0.1:0")
+	one := dial(t, url, nil)
+	p.row(">", 2)
+	p.types("last\r" + ctrlD + "nobody reads this")
+	one.wantMessage(websocket.TextMessage, "last")
+	p.sees(`\n> last\nhawser listen: the input has ended; Ctrl-C ends it all$`)
+	one.send(websocket.TextMessage, "still there?")
+	p.sees(`\n#1 still there\?$`)
+	p.leave(cmd)
+}
+
+// TestListenLeavesTheTerminalAsItWas, whatever ends it.
+func TestListenLeavesTheTerminalAsItWas(t *testing.T) {
+	for _, tt := range []struct {
+		rule, keys string
+		code       int
+	}{
+		{"Ctrl-C", ctrlC, exitOK},
+		{"Ctrl-\\", "\x1c", 2}, // Go's own: it shows the goroutines
+	} {
+		t.Run(tt.rule, func(t *testing.T) {
+			p := openPTY(t)
+			cmd, url := onPTY(t, p, "listen", "127.0.0.1:0")
+			dial(t, url, nil)
+			p.types("typed")
+			p.row("> typed", 7)
+			p.resize(40)
+			p.types("\x1a") // nobody could continue it, so it goes on
+			p.shows(`\x1b\[\?2004l(?s:.*)\x1b\[\?2004h`)
+			p.row("> typed", 7)
+			p.types(tt.keys)
+			p.ends(cmd, tt.code)
+		})
 	}
 }
 
 // TestListenJSONOnATerminal: the same holds for JSON.
 func TestListenJSONOnATerminal(t *testing.T) {
 	p := openPTY(t)
-	wait, url := onPTY(t, p, "listen", "--json", "127.0.0.1:0")
+	cmd, url := onPTY(t, p, "listen", "--json", "127.0.0.1:0")
 	dial(t, url, nil).send(websocket.TextMessage, "\u009b31mü\u202e")
 	p.shows(`"text":"\\u009b31mü\\u202e"`)
-	if code := wait(); code != exitOK {
-		t.Errorf("exit code %d", code)
-	}
+	p.leave(cmd)
 }
 
 // TestListenStopsWhileItsOutputIsStuck: a reader that does not read holds up what is shown, and not the end.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"hawser.example/websocket"
+	"hawser.example/websocket/internal/lineedit"
 )
 
 // A listenMode is what "hawser listen" does with a message.
@@ -49,6 +50,7 @@ type listener struct {
 
 	// Set by run before anything comes.
 	escape bool // standard output is a terminal
+	prompt bool // lines are asked for there
 	talk   bool // say who comes and goes
 	life   context.Context
 	end    context.CancelCauseFunc // ends the run, and says why
@@ -63,6 +65,8 @@ type listener struct {
 	last     int // the number of the latest connection
 	commands map[*execution]struct{}
 
+	screen screen // with a prompt, of all output
+
 	show  sync.Mutex   // guards writing to these, and standard output; whoever holds it may wait for a reader of that
 	shown atomic.Int64 // messages that have come
 	line  []byte       // scratch
@@ -70,7 +74,10 @@ type listener struct {
 
 // run listens until the end. It returns the exit code.
 func (l *listener) run(addr string) int {
-	stop, undo := stopSignals(l.killCommands)
+	stop, undo := stopSignals(func() {
+		l.screen.restore()
+		l.killCommands()
+	})
 	defer undo()
 	// A reader of our output that goes away shall be an error of the write, so that we say goodbye to the clients. To
 	// ignore the signal would do too, but then the commands that we run would ignore it as well.
@@ -79,19 +86,22 @@ func (l *listener) run(addr string) int {
 	defer l.end(nil)
 	l.unread = unreadLimit
 	l.escape, l.talk = isTerminal(l.std.out), l.verbose || isTerminal(l.std.err)
+	l.prompt = l.mode == modePrint && !l.binary && l.std.canPrompt()
+	l.screen.std, l.screen.tooLong = l.std, fmt.Sprintf(
+		"hawser listen: a line has at most %d bytes, and the rest of this one is lost", lineedit.MaxLine)
 	l.conns, l.commands = make(map[*visitor]struct{}), make(map[*execution]struct{})
 	l.came, l.slots = make(chan struct{}), make(chan struct{}, l.maxCommands)
 
 	ln, err := listen(addr)
 	if err != nil {
-		fmt.Fprintln(l.std.err, "hawser listen:", err)
+		l.complain("%v", err)
 		return exitFailed
 	}
 	scheme := "ws"
 	if l.tls != nil {
 		ln, scheme = tls.NewListener(ln, l.tls), "wss"
 	}
-	fmt.Fprintf(l.std.err, "hawser listen: listening on %s://%s/\n", scheme, ln.Addr())
+	l.complain("listening on %s://%s/", scheme, ln.Addr())
 	server := newHTTPServer(l.handler())
 	go func() { l.end(server.Serve(ln)) }()
 	if l.mode == modePrint {
@@ -180,30 +190,28 @@ func (l *listener) sendInput() {
 	case <-l.life.Done():
 		return
 	}
+	if l.prompt && l.sendTyped() {
+		return
+	}
 	var err error
 	if l.binary {
 		chunks := &chunkReader{in: l.std.in}
 		err = each(chunks.next, func(p []byte) error { return l.sendAll(websocket.BinaryMessage, p) })
 	} else {
-		n := 0
-		lines := newLineReader(l.std.in, maxOutgoing, errLongLine)
-		err = each(lines.next, func(line []byte) error {
-			n++
-			if err := l.sendAll(websocket.TextMessage, line); err != nil {
-				l.failed.Store(true)
-				fmt.Fprintf(l.std.err, "hawser listen: standard input, line %d was not sent: a text message has to be UTF-8\n", n)
-			}
-			return nil
+		lines := messageLines(newMessageReader(l.std.in), websocket.TextMessage, func(err error) {
+			l.failed.Store(true)
+			l.complain("%v", err)
 		})
+		err = each(lines, func(line []byte) error { return l.sendAll(websocket.TextMessage, line) })
 	}
 	if err != nil && l.life.Err() == nil {
 		l.failed.Store(true)
-		fmt.Fprintln(l.std.err, "hawser listen: standard input:", err)
+		l.complain("%v: %v", errInput, err)
 	}
 }
 
 // sendAll sends p to all clients, one after the other: so it goes no faster than the slowest takes it. One that takes
-// nothing for DefaultWriteTimeout has ended then. The only error is that p is not UTF-8.
+// nothing for DefaultWriteTimeout has ended then. The only error is that p is no message of type t.
 func (l *listener) sendAll(t websocket.MessageType, p []byte) error {
 	m, err := websocket.NewPreparedMessage(t, p)
 	if err != nil {
@@ -219,7 +227,8 @@ func (l *listener) sendAll(t websocket.MessageType, p []byte) error {
 
 // goodbye closes all connections and waits for the end of what was begun.
 func (l *listener) goodbye(server *http.Server) {
-	fmt.Fprintln(l.std.err, "hawser listen: stopping")
+	l.screen.close()
+	l.complain("stopping")
 	ctx, cancel := context.WithTimeout(context.Background(), goodbyeTime)
 	defer cancel()
 	if context.Cause(l.life) == errEnough {
@@ -232,7 +241,7 @@ func (l *listener) goodbye(server *http.Server) {
 	}
 	if err != nil || len(l.all()) > 0 {
 		server.Close()
-		fmt.Fprintf(l.std.err, "hawser listen: cut off what had not ended after %v\n", goodbyeTime)
+		l.complain("cut off what had not ended after %v", goodbyeTime)
 	}
 	l.settle()
 	l.wait.Wait()
@@ -259,14 +268,14 @@ func (l *listener) verdict(cause error) int {
 	case cause == nil, cause == errEnough:
 	case errors.Is(cause, syscall.EPIPE): // whoever read our output has seen enough
 	default:
-		fmt.Fprintln(l.std.err, "hawser listen:", cause)
+		l.complain("%v", cause)
 		return exitFailed
 	}
 	switch {
 	case l.failed.Load():
 		return exitFailed
 	case l.shown.Load() < int64(l.count):
-		fmt.Fprintf(l.std.err, "hawser listen: %d of the messages that -n asks for did not come\n", int64(l.count)-l.shown.Load())
+		l.complain("%d of the messages that -n asks for did not come", int64(l.count)-l.shown.Load())
 		return exitUnmet
 	}
 	return exitOK

@@ -13,7 +13,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -410,12 +409,9 @@ func TestListenEndsWhenNobodyReadsItsOutput(t *testing.T) {
 	if code, stderr := listenInto(t, w); code != exitOK || strings.Contains(stderr, "standard output") {
 		t.Errorf("exit code %d, said %q; want 0, nothing of it", code, stderr)
 	}
-	if runtime.GOOS != "linux" {
-		return // there is no /dev/full
-	}
-	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
-	if err != nil {
-		t.Fatal(err)
+	full := fullDisk(t)
+	if full == nil {
+		return
 	}
 	code, stderr := listenInto(t, full)
 	if code != exitFailed || !strings.Contains(stderr, "hawser listen: standard output: ") {

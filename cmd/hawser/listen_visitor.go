@@ -1,12 +1,11 @@
 package main
 
 import (
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
-	"time"
+	"os"
 
 	"hawser.example/websocket"
 )
@@ -20,29 +19,9 @@ type visitor struct {
 	in  int64      // compressed bytes that have come; the reader's
 }
 
-// A listenEvent is what --json prints in a line. "hawser help listen" explains the fields.
-type listenEvent struct {
-	Time        string  `json:"time"`
-	Event       string  `json:"event"`
-	Conn        int     `json:"conn"`
-	Remote      string  `json:"remote,omitempty"`
-	Path        string  `json:"path,omitempty"`
-	Subprotocol string  `json:"subprotocol,omitempty"`
-	Extension   string  `json:"extension,omitempty"`
-	Type        string  `json:"type,omitempty"`
-	Text        *string `json:"text,omitempty"`
-	Base64      *string `json:"base64,omitempty"`
-	Size        *int    `json:"size,omitempty"`
-	Compressed  int64   `json:"compressed,omitempty"`
-	By          string  `json:"by,omitempty"`
-	Code        uint16  `json:"code,omitempty"`
-	Reason      *string `json:"reason,omitempty"`
-	Error       string  `json:"error,omitempty"`
-}
-
 // opened says that the connection is there.
 func (v *visitor) opened(r *http.Request) {
-	v.l.print(listenEvent{Event: "open", Conn: v.n, Remote: r.RemoteAddr, Path: r.RequestURI,
+	v.l.print(event{Event: "open", Conn: v.n, Remote: r.RemoteAddr, Path: r.RequestURI,
 		Subprotocol: v.c.Subprotocol(), Extension: v.c.Extension()})
 	text := fmt.Sprintf("connected from %s, path %+q", r.RemoteAddr, r.RequestURI)
 	if s := v.c.Subprotocol(); s != "" {
@@ -81,7 +60,7 @@ func (v *visitor) Closed(_ *websocket.Conn, err error) {
 	if v.cmd != nil {
 		close(v.cmd.gone)
 	}
-	e := listenEvent{Event: "close", Conn: v.n}
+	e := event{Event: "close", Conn: v.n}
 	var closed *websocket.CloseError
 	switch {
 	case errors.As(err, &closed):
@@ -98,19 +77,14 @@ func (v *visitor) Closed(_ *websocket.Conn, err error) {
 // say tells, where somebody wants to know, of the connection.
 func (v *visitor) say(format string, args ...any) {
 	if v.l.talk {
-		fmt.Fprintf(v.l.std.err, "#%d %s\n", v.n, fmt.Sprintf(format, args...))
+		v.l.say("#%d %s", v.n, fmt.Sprintf(format, args...))
 	}
 }
 
-// sayMessage says, if asked to, how a message was sent: < by the client, > by us. wire is its compressed size, 0 if it
-// was not compressed or that is not known.
+// sayMessage says, if asked to, how a message was sent.
 func (v *visitor) sayMessage(direction string, t websocket.MessageType, size int, wire int64) {
-	switch {
-	case !v.l.verbose:
-	case wire == 0:
-		v.say("%s %v, %d bytes", direction, t, size)
-	default:
-		v.say("%s %v, %d bytes, RSV1: %d bytes compressed", direction, t, size, wire)
+	if v.l.verbose {
+		v.say("%s", describeMessage(direction, t, size, wire))
 	}
 }
 
@@ -123,9 +97,9 @@ func (l *listener) message(n int, t websocket.MessageType, p []byte, wire int64)
 	}
 	switch {
 	case l.json:
-		e := messageEvent(t, p)
-		e.Conn, e.Compressed = n, wire
-		l.printLocked(e)
+		e := messageEvent(t, p, wire)
+		e.Conn = n
+		l.writeLocked(e.line())
 	case l.mode == modePrint:
 		l.writeLocked(l.format(n, t, p))
 	}
@@ -153,37 +127,36 @@ func (l *listener) format(n int, t websocket.MessageType, p []byte) []byte {
 	return l.line
 }
 
-// messageEvent is the event of a message.
-func messageEvent(t websocket.MessageType, p []byte) listenEvent {
-	size := len(p)
-	e := listenEvent{Event: "message", Type: t.String(), Size: &size}
-	if t == websocket.TextMessage {
-		text := string(p)
-		e.Text = &text
-	} else {
-		text := base64.StdEncoding.EncodeToString(p)
-		e.Base64 = &text
-	}
-	return e
-}
-
 // print prints an event, if events are asked for.
-func (l *listener) print(e listenEvent) {
+func (l *listener) print(e event) {
 	if l.json {
 		l.show.Lock()
 		defer l.show.Unlock()
-		l.printLocked(e)
+		l.writeLocked(e.line())
 	}
 }
 
-func (l *listener) printLocked(e listenEvent) {
-	e.Time = time.Now().Format(time.RFC3339Nano)
-	l.writeLocked(jsonLine(e))
+// say writes a line to standard error, without secrets.
+func (l *listener) say(format string, args ...any) {
+	l.write(l.std.err, append([]byte(conceal(fmt.Sprintf(format, args...))), '\n'))
+}
+
+// complain says what is wrong, or what is done.
+func (l *listener) complain(format string, args ...any) { l.say("hawser listen: "+format, args...) }
+
+// write writes whole lines, or payload in a pipe: above the prompt, if there is one. Without it standard error does not
+// wait for standard output, of which somebody may not take any more.
+func (l *listener) write(w *os.File, p []byte) (err error) {
+	if l.prompt {
+		return l.screen.write(w, p)
+	}
+	_, err = w.Write(p)
+	return err
 }
 
 // writeLocked writes to standard output. When that cannot be written it ends the run.
 func (l *listener) writeLocked(p []byte) {
-	if _, err := l.std.out.Write(p); err != nil {
+	if err := l.write(l.std.out, p); err != nil {
 		l.end(fmt.Errorf("standard output: %w", err))
 	}
 }

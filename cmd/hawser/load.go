@@ -38,9 +38,13 @@ sender is free for it: if the server answers publishers so slowly that they wait
 message it waits up to --wait for what is missing. "last receiver" is the time until all have got a message. Nothing is
 compressed, no proxy is used, no redirect followed.
 
-At the end it says whether the load generator itself was the limit, so that its figures say little about the server: if
-it used more than 80 % of its cores, or if a timer of 5 ms that it watches meanwhile was more than 5 ms late (p99), as
-happens when a server on the same machine takes all of it. It says so of connecting and of sending, each by itself.
+At the end there is a table: "-" is what was not measured, and if nothing was delivered there are no delays. It also
+says whether the load generator itself was the limit, so that its figures say little about the server: if it used more
+than 80 % of its cores, or if a timer of 5 ms that it watches meanwhile was more than 5 ms late (p99), as happens when a
+server on the same machine takes all of it. It says so of connecting and of sending, each by itself.
+
+A server whose subscribers need a token gets it in the URL, as ?token=TOKEN, the same one for all connections. --key is
+a publish key, or a token that allows to publish.
 
 It talks to this machine only, unless --remote says that it may talk to another.
 
@@ -51,6 +55,7 @@ failed.
 Examples:
   hawser load ws://127.0.0.1:8080
   hawser load --connections 5000 --ramp 500 --rate 20 --duration 1m --key "$KEY" ws://127.0.0.1:8080/topics/news
+  hawser load --key "$PUBLISH" "ws://127.0.0.1:8080/topics/news?token=$SUBSCRIBE"
   hawser load --echo --size 1024 ws://127.0.0.1:9002/
   hawser load --remote --json wss://staging.example.com`,
 	setup: func(fs *flag.FlagSet) func([]string, streams) int {
@@ -66,9 +71,10 @@ Examples:
 		fs.DurationVar(&c.duration, "duration", 10*time.Second, "for `DUR`, such as 30s or 5m")
 		fs.DurationVar(&c.wait, "wait", 5*time.Second, "wait up to `DUR` for the last messages")
 		fs.BoolVar(&c.echo, "echo", false, "measure round trips to a server that sends back what it gets")
-		fs.BoolVar(&c.json, "json", false, "print the result as one JSON object; times are in milliseconds")
+		fs.BoolVar(&c.json, "json", false, "print the result as one JSON object; times are in milliseconds, and what was not\n"+
+			"measured is left out")
 		remote := fs.Bool("remote", false, "the server may be another machine; it should be yours")
-		fs.BoolVar(&c.insecure, "k", false, "do not check the server's certificate")
+		c.trust.declare(fs)
 		return func(args []string, std streams) int {
 			if len(args) == 0 {
 				return usageError(std, "load", "the URL is missing, such as ws://127.0.0.1:8080")
@@ -82,19 +88,23 @@ Examples:
 			if err := c.target(args[0], *topic, *remote); err != nil {
 				return usageError(std, "load", "%v", err)
 			}
-			return newLoad(c, std).run()
+			l, err := newLoad(c, std)
+			if err != nil {
+				return usageError(std, "load", "%v", err)
+			}
+			return l.run()
 		}
 	},
 }
 
 // A loadConfig says what a run is to do.
 type loadConfig struct {
-	url      *url.URL // where connections go
-	publish  string   // where messages are posted to; "" with echo
-	key      string
-	echo     bool
-	json     bool
-	insecure bool
+	url     *url.URL // where connections go
+	publish string   // where messages are posted to; "" with echo
+	key     string
+	echo    bool
+	json    bool
+	trust   trust
 
 	connections int
 	ramp        ramp

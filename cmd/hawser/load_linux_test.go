@@ -14,7 +14,7 @@ func TestLoadLive(t *testing.T) {
 	_, addr := startEcho(t)
 	p := openPTY(t)
 	p.resize(40)
-	cmd := command(t, "load", "--echo", "--connections", "2", "--rate", "100", "--duration", "900ms", "ws://"+addr)
+	cmd := command(t, "load", "--echo", "--connections", "2", "--rate", "30", "--duration", "3s", "ws://"+addr)
 	out := newOutput()
 	cmd.Stdout, cmd.Stderr = out, p.end
 	if err := cmd.Start(); err != nil {
@@ -33,12 +33,13 @@ func TestLoadLive(t *testing.T) {
 
 // TestLoadProgress: what the line says where there is room for it.
 func TestLoadProgress(t *testing.T) {
-	l := newLoad(loadConfig{connections: 2, rate: 90, duration: time.Second}, streams{})
+	l, _ := newLoad(loadConfig{connections: 2, rate: 90, duration: time.Second}, streams{})
 	l.stats.open.Add(2)
 	l.stats.sent.Add(7)
 	l.stats.expected.Add(7)
 	l.stats.received.Add(6)
-	want := "2 of 2 connections, 7 of 90 messages, 6 of 7 deliveries, p99 0.00 µs"
+	l.stats.delivery.add(time.Millisecond)
+	want := "2 of 2 connections, 7 of 90 messages, 6 of 7 deliveries, p99 1.00 ms"
 	if got := l.progress(); got != want || cutTo(got, -1) != want || cutTo(got, 200) != want {
 		t.Errorf("%q; want %q", got, want)
 	}

@@ -39,8 +39,11 @@ func (l *loadRun) progress() string {
 	s := &l.stats
 	text := fmt.Sprintf("%d of %d connections", s.open.Load(), l.connections)
 	if sent := s.sent.Load(); sent > 0 {
-		text += fmt.Sprintf(", %d of %d messages, %d of %d deliveries, p99 %s",
-			sent, len(l.messages), s.received.Load(), s.expected.Load(), short(milliseconds(s.delivery.quantile(0.99))))
+		text += fmt.Sprintf(", %d of %d messages, %d of %d deliveries",
+			sent, len(l.messages), s.received.Load(), s.expected.Load())
+		if delay := spreadOf(&s.delivery); delay != nil {
+			text += ", p99 " + short(delay.P99)
+		}
 	}
 	if n := s.failures(); n > 0 {
 		text += fmt.Sprintf(", %d errors", n)

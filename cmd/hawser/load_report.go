@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// A loadReport is the result of a run, as --json prints it.
+// A loadReport is the result of a run, as --json prints it: without what was not measured.
 type loadReport struct {
 	URL         string `json:"url"`
 	Interrupted bool   `json:"interrupted"`
@@ -26,7 +26,7 @@ type loadReport struct {
 		Seconds   float64 `json:"seconds"`
 		PerSecond float64 `json:"per_second"`
 	} `json:"connections"`
-	ConnectMS spread `json:"connect_ms"`
+	ConnectMS *spread `json:"connect_ms,omitempty"`
 
 	Messages struct {
 		Sent      int64   `json:"sent"`
@@ -40,7 +40,7 @@ type loadReport struct {
 		Surplus   int64   `json:"surplus"` // to more connections than the server said
 	} `json:"messages"`
 	Echo           bool    `json:"echo"`
-	DelayMS        spread  `json:"delay_ms"` // of each delivery; of round trips with echo
+	DelayMS        *spread `json:"delay_ms,omitempty"` // of each delivery; of round trips with echo
 	LastReceiverMS *spread `json:"last_receiver_ms,omitempty"`
 
 	Errors           map[string]int64 `json:"errors"`
@@ -56,9 +56,9 @@ type loadReport struct {
 
 // A phaseLoad is what is known of the load generator in a phase.
 type phaseLoad struct {
-	CPU         *float64 `json:"cpu,omitempty"` // its part of all its cores, if the system tells
-	TimerLateMS float64  `json:"timer_late_ms"` // p99
-	Why         []string `json:"why"`           // it was the limit; empty if it was not
+	CPU         *float64 `json:"cpu,omitempty"`           // its part of all its cores, if the system tells
+	TimerLateMS *float64 `json:"timer_late_ms,omitempty"` // p99
+	Why         []string `json:"why"`                     // it was the limit; empty if it was not
 }
 
 // A spread is how long things took, in milliseconds.
@@ -68,15 +68,19 @@ type spread struct {
 	Max float64 `json:"max"`
 }
 
-func spreadOf(h *histogram) spread {
-	return spread{milliseconds(h.quantile(0.5)), milliseconds(h.quantile(0.99)), milliseconds(h.max())}
+// spreadOf returns the spread of what was counted, nil if nothing was.
+func spreadOf(h *histogram) *spread {
+	if h.count() == 0 {
+		return nil
+	}
+	return &spread{milliseconds(h.quantile(0.5)), milliseconds(h.quantile(0.99)), milliseconds(h.max())}
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 // report makes the result. The run is over.
 func (l *loadRun) report(interrupted bool) *loadReport {
-	r := &loadReport{URL: l.url.Redacted(), Interrupted: interrupted, Echo: l.echo, Errors: map[string]int64{}}
+	r := &loadReport{URL: concealURL(l.url.String()), Interrupted: interrupted, Echo: l.echo, Errors: map[string]int64{}}
 	s := &l.stats
 	c := &r.Connections
 	c.Asked, c.Opened = l.connections, s.connect.count()
@@ -98,8 +102,7 @@ func (l *loadRun) report(interrupted bool) *loadReport {
 		}
 	}
 	if !l.echo {
-		all := spreadOf(last)
-		r.LastReceiverMS = &all
+		r.LastReceiverMS = spreadOf(last)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -127,16 +130,20 @@ func (r *loadReport) judgeGenerator(w *loadWatch) {
 
 // judge says whether the load generator was the limit in a phase.
 func (u *phaseUse) judge() phaseLoad {
-	late := u.late.quantile(0.99)
-	l := phaseLoad{TimerLateMS: milliseconds(late), Why: []string{}}
+	l := phaseLoad{Why: []string{}}
 	if share := u.share(); u.known {
 		l.CPU = &share
 		if share > busyShare {
 			l.Why = append(l.Why, fmt.Sprintf("it used %.0f %% of its cores, more than %.0f %%", 100*share, 100*busyShare))
 		}
 	}
-	if late > lateLimit {
-		l.Why = append(l.Why, fmt.Sprintf("its timers were %s late (p99), more than %v", short(l.TimerLateMS), lateLimit))
+	if u.late.count() == 0 { // a phase that was too short for one
+		return l
+	}
+	late := milliseconds(u.late.quantile(0.99))
+	l.TimerLateMS = &late
+	if late > milliseconds(lateLimit) {
+		l.Why = append(l.Why, fmt.Sprintf("its timers were %s late (p99), more than %v", short(late), lateLimit))
 	}
 	return l
 }
@@ -150,7 +157,7 @@ func (l *loadRun) finish(final error, interrupted bool) int {
 	code := r.verdict()
 	l.explain()
 	if final != nil {
-		fmt.Fprintf(l.std.err, "hawser load: given up: %s\n", escapeText([]byte(final.Error())))
+		fmt.Fprintf(l.std.err, "hawser load: given up: %s\n", escapeText([]byte(conceal(final.Error()))))
 		code = exitFailed
 	}
 	var err error
@@ -184,25 +191,18 @@ func (l *loadRun) explain() {
 	l.stats.mu.Lock()
 	defer l.stats.mu.Unlock()
 	for _, kind := range slices.Sorted(maps.Keys(l.stats.first)) {
-		fmt.Fprintf(l.std.err, "hawser load: %s: the first was: %s\n", kind, escapeText([]byte(l.stats.first[kind].Error())))
+		why := conceal(l.stats.first[kind].Error())
+		fmt.Fprintf(l.std.err, "hawser load: %s: the first was: %s\n", kind, escapeText([]byte(why)))
 	}
 }
 
 // print prints the result as a table.
 func (r *loadReport) print(w io.Writer) error {
 	t := &table{w: w}
-	t.line("%-15s%10s%10s%10s", "", "p50", "p99", "max")
-	t.spread("connect", r.ConnectMS)
-	if r.Echo {
-		t.spread("round trip", r.DelayMS)
-	} else {
-		t.spread("delivery", r.DelayMS)
-		t.spread("last receiver", *r.LastReceiverMS)
-	}
+	r.printSpreads(t)
 	c, m := r.Connections, r.Messages
-	t.line("")
-	t.line("%-15s%d of %d in %s, %.0f a second", "connections", c.Opened, c.Asked, short(1000*c.Seconds), c.PerSecond)
-	t.line("%-15s%d of %d bytes in %s, %.4g a second", "messages", m.Sent, m.Size, short(1000*m.Seconds), m.PerSecond)
+	t.line("%-15s%d of %d%s", "connections", c.Opened, c.Asked, pace(c.Opened, c.Seconds, "%.0f", c.PerSecond))
+	t.line("%-15s%d of %d bytes%s", "messages", m.Sent, m.Size, pace(m.Sent, m.Seconds, "%.4g", m.PerSecond))
 	surplus := ""
 	if m.Surplus > 0 {
 		surplus = fmt.Sprintf(", %d more than the server said", m.Surplus)
@@ -217,6 +217,33 @@ func (r *loadReport) print(w io.Writer) error {
 	}
 	r.printGenerator(t)
 	return t.err
+}
+
+// printSpreads prints how long what was measured took.
+func (r *loadReport) printSpreads(t *table) {
+	if r.ConnectMS == nil {
+		return
+	}
+	t.line("%-15s%10s%10s%10s", "", "p50", "p99", "max")
+	t.spread("connect", r.ConnectMS)
+	switch {
+	case r.DelayMS == nil:
+	case r.Echo:
+		t.spread("round trip", r.DelayMS)
+	default:
+		t.spread("delivery", r.DelayMS)
+		t.spread("last receiver", r.LastReceiverMS)
+	}
+	t.line("")
+}
+
+// pace says in which time n were done and how many that is a second, of which form says how it is written; nothing if
+// there were none.
+func pace(n int64, seconds float64, form string, perSecond float64) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" in %s, "+form+" a second", short(1000*seconds), perSecond)
 }
 
 // printErrors prints how many errors there were, those first of which there were most.
@@ -241,17 +268,22 @@ func (r *loadReport) printGenerator(t *table) {
 	g.Sending.print(t, "", "while sending", "delays", g.Cores)
 }
 
-// print prints what is known of the load generator in a phase, and what that spoils if it was the limit.
+// print prints what is known of the load generator in a phase, and what that spoils if it was the limit. Of a phase
+// that never came nothing is.
 func (l *phaseLoad) print(t *table, title, phase, spoiled string, cores int) {
+	var known []string
+	if l.CPU != nil {
+		known = append(known, fmt.Sprintf("%.0f %% of %d cores", 100**l.CPU, cores))
+	}
+	if l.TimerLateMS != nil {
+		known = append(known, fmt.Sprintf("timers %s late (p99)", short(*l.TimerLateMS)))
+	}
 	switch {
 	case len(l.Why) > 0:
 		t.line("%-15sWAS THE LIMIT %s, so the %s say little about the server:", title, phase, spoiled)
 		t.line("%-15s%s", "", strings.Join(l.Why, ", "))
-	case l.CPU == nil:
-		t.line("%-15swas not the limit %s: timers %s late (p99)", title, phase, short(l.TimerLateMS))
-	default:
-		t.line("%-15swas not the limit %s: %.0f %% of %d cores, timers %s late (p99)", title, phase, 100**l.CPU, cores,
-			short(l.TimerLateMS))
+	case len(known) > 0:
+		t.line("%-15swas not the limit %s: %s", title, phase, strings.Join(known, ", "))
 	}
 }
 
@@ -267,7 +299,12 @@ func (t *table) line(format string, args ...any) {
 	}
 }
 
-func (t *table) spread(name string, s spread) {
+// spread prints a row; nil is what was not measured.
+func (t *table) spread(name string, s *spread) {
+	if s == nil {
+		t.line("%-15s%10s%10s%10s", name, "-", "-", "-")
+		return
+	}
 	t.line("%-15s%10s%10s%10s", name, short(s.P50), short(s.P99), short(s.Max))
 }
 

@@ -3,12 +3,10 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"crypto/tls"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
 	"os/signal"
 	"sync"
 	"sync/atomic"
@@ -26,7 +24,7 @@ const (
 	// answerTime bounds one answer of the server: to a Ping, to a message that is published.
 	answerTime = 10 * time.Second
 	// interruptWait is how long a run that was interrupted waits for what is under way.
-	interruptWait = 500 * time.Millisecond
+	interruptWait = 2 * time.Second
 	// spareFiles is how many descriptors are needed beside those of the connections.
 	spareFiles = senders + 32
 )
@@ -39,7 +37,7 @@ type loadRun struct {
 	id     string    // in each message
 	begun  time.Time // where the times in messages count from
 	dialer websocket.Dialer
-	client http.Client
+	client *http.Client
 	stats  loadStats
 	watch  loadWatch
 
@@ -66,28 +64,24 @@ func loadID() string {
 	return hex.EncodeToString(b[:])
 }
 
-func newLoad(c loadConfig, std streams) *loadRun {
-	tlsConfig := &tls.Config{InsecureSkipVerify: c.insecure}
+func newLoad(c loadConfig, std streams) (*loadRun, error) {
+	tlsConfig, err := c.trust.config()
 	return &loadRun{
 		loadConfig: c,
 		std:        std,
 		id:         loadID(),
 		begun:      time.Now(),
 		dialer:     websocket.Dialer{TLSConfig: tlsConfig, ReadLimit: 2 * maxLoadSize},
-		client: http.Client{
-			Transport:     &http.Transport{TLSClientConfig: tlsConfig, MaxIdleConnsPerHost: senders, MaxConnsPerHost: senders},
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-			Timeout:       answerTime,
-		},
+		client: newPoster(&http.Transport{
+			TLSClientConfig: tlsConfig, MaxIdleConnsPerHost: senders, MaxConnsPerHost: senders}, answerTime),
 		messages: make([]loadMessage, c.messages()),
-	}
+	}, err
 }
 
 // run does it all, prints the result, and returns the exit code.
 func (l *loadRun) run() int {
-	stop, restore := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer restore()
-	context.AfterFunc(stop, restore) // a second signal ends the process at once
+	stop, undo := stopSignals(func() {})
+	defer undo()
 	signal.Ignore(syscall.SIGPIPE)
 	if err := raiseFiles(l.connections + spareFiles); err != nil {
 		fmt.Fprintf(l.std.err, "hawser load: %d connections: %v\n", l.connections, err)

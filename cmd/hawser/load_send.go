@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,9 +13,6 @@ import (
 
 	"hawser.example/websocket"
 )
-
-// maxAnswer is how much of an answer to a publisher is read.
-const maxAnswer = 64 << 10
 
 var errAllEnded = errors.New("all connections have ended")
 
@@ -94,14 +90,10 @@ func (l *loadRun) sendEcho(n int, p []byte) error {
 
 // post publishes a message and returns how many of our connections the server sent it to.
 func (l *loadRun) post(p []byte) (to int, err error) {
-	r, err := http.NewRequest(http.MethodPost, l.publish, bytes.NewReader(p))
+	r, err := newPost(context.Background(), l.publish, l.key, p)
 	if err != nil {
 		l.abort(err)
 		return 0, err
-	}
-	r.Header.Set("Content-Type", "text/plain; charset=utf-8")
-	if l.key != "" {
-		r.Header.Set("Authorization", "Bearer "+l.key)
 	}
 	res, err := l.client.Do(r)
 	if err != nil {
@@ -109,7 +101,7 @@ func (l *loadRun) post(p []byte) (to int, err error) {
 		return 0, err
 	}
 	defer res.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxPostAnswer))
 	if err != nil {
 		l.stats.fail("publish: "+postKind(err), err)
 		return 0, err

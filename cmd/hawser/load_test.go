@@ -3,10 +3,11 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
-	"net"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -52,26 +53,31 @@ func TestLoadAgreesWithServe(t *testing.T) {
 		t.Errorf("connections: %+v", c)
 	}
 	for name, s := range map[string]spread{
-		"connect": r.ConnectMS, "delivery": r.DelayMS, "last receiver": *r.LastReceiverMS,
+		"connect": *r.ConnectMS, "delivery": *r.DelayMS, "last receiver": *r.LastReceiverMS,
 	} {
 		if s.P50 <= 0 || s.P99 < s.P50 || s.Max < s.P99 {
 			t.Errorf("%s: %+v", name, s)
 		}
 	}
 	if r.LastReceiverMS.Max != r.DelayMS.Max || r.LastReceiverMS.P50 < r.DelayMS.P50 {
-		t.Errorf("last receiver %+v, delivery %+v", *r.LastReceiverMS, r.DelayMS)
+		t.Errorf("last receiver %+v, delivery %+v", *r.LastReceiverMS, *r.DelayMS)
 	}
 	if len(r.Errors) != 0 || r.Interrupted || r.Echo || r.URL != "ws://"+addr+"/topics/news" || r.Generator.Cores < 1 {
 		t.Errorf("%+v", r)
 	}
+	const closed = `hawser_connections_closed_total{kind="websocket",reason="client"}`
 	metrics := p.metrics()
+	for deadline := time.Now().Add(patience); metrics[closed] != float64(r.Connections.Opened) && time.Now().Before(deadline); { // it learns of ends by and by
+		time.Sleep(time.Millisecond)
+		metrics = p.metrics()
+	}
 	for name, want := range map[string]int64{
-		"hawser_messages_published_total":                                   m.Sent,
-		"hawser_published_bytes_total":                                      m.Sent * int64(m.Size),
-		"hawser_deliveries_total":                                           m.Received,
-		`hawser_connections_opened_total{kind="websocket"}`:                 int64(r.Connections.Opened),
-		`hawser_messages_dropped_total{reason="slow"}`:                      0,
-		`hawser_connections_closed_total{kind="websocket",reason="client"}`: int64(r.Connections.Opened),
+		"hawser_messages_published_total":                   m.Sent,
+		"hawser_published_bytes_total":                      m.Sent * int64(m.Size),
+		"hawser_deliveries_total":                           m.Received,
+		`hawser_connections_opened_total{kind="websocket"}`: int64(r.Connections.Opened),
+		`hawser_messages_dropped_total{reason="slow"}`:      0,
+		closed: int64(r.Connections.Opened),
 	} {
 		if got, ok := metrics[name]; !ok || got != float64(want) {
 			t.Errorf("%s is %v; want %d", name, got, want)
@@ -193,7 +199,7 @@ func TestLoadCountsExactly(t *testing.T) {
 		}
 		return s.send(p)
 	}})
-	code, r, stderr := runLoad(t, "--connections", "5", "--rate", "100", "--duration", "100ms", "--wait", "200ms", url)
+	code, r, stderr := runLoad(t, "--connections", "5", "--rate", "100", "--duration", "100ms", "--wait", "3s", url)
 	if code != exitUnmet {
 		t.Errorf("exit code %d; want 4", code)
 	}
@@ -210,23 +216,36 @@ func TestLoadCountsExactly(t *testing.T) {
 	}
 }
 
+// endsFirst makes s end its first connections with ends, when message n is published, and before that is answered.
+func endsFirst(s *faultyServer, n int64, ends ...func(*websocket.Conn)) {
+	conns := make(chan *websocket.Conn, len(ends))
+	s.opened = func(c *websocket.Conn, _ int64) {
+		select {
+		case conns <- c:
+		default:
+		}
+	}
+	s.publish = func(s *faultyServer, _ http.ResponseWriter, message int64, p []byte) int {
+		if message == n {
+			for _, end := range ends {
+				end(<-conns)
+			}
+		}
+		return s.send(p)
+	}
+}
+
 // TestLoadCountsErrorsByKind: of connections that are refused and that end.
 func TestLoadCountsErrorsByKind(t *testing.T) {
 	var s faultyServer
 	var refused atomic.Int64
 	s.upgrader.CheckOrigin = func(*http.Request) bool { return refused.Add(1) > 2 }
-	s.opened = func(c *websocket.Conn, n int64) {
-		switch n {
-		case 1:
-			go func() { time.Sleep(50 * time.Millisecond); c.CloseWith(websocket.CloseTryAgainLater, "slow\x1b") }()
-		case 2:
-			go func() { time.Sleep(50 * time.Millisecond); c.CloseNow() }()
-		}
-	}
+	endsFirst(&s, 2, func(c *websocket.Conn) { c.CloseWith(websocket.CloseTryAgainLater, "slow\x1b") },
+		func(c *websocket.Conn) { c.CloseNow() })
 	url := startFaulty(t, &s)
-	code, r, stderr := runLoad(t, "--connections", "8", "--rate", "20", "--duration", "500ms", "--wait", "100ms", url)
-	if code != exitUnmet || r.Connections.Opened > 6 || r.Connections.Opened < 4 {
-		t.Errorf("exit code %d, connections %+v; want 4, about 6 opened", code, r.Connections)
+	code, r, stderr := runLoad(t, "--connections", "8", "--rate", "20", "--duration", "500ms", url)
+	if code != exitUnmet || r.Connections.Opened != 6 {
+		t.Errorf("exit code %d, connections %+v; want 4, 6 opened", code, r.Connections)
 	}
 	if r.Errors["connect: status 403"] != 2 || r.Errors["connection: closed with code 1013"] != 1 {
 		t.Errorf("errors: %v", r.Errors)
@@ -239,9 +258,8 @@ func TestLoadCountsErrorsByKind(t *testing.T) {
 // TestLoadGivesUp: when there is nobody left to receive anything.
 func TestLoadGivesUp(t *testing.T) {
 	var s faultyServer
-	s.opened = func(c *websocket.Conn, _ int64) {
-		go func() { time.Sleep(50 * time.Millisecond); c.CloseWith(websocket.CloseServiceRestart, "") }()
-	}
+	restart := func(c *websocket.Conn) { c.CloseWith(websocket.CloseServiceRestart, "") }
+	endsFirst(&s, 2, restart, restart)
 	code, r, stderr := runLoad(t, "--connections", "2", "--rate", "100", "--duration", "1h", startFaulty(t, &s))
 	if code != exitFailed || r.Errors["connection: closed with code 1012"] != 2 || r.Messages.Sent == 0 {
 		t.Errorf("exit code %d, %+v", code, r)
@@ -276,7 +294,7 @@ func TestLoadStampsTheDueTime(t *testing.T) {
 // TestLoadExplains: what an error says does not change the terminal.
 func TestLoadExplains(t *testing.T) {
 	r, w := osPipe(t)
-	l := newLoad(loadConfig{}, streams{err: w})
+	l, _ := newLoad(loadConfig{}, streams{err: w})
 	l.stats.fail("connect: x", errors.New("valid for \x1b[2J"))
 	l.explain()
 	w.Close()
@@ -321,7 +339,7 @@ func TestLoadLeavesOutWhatWouldWait(t *testing.T) {
 func TestLoadExitCodes(t *testing.T) {
 	_, addr := startServe(t)
 	_, echo := startEcho(t)
-	nobody := occupiedAndLeft(t)
+	nobody := free(t)
 	quick := []string{"--connections", "3", "--rate", "100", "--duration", "50ms", "--wait", "50ms"}
 	for name, row := range map[string]struct {
 		args []string
@@ -343,17 +361,6 @@ func TestLoadExitCodes(t *testing.T) {
 			}
 		})
 	}
-}
-
-// occupiedAndLeft returns an address on which nobody listens.
-func occupiedAndLeft(t *testing.T) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return ln.Addr().String()
 }
 
 // TestLoadUsage: what makes no sense is refused before anything is opened.
@@ -434,7 +441,7 @@ func TestLoadInterrupted(t *testing.T) {
 			&faultyServer{upgrader: websocket.Upgrader{CheckOrigin: untilGone}},
 			[]string{"--rate", "1"},
 			func(s *faultyServer) bool { return s.asked.Load() == 3 },
-			`(?s)connections +0 of 3.*\nmessages +0 of.*\nerrors +none\nincomplete`,
+			`(?s)^connections +0 of 3\nmessages +0 of 128 bytes\ndeliveries +0 of 0.*\nerrors +none\nincomplete`,
 		},
 		"while it waits for the next connection": {
 			&faultyServer{},
@@ -511,30 +518,44 @@ func TestLoadSecondSignalEndsAtOnce(t *testing.T) {
 	}
 }
 
+// TestLoadTLS: a server whose certificate nobody knows is refused, unless it is in --cacert, or -k takes any.
+func TestLoadTLS(t *testing.T) {
+	web := httptest.NewUnstartedServer(echoAsked(nil))
+	web.Config.ErrorLog = log.New(io.Discard, "", 0)
+	web.StartTLS()
+	defer web.Close()
+	ca := writePEM(t, "ca.pem", &pem.Block{Type: "CERTIFICATE", Bytes: web.Certificate().Raw})
+	for _, tt := range []struct {
+		flags []string
+		code  int
+	}{{nil, exitConnect}, {[]string{"-k"}, exitOK}, {[]string{"--cacert", ca}, exitOK}} {
+		code, r, stderr := runLoad(t, append(tt.flags, "--echo", "--connections", "2", "--rate", "20", "--duration", "100ms",
+			"wss"+strings.TrimPrefix(web.URL, "https"))...)
+		if code != tt.code || (r.Messages.Received == 2) != (code == exitOK) ||
+			strings.Contains(stderr, "certificate") != (code == exitConnect) {
+			t.Errorf("%v: exit code %d, %+v, said %q; want %d", tt.flags, code, r.Messages, stderr, tt.code)
+		}
+	}
+	code, _, stderr := hawser(t, "load", "--cacert", "nowhere.pem", "wss://127.0.0.1:1")
+	if code != exitUsage || !strings.Contains(stderr, "--cacert: open nowhere.pem") {
+		t.Errorf("exit code %d, said %q; want 2, what is wrong", code, stderr)
+	}
+}
+
 // TestLoadOutput: nobody who reads it is no failure, a full disk is one.
 func TestLoadOutput(t *testing.T) {
 	_, addr := startEcho(t)
 	run := func(out *os.File) (code int, stderr string) {
-		cmd := command(t, "load", "--echo", "--connections", "1", "--duration", "10ms", "ws://"+addr)
-		var said strings.Builder
-		cmd.Stdout, cmd.Stderr = out, &said
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		out.Close()
-		return waitCommand(t, cmd), said.String()
+		return startInto(t, out, "load", "--echo", "--connections", "1", "--duration", "10ms", "ws://"+addr)()
 	}
 	r, w := osPipe(t)
 	r.Close()
 	if code, stderr := run(w); code != exitOK || stderr != "" {
 		t.Errorf("exit code %d, said %q; want 0, nothing", code, stderr)
 	}
-	if runtime.GOOS != "linux" {
-		return // there is no /dev/full
-	}
-	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
-	if err != nil {
-		t.Fatal(err)
+	full := fullDisk(t)
+	if full == nil {
+		return
 	}
 	if code, stderr := run(full); code != exitFailed || !strings.Contains(stderr, "hawser load: standard output: ") {
 		t.Errorf("exit code %d, said %q; want 1, what is wrong", code, stderr)

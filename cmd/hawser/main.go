@@ -201,7 +201,8 @@ func valueForm(f *flag.Flag) string {
 
 // usageError says what is wrong with the command line.
 func usageError(std streams, verb, format string, args ...any) int {
-	fmt.Fprintf(std.err, "hawser %s: %s\n(\"hawser help %s\" shows the flags)\n", verb, fmt.Sprintf(format, args...), verb)
+	fmt.Fprintf(std.err, "hawser %s: %s\n(\"hawser help %s\" shows the flags)\n", verb, conceal(fmt.Sprintf(format, args...)),
+		verb)
 	return exitUsage
 }
 

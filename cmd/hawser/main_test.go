@@ -25,8 +25,9 @@ const (
 	beHawser = "TEST_BE_HAWSER"
 	// bePanicking is the one that makes it a hawser which panics at its prompt.
 	bePanicking = "TEST_BE_PANICKING"
-	// patience bounds one wait for something that happens at once when all is well.
-	patience = 30 * time.Second
+	// patience bounds one wait for something that happens at once when all is well: on a slow machine, under load and
+	// the race detector, that may be minutes.
+	patience = 5 * time.Minute
 )
 
 func TestMain(m *testing.M) {
@@ -137,8 +138,17 @@ func (p *process) address() string {
 // hawser runs "hawser ARGS" to its end, with nothing to read.
 func hawser(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
+	return hawserReads(t, "", args...)
+}
+
+// hawserReads runs "hawser ARGS" to its end, with input to read.
+func hawserReads(t *testing.T, input string, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
 	p := start(t, args...)
-	p.stdin.Close()
+	go func() { // what is not read is lost when the process has ended
+		io.WriteString(p.stdin, input)
+		p.stdin.Close()
+	}()
 	code = p.wait()
 	return code, p.out.String(), p.err.String()
 }

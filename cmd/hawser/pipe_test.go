@@ -3,9 +3,11 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -210,7 +212,7 @@ func (s *script) RoundTrip(r *http.Request) (*http.Response, error) {
 // newScripted returns a publisher whose server is s.
 func newScripted(t *testing.T, s *script, retry time.Duration) (p *linePublisher, said *[]string) {
 	t.Helper()
-	p, err := newLinePublisher("http://h", "t", "k", retry)
+	p, err := newLinePublisher("http://h", "t", "k", retry, trust{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -358,15 +360,11 @@ func TestPipeUsage(t *testing.T) {
 // runPipe runs "hawser pipe" with an input that ends.
 func runPipe(t *testing.T, input string, args ...string) (code int, stderr string) {
 	t.Helper()
-	cmd := command(t, append([]string{"pipe"}, args...)...)
-	p := startCommand(t, cmd)
-	io.WriteString(p.stdin, input)
-	p.stdin.Close()
-	code = p.wait()
-	if out := p.out.String(); out != "" {
-		t.Errorf("printed %q", out)
+	code, stdout, stderr := hawserReads(t, input, append([]string{"pipe"}, args...)...)
+	if stdout != "" {
+		t.Errorf("printed %q", stdout)
 	}
-	return code, p.err.String()
+	return code, stderr
 }
 
 // TestPipe: the lines arrive in order, each as what it is.
@@ -426,6 +424,48 @@ func TestPipeExitCodes(t *testing.T) {
 			code, stderr := runPipe(t, row.input, append(row.args, "lines")...)
 			if code != row.code || !regexp.MustCompile(row.says).MatchString(stderr) || strings.Count(stderr, "\n") > 2 {
 				t.Errorf("exit code %d, said %q; want %d, %q", code, stderr, row.code, row.says)
+			}
+		})
+	}
+}
+
+// TestPipeTLS: a certificate that nobody knows is an error at once, unless it is in --cacert, or -k takes any.
+func TestPipeTLS(t *testing.T) {
+	taken := make(chan string, 2)
+	web := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		line, _ := io.ReadAll(r.Body)
+		taken <- r.URL.Path + " " + string(line)
+	}))
+	web.Config.ErrorLog = log.New(io.Discard, "", 0)
+	web.StartTLS()
+	defer web.Close()
+	plain := httptest.NewServer(nil)
+	defer plain.Close()
+	ca := writePEM(t, "ca.pem", &pem.Block{Type: "CERTIFICATE", Bytes: web.Certificate().Raw})
+	for name, row := range map[string]struct {
+		args []string
+		code int
+		says string
+	}{
+		"nobody knows it": {[]string{"--url", web.URL}, exitConnect, `^hawser pipe: line 1: .*certificate.* \(--cacert says`},
+		"--cacert":        {[]string{"--url", web.URL, "--cacert", ca}, exitOK, `^$`},
+		"-k":              {[]string{"--url", web.URL, "-k"}, exitOK, `^$`},
+		"no such file":    {[]string{"--cacert", "nowhere.pem"}, exitUsage, `--cacert: open nowhere.pem`},
+		"a server of no TLS": {[]string{"--url", "https" + strings.TrimPrefix(plain.URL, "http")}, exitConnect,
+			`^hawser pipe: line 1: .*HTTP response to HTTPS client`},
+		"a URL of no TLS": {[]string{"--url", "http" + strings.TrimPrefix(web.URL, "https")}, exitConnect,
+			`^hawser pipe: line 1: the server answered 400`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			code, stderr := runPipe(t, "x\n", append(row.args, "--retry", "-1s", "lines")...) // what is retried never ends
+			if code != row.code || !regexp.MustCompile(row.says).MatchString(stderr) {
+				t.Errorf("exit code %d, said %q; want %d, %q", code, stderr, row.code, row.says)
+			}
+			if code != exitOK {
+				return
+			}
+			if line := <-taken; line != "/topics/lines x" {
+				t.Errorf("published %q", line)
 			}
 		})
 	}

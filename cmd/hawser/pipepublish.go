@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,7 +12,6 @@ import (
 	"strconv"
 	"time"
 
-	"hawser.example/websocket"
 	"hawser.example/websocket/internal/notify"
 	"hawser.example/websocket/internal/topic"
 )
@@ -21,12 +19,11 @@ import (
 // This file is a publisher that waits for its server.
 
 const (
-	postTime      = 30 * time.Second       // for one attempt
-	stopTime      = time.Second            // for one that is under way when we are to stop
-	firstBackoff  = 100 * time.Millisecond // bounds the wait before the second attempt
-	longBackoff   = 5 * time.Second        // bounds all later ones, but for what the server asks for
-	longAsked     = 5 * time.Minute        // bounds what the server asks for
-	maxPostAnswer = 64 << 10               // bytes of an answer that are read
+	postTime     = 30 * time.Second       // for one attempt
+	stopTime     = time.Second            // for one that is under way when we are to stop
+	firstBackoff = 100 * time.Millisecond // bounds the wait before the second attempt
+	longBackoff  = 5 * time.Second        // bounds all later ones, but for what the server asks for
+	longAsked    = 5 * time.Minute        // bounds what the server asks for
 )
 
 // A linePublisher posts lines to a topic, one after the other over one connection.
@@ -38,13 +35,11 @@ type linePublisher struct {
 	say    func(error)
 }
 
-func newLinePublisher(base, name, key string, retry time.Duration) (*linePublisher, error) {
+func newLinePublisher(base, name, key string, retry time.Duration, t trust) (*linePublisher, error) {
 	u, err := url.Parse(base)
 	switch {
-	case err != nil:
-		return nil, fmt.Errorf("--url: %w", err)
-	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "":
-		return nil, fmt.Errorf("--url: %.80q is not of the form http://HOST:PORT or https://HOST:PORT", base)
+	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "":
+		return nil, fmt.Errorf("--url: %.80q is not of the form http://HOST:PORT or https://HOST:PORT", concealURL(base))
 	case !topic.Valid(name):
 		return nil, fmt.Errorf("the topic %.80q has to be 1 to 255 of the characters A-Z a-z 0-9 . _ -", name)
 	}
@@ -53,11 +48,15 @@ func newLinePublisher(base, name, key string, retry time.Duration) (*linePublish
 			return nil, fmt.Errorf("--key: %w", err)
 		}
 	}
-	client := &http.Client{
-		Timeout:       postTime,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	config, err := t.config()
+	if err != nil {
+		return nil, err
 	}
-	return &linePublisher{client: client, url: u.JoinPath("topics", name).String(), key: key, retry: retry}, nil
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.TLSClientConfig = config
+	return &linePublisher{
+		client: newPoster(transport, postTime), url: u.JoinPath("topics", name).String(), key: key, retry: retry,
+	}, nil
 }
 
 // A refusedError is why the server takes no lines: it said so, or could not be reached for too long.
@@ -121,20 +120,17 @@ func (p *linePublisher) post(ctx context.Context, line []byte) error {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	defer context.AfterFunc(stop, func() { time.AfterFunc(stopTime, cancel) })()
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, p.url, bytes.NewReader(line))
+	r, err := newPost(ctx, p.url, p.key, line)
 	if err != nil {
 		return &refusedError{err}
-	}
-	r.Header.Set("Content-Type", "text/plain; charset=utf-8")
-	if lineType(line) == websocket.BinaryMessage {
-		r.Header.Set("Content-Type", "application/octet-stream")
-	}
-	if p.key != "" {
-		r.Header.Set("Authorization", "Bearer "+p.key)
 	}
 	res, err := p.client.Do(r)
 	var why *url.Error
 	switch {
+	case isDistrust(err):
+		return &refusedError{fmt.Errorf("%w (--cacert says whom to trust)", errors.Unwrap(err))}
+	case errors.Is(err, http.ErrSchemeMismatch):
+		return &refusedError{errors.Unwrap(err)}
 	case errors.As(err, &why):
 		return &laterError{err: why.Err}
 	case err != nil:

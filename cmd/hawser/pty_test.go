@@ -131,6 +131,22 @@ func (p *pty) start(cmd *exec.Cmd) {
 
 func asItIs(*exec.Cmd) {}
 
+// atPrompt starts "hawser connect ARGS" with a terminal in place of all standard files, and waits for its prompt.
+func atPrompt(t *testing.T, args ...string) (p *pty, cmd *exec.Cmd) {
+	t.Helper()
+	p = openPTY(t)
+	cmd = p.run(asItIs, args...)
+	p.row(">", 2)
+	return p, cmd
+}
+
+// leave presses Ctrl-C, and wants cmd to end well.
+func (p *pty) leave(cmd *exec.Cmd) {
+	p.t.Helper()
+	p.types(ctrlC)
+	p.ends(cmd, exitOK)
+}
+
 // types presses keys.
 func (p *pty) types(keys string) {
 	p.t.Helper()

@@ -139,8 +139,8 @@ func declareServe(fs *flag.FlagSet) *serveOptions {
 	fs.StringVar(&o.certKey, "tls-key", "", "the private key of --tls-cert, in `FILE`")
 	fs.DurationVar(&o.drain, "drain", notify.DefaultDrainTime, "over how much `TIME` to spread the goodbyes when told to stop; with --dev the\n"+
 		"default is 1s")
-	fs.StringVar(&o.log, "log", "text", "log as `FORMAT` on standard error: text or json")
-	fs.StringVar(&o.logLevel, "log-level", "info", "log what is at least as grave as `LEVEL`: debug, info, warn or error")
+	fs.StringVar(&o.log, "log", "text", "log as `text|json` on standard error")
+	fs.StringVar(&o.logLevel, "log-level", "info", "log what is at least as grave as `debug|info|warn|error`")
 
 	fs.StringVar(&o.configFile, "config", "", "read settings from `FILE`: lines HAWSER_NAME=value")
 	fs.BoolVar(&o.printConfig, "print-config", false, "print all settings, as a file for --config, and end")

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,8 +20,9 @@ const (
 // A screen is where all output goes: to standard output and standard error, which may be the same terminal, and there
 // above the line that is being typed. Any goroutine may use it.
 type screen struct {
-	std streams
-	raw atomic.Pointer[rawTerminal] // nil until the prompt is opened; restore needs it without mu
+	std     streams
+	tooLong string                      // what is said of a line of more than lineedit.MaxLine bytes
+	raw     atomic.Pointer[rawTerminal] // nil until the prompt is opened; restore needs it without mu
 
 	mute   atomic.Bool  // nothing more is written, since somebody has not taken what was
 	writes atomic.Int64 // begun and ended, so that it is odd while one is under way
@@ -28,6 +30,7 @@ type screen struct {
 	mu      sync.Mutex // held while something is written: what is written is never mixed
 	asking  bool       // the prompt's row is on the terminal
 	over    bool       // there is nothing more to type
+	closed  bool       // the terminal is left to others, for good
 	full    bool       // it was said that the line is
 	columns int
 	editor  lineedit.Editor
@@ -62,6 +65,11 @@ func (s *screen) draw() {
 	s.std.out.Write(s.editor.AppendRow(nil, s.columns))
 }
 
+// canPrompt reports whether lines can be asked for: of a terminal, on a terminal that knows escape sequences.
+func (std streams) canPrompt() bool {
+	return canEdit && isTerminal(std.in) && isTerminal(std.out) && os.Getenv("TERM") != "dumb"
+}
+
 // open begins to ask for lines.
 func (s *screen) open() error {
 	raw, err := newRawTerminal(s.std.in)
@@ -78,7 +86,7 @@ func (s *screen) resume() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	raw := s.raw.Load()
-	if raw == nil {
+	if raw == nil || s.closed {
 		return nil
 	}
 	if err := raw.enter(); err != nil || s.over {
@@ -104,12 +112,44 @@ func (s *screen) suspend() {
 	}
 }
 
+// goroutine runs f in one of its own. A panic there ends the process; the terminal is restored before.
+func (s *screen) goroutine(f func()) {
+	go func() {
+		defer func() {
+			if p := recover(); p != nil {
+				s.restore()
+				panic(p)
+			}
+		}()
+		f()
+	}()
+}
+
+// keys returns what is typed, until the end of the terminal.
+func (s *screen) keys() <-chan []byte {
+	keys := make(chan []byte)
+	s.goroutine(func() {
+		defer close(keys)
+		for {
+			buf := make([]byte, 4096)
+			n, err := s.std.in.Read(buf)
+			if n > 0 {
+				keys <- buf[:n]
+			}
+			if err != nil {
+				return
+			}
+		}
+	})
+	return keys
+}
+
 // close is suspend for good.
 func (s *screen) close() {
 	s.suspend()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.over = true
+	s.over, s.closed = true, true
 }
 
 // restore leaves the terminal as it was found, when the process is about to end at once. It waits for nobody who
@@ -187,8 +227,7 @@ func (s *screen) sayFull() {
 	if !s.full {
 		s.full = true
 		io.WriteString(s.std.out, lineedit.Erase)
-		fmt.Fprintf(s.std.err, "hawser connect: a line has at most %d bytes, and the rest of this one is lost; "+
-			"--file sends files\n", lineedit.MaxLine)
+		fmt.Fprintln(s.std.err, s.tooLong)
 	}
 }
 

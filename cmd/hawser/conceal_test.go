@@ -1,0 +1,78 @@
+package main
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"hawser.example/websocket"
+)
+
+func TestConceal(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                                   "",
+		"a=b":                                "a=b",
+		"GET /a?token=hush HTTP/1.1":         "GET /a?token=[redacted] HTTP/1.1",
+		"/?a=b&Access_Token=hush#c":          "/?a=b&Access_Token=[redacted]#c",
+		`path "/?jwt=a.b.c&x=d;secret=e;f"`:  `path "/?jwt=[redacted]&x=d;secret=[redacted]"`,
+		"/?password=&x=1":                    "/?password=[redacted]&x=1",
+		"/?t%6Fken=hush":                     "/?t%6Fken=[redacted]",
+		"/?token%zz=shown":                   "/?token%zz=shown",
+		"/?tokens=shown&mytoken=shown":       "/?tokens=shown&mytoken=shown",
+		"/?token=a?b":                        "/?token=[redacted]",
+		"/?x=y?token=hush":                   "/?x=y?token=[redacted]",
+		"token=shown, since this is no URL":  "token=shown, since this is no URL",
+		"two: /?token=hush and /?token=hush": "two: /?token=[redacted] and /?token=[redacted]",
+	} {
+		if got := conceal(text); got != want {
+			t.Errorf("%q: %q; want %q", text, got, want)
+		}
+	}
+	for raw, want := range map[string]string{
+		"ws://user:hush@h/?token=hush&a=b": "ws://user:xxxxx@h/?token=[redacted]&a=b",
+		"ws://u:hush@h:port/?token=hush":   "ws://[redacted]@h:port/?token=[redacted]", // no URL
+	} {
+		if got := concealURL(raw); got != want {
+			t.Errorf("%q: %q; want %q", raw, got, want)
+		}
+	}
+}
+
+// TestNoSecretsInOutput of any verb, whatever comes of it.
+func TestNoSecretsInOutput(t *testing.T) {
+	url := serveHandler(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/moved" {
+			http.Redirect(w, r, "/?token=hush", http.StatusFound)
+			return
+		}
+		if c, err := new(websocket.Upgrader).Upgrade(w, r, nil); err == nil {
+			defer c.CloseNow()
+			echoAll(c)
+		}
+	})
+	const query = "?token=hush&a=shown&key=hush"
+	for _, args := range [][]string{
+		{"connect", "-v", "--json", "-m", "x", "-n", "1", "-w", "-1s", url + query},
+		{"connect", "-v", "-m", "x", "-n", "1", "-w", "-1s", strings.Replace(url, "//", "//user:hush@", 1) + query},
+		{"connect", "-v", url + "moved" + query},
+		{"connect", "--json", serveHandler(t, nil) + query},
+		{"connect", "ws://127.0.0.1:port/" + query},
+		{"connect", url + query, url + query},
+		{"load", "--echo", "--json", "--connections", "1", "--rate", "10", "--duration", "100ms", url + query},
+		{"load", "--connections", "1", "--rate", "10", "--duration", "100ms", url + query},
+		{"load", "--echo", "127.0.0.1:1/" + query},
+		{"pipe", "--url", "http://127.0.0.1:1/" + query, "a"},
+		{"pipe", "--url", "ws" + strings.TrimPrefix(url, "ws") + query, "a"},
+		{"pipe", "--url", "http://user:hush@h:port/", "a"},
+		{"pipe", "--url", "ws://user:hush@h/", "a"},
+		{"listen", "127.0.0.1:1/" + query},
+	} {
+		if _, stdout, stderr := hawser(t, args...); strings.Contains(stdout+stderr, "hush") || stdout+stderr == "" {
+			t.Errorf("%q printed %q, said %q", args, stdout, stderr)
+		}
+	}
+	p, url := startListen(t, "--json", "-v")
+	dial(t, url+query, nil)
+	p.says(`path "/\?token=\[redacted\]&a=shown&key=\[redacted\]"`)
+	prints(t, p, `"path":"/\?token=\[redacted\]&a=shown&key=\[redacted\]"`)
+}
