@@ -184,7 +184,7 @@ func TestIdleConnectionIsSmall(t *testing.T) {
 	}
 	var empty int64
 	held := func() (each int64) { // by connections that have come to wait, which may take a moment
-		for start := time.Now(); time.Since(start) < 10*time.Second; time.Sleep(10 * time.Millisecond) {
+		for start := time.Now(); time.Since(start) < faultPatience; time.Sleep(10 * time.Millisecond) {
 			if each = (liveHeap() - empty) / conns; each <= most {
 				break
 			}
