@@ -773,7 +773,7 @@ func TestHubSlowSocket(t *testing.T) {
 func TestHubDeadSocketIsCut(t *testing.T) {
 	eachSocket(t, func(t *testing.T, secure bool) {
 		h := &Hub{QueueLimit: 64 << 10}
-		conns, dial := hubServer(t, h, &Upgrader{WriteTimeout: 50 * time.Millisecond}, secure)
+		conns, dial := hubServer(t, h, &Upgrader{WriteTimeout: time.Second}, secure)
 		dial()
 		dead := <-conns
 		fast := dial()
