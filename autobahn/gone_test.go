@@ -138,7 +138,7 @@ func TestNoServer(t *testing.T) {
 		}()
 		says, _, _ = strings.Cut(says, " (but")
 		url := "ws://" + ln.Addr().String() + "/x"
-		options := autobahn.Options{TimeoutScale: 20} // whoever answers has the time
+		options := autobahn.Options{TimeoutScale: 0.4} // two seconds
 		if strings.Contains(says, "no whole answer") {
 			options.TimeoutScale = 0.04
 		}
