@@ -120,7 +120,7 @@ func TestProxyFromEnvironmentAgreesWithNetHTTP(t *testing.T) {
 		t.Setenv("https_proxy", "socks5://u:p@p:1080")
 		t.Setenv("no_proxy", noProxy)
 		cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
-		cmd.Env = append(os.Environ(), netHTTP+"=1")
+		cmd.Env = append(os.Environ(), netHTTP+"=1", "GORACE=atexit_sleep_ms=0") // or it takes a second under -race
 		out, err := cmd.Output()
 		if err != nil {
 			t.Fatalf("%v: %s", err, out)

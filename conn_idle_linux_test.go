@@ -7,7 +7,6 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	"hawser.example/websocket/internal/wstest"
 )
@@ -183,14 +182,7 @@ func TestIdleConnectionIsSmall(t *testing.T) {
 		return c
 	}
 	var empty int64
-	held := func() (each int64) { // by connections that have come to wait, which may take a moment
-		for start := time.Now(); time.Since(start) < 10*time.Second; time.Sleep(10 * time.Millisecond) {
-			if each = (liveHeap() - empty) / conns; each <= most {
-				break
-			}
-		}
-		return each
-	}
+	held := func() (each int64) { return (heapAtMost(empty+conns*most) - empty) / conns }
 	served := make([]*Conn, 0, conns)
 	one, onePeer := tcpPair(t) // what is made once, and the pools
 	first := start(one)

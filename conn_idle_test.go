@@ -138,7 +138,7 @@ func within(t *testing.T, what string, done <-chan error) error {
 	select {
 	case err := <-done:
 		return err
-	case <-time.After(10 * time.Second):
+	case <-time.After(faultPatience):
 		t.Fatalf("%s: deadlock", what)
 		return nil
 	}

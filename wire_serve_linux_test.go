@@ -6,7 +6,6 @@ import (
 	"net"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // A countingTaker counts how often it is asked where bytes go: that is once for each read.
@@ -40,29 +39,29 @@ func (t *countingTaker) idle() {}
 // What a reader may park on: the second trap. The callback of serve is called as the poller would when the socket has
 // become ready once, whatever has come by then.
 func TestParksOnlyWhenNothingCanBeMissed(t *testing.T) {
+	half := func(peer *net.TCPConn) { peer.CloseWrite() }
+	reset := func(peer *net.TCPConn) { peer.SetLinger(0); peer.Close() }
 	tests := []struct {
 		name  string
 		reply bool
-		sends func(peer *net.TCPConn)
+		bytes int
+		end   func(peer *net.TCPConn)
 		reads int
 		parks bool
 		late  bool // see countingTaker
 	}{
-		{"nothing", false, func(*net.TCPConn) {}, 1, true, false},
-		{"a message that is answered", true, func(p *net.TCPConn) { p.Write([]byte("message")) }, 1, true, false},
-		{"a message that is not answered", false, func(p *net.TCPConn) { p.Write([]byte("message")) }, 2, true, false},
-		{"more than there is space for", true, func(p *net.TCPConn) { p.Write(make([]byte, 1500)) }, 2, true, false},
-		{"just as much as there is space for", true, func(p *net.TCPConn) { p.Write(make([]byte, 1024)) }, 1, true, false},
-		{"just as much as there is space for and the end", true,
-			func(p *net.TCPConn) { p.Write(make([]byte, 1024)); p.CloseWrite() }, 2, false, false},
-		{"a message and the end", true, func(p *net.TCPConn) { p.Write([]byte("message")); p.CloseWrite() }, 2, false, false},
-		{"a message and a reset", true, func(p *net.TCPConn) { p.Write([]byte("message")); p.SetLinger(0); p.Close() }, 2, false, false},
-		{"a message that is not answered and a reset", false,
-			func(p *net.TCPConn) { p.Write([]byte("message")); p.SetLinger(0); p.Close() }, 2, false, false},
-		{"a message and a reset, behind a write from elsewhere", false,
-			func(p *net.TCPConn) { p.Write([]byte("message")); p.SetLinger(0); p.Close() }, 2, false, true},
-		{"a reset", false, func(p *net.TCPConn) { p.SetLinger(0); p.Close() }, 1, false, false},
-		{"the end", false, func(p *net.TCPConn) { p.CloseWrite() }, 1, false, false},
+		{"nothing", false, 0, nil, 1, true, false},
+		{"a message that is answered", true, 7, nil, 1, true, false},
+		{"a message that is not answered", false, 7, nil, 2, true, false},
+		{"more than there is space for", true, 1500, nil, 2, true, false},
+		{"just as much as there is space for", true, 1024, nil, 1, true, false},
+		{"just as much as there is space for and the end", true, 1024, half, 2, false, false},
+		{"a message and the end", true, 7, half, 2, false, false},
+		{"a message and a reset", true, 7, reset, 2, false, false},
+		{"a message that is not answered and a reset", false, 7, reset, 2, false, false},
+		{"a message and a reset, behind a write from elsewhere", false, 7, reset, 2, false, true},
+		{"a reset", false, 0, reset, 1, false, false},
+		{"the end", false, 0, half, 1, false, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -72,8 +71,11 @@ func TestParksOnlyWhenNothingCanBeMissed(t *testing.T) {
 			if !w.inq.enabled {
 				t.Fatal("the kernel has no TCP_INQ")
 			}
-			tt.sends(peer.(*net.TCPConn))
-			awaitArrival(t, w)
+			peer.Write(make([]byte, tt.bytes))
+			if tt.end != nil {
+				tt.end(peer.(*net.TCPConn))
+			}
+			awaitArrival(t, w, tt.bytes, tt.end != nil)
 			taker := &countingTaker{w: w, reply: tt.reply, late: tt.late}
 			w.taker = taker
 			parked := false
@@ -90,20 +92,20 @@ func TestParksOnlyWhenNothingCanBeMissed(t *testing.T) {
 	}
 }
 
-// awaitArrival gives what the peer has sent the time to arrive: it looks at the socket until what is there stays the
-// same. On the loopback device that is the case at once.
-func awaitArrival(t *testing.T, w *socketWire) {
+// awaitArrival waits until so many bytes have arrived, and what ends the stream behind them.
+func awaitArrival(t *testing.T, w *socketWire, bytes int, end bool) {
 	t.Helper()
-	last := -1
-	for same := 0; same < 3; time.Sleep(time.Millisecond) {
-		n := 0
+	const established = 1 // the first byte of TCP_INFO, the state
+	waitFor(t, func() (arrived bool) {
 		w.raw.Control(func(fd uintptr) {
-			n, _, _ = syscall.Recvfrom(int(fd), make([]byte, 4096), syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+			if end {
+				info, err := syscall.GetsockoptInt(int(fd), syscall.IPPROTO_TCP, syscall.TCP_INFO)
+				arrived = err == nil && info&0xff != established
+				return
+			}
+			n, _, _ := syscall.Recvfrom(int(fd), make([]byte, 4096), syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+			arrived = n == bytes || bytes == 0
 		})
-		if n == last {
-			same++
-		} else {
-			last, same = n, 0
-		}
-	}
+		return arrived
+	})
 }

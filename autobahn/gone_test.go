@@ -138,12 +138,16 @@ func TestNoServer(t *testing.T) {
 		}()
 		says, _, _ = strings.Cut(says, " (but")
 		url := "ws://" + ln.Addr().String() + "/x"
+		options := autobahn.Options{TimeoutScale: 0.4} // two seconds
+		if strings.Contains(says, "no whole answer") {
+			options.TimeoutScale = 0.04
+		}
 		began := time.Now()
-		_, err = autobahn.RunServer(context.Background(), url, autobahn.Options{TimeoutScale: 0.04})
+		_, err = autobahn.RunServer(context.Background(), url, options)
 		if want := url + ": no opening handshake: " + says; err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want %s", err, want)
 		}
-		if took := time.Since(began); took > 3*time.Second {
+		if took := time.Since(began); took > 30*time.Second { // with all cases it would be minutes
 			t.Errorf("%s: it took %v", says, took)
 		}
 	}

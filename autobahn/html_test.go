@@ -119,7 +119,7 @@ func TestPageIsBounded(t *testing.T) {
 	r := sampleResult()
 	r.HTTPResponse = strings.Repeat("x", 1<<20)
 	r.Wirelog = nil
-	for n := range 10000 {
+	for n := range 2000 {
 		r.Wirelog = append(r.Wirelog, WireEntry{Kind: "RO", At: float64(n), Size: 65536, Data: strings.Repeat("00", 64)})
 		r.Received = append(r.Received, Event{Kind: "message", Payload: make([]byte, 100)})
 	}

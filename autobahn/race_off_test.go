@@ -2,4 +2,4 @@
 
 package autobahn
 
-const raceEnabled = false // see race_on_test.go
+const RaceEnabled = false // see race_on_test.go

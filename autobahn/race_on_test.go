@@ -2,5 +2,5 @@
 
 package autobahn
 
-// raceEnabled tells tests that the race detector is on, with which a case takes ten times as long.
-const raceEnabled = true
+// RaceEnabled tells tests that the race detector is on, with which a case takes ten times as long.
+const RaceEnabled = true

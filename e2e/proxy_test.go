@@ -127,6 +127,13 @@ func subscribe(ctx context.Context, addr, topic string) (*websocket.Conn, error)
 	return conn, err
 }
 
+// awaitSubscription returns when conn, the only subscriber to builds, is one: a moment after its handshake.
+func awaitSubscription(t *testing.T, addr string, conn *websocket.Conn) {
+	t.Helper()
+	postTo(t, addr, "builds", probe, 1)
+	wantText(t, conn, probe)
+}
+
 // publish posts to a topic and returns the status and the body of the answer.
 func publish(t *testing.T, addr, topic, contentType string, body []byte) (int, string) {
 	t.Helper()
@@ -157,6 +164,7 @@ func TestProxy(t *testing.T) {
 			t.Fatalf("subscribe through the proxy: %v", err)
 		}
 		defer conn.CloseNow()
+		awaitSubscription(t, p.passing, conn)
 		messages := []struct {
 			name, contentType string
 			kind              websocket.MessageType
@@ -198,6 +206,7 @@ func TestProxyWithTLS(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		awaitSubscription(t, p.passing, conn)
 		body := bytes.Repeat([]byte("hawser ü"), 1<<20/9)
 		if status, answer := publish(t, p.passing, "builds", "text/plain", body); status != http.StatusOK {
 			t.Fatalf("publish: %d %s", status, answer)
@@ -234,6 +243,7 @@ func TestProxyPassesClose(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer conn.CloseNow()
+		awaitSubscription(t, addr, conn)
 		read := make(chan error, 1)
 		go func() {
 			_, _, err := conn.ReadContext(within(t))

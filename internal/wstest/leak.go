@@ -11,10 +11,10 @@ import (
 )
 
 // patience is how long NoLeaks waits for what is ending anyway.
-var patience = 5 * time.Second
+var patience = 30 * time.Second
 
 // NoLeaks makes t fail if, when it is over, a goroutine or a descriptor is left that was not there when NoLeaks was
-// called. What ends within a few seconds is not counted. Call it first, so that it looks last; t must not run in
+// called. What ends soon is not counted. Call it first, so that it looks last; t must not run in
 // parallel with other tests.
 //
 // Goroutines are told apart by their numbers, descriptors by what they lead to, so that what ended meanwhile does not
