@@ -130,7 +130,7 @@ func subscribe(ctx context.Context, addr, topic string) (*websocket.Conn, error)
 // awaitSubscription returns when conn, the only subscriber to builds, is one: a moment after its handshake.
 func awaitSubscription(t *testing.T, addr string, conn *websocket.Conn) {
 	t.Helper()
-	postTo(t, addr, "builds", probe, 1)
+	publishTo(t, addr, "builds", probe, 1)
 	wantText(t, conn, probe)
 }
 

@@ -42,10 +42,19 @@ func post(t *testing.T, addr, topic, body string) (id string, subscribers int) {
 	return answer.ID, answer.Subscribers
 }
 
+// openStream opens a stream, which is cut when ctx ends, so that no test waits for ever for a message that does not come.
+func openStream(ctx context.Context, source feed.Source, last string) (feed.Stream, error) {
+	stream, err := source.Open(ctx, last)
+	if err == nil {
+		context.AfterFunc(ctx, stream.Cut)
+	}
+	return stream, err
+}
+
 // retries opens a stream, again and again while there is no server.
 func retries(ctx context.Context, source feed.Source, last string) (feed.Stream, error) {
 	for {
-		stream, err := source.Open(ctx, last)
+		stream, err := openStream(ctx, source, last)
 		if err == nil || ctx.Err() != nil {
 			return stream, err
 		}

@@ -80,7 +80,7 @@ func TestServeDrain(t *testing.T) {
 			taken.Store(int64(n))
 		}
 	}()
-	for taken.Load() < 200 {
+	for taken.Load() < 200 && len(refused) == 0 && ctx.Err() == nil {
 		time.Sleep(time.Millisecond)
 	}
 	began := time.Now()
@@ -149,6 +149,9 @@ func stay(ctx context.Context, addr, kind string, ready func()) (l leaving) {
 	if kind == "plain" {
 		c, _, err := new(websocket.Dialer).Dial(ctx, "ws://"+addr+"/topics/load", nil)
 		ready()
+		if err == nil {
+			defer context.AfterFunc(ctx, func() { c.CloseNow() })()
+		}
 		for err == nil {
 			var p []byte
 			_, p, err = c.ReadMessage()
@@ -161,7 +164,7 @@ func stay(ctx context.Context, addr, kind string, ready func()) (l leaving) {
 	}
 	var f feed.Follower
 	f.Expect("load", 1)
-	stream, err := feed.Source{Server: addr, Topics: []string{"load"}, Events: kind == "events"}.Open(ctx, "")
+	stream, err := openStream(ctx, feed.Source{Server: addr, Topics: []string{"load"}, Events: kind == "events"}, "")
 	if err == nil {
 		var welcome feed.Message
 		if welcome, err = stream.Next(); err == nil {

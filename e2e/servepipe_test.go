@@ -43,7 +43,7 @@ func takeAll(stream feed.Stream, f *feed.Follower, more func() bool) error {
 // begin has f connect for the first time, so that it has an id to go on behind.
 func begin(t *testing.T, source feed.Source, f *feed.Follower) {
 	t.Helper()
-	stream, err := source.Open(within(t), "")
+	stream, err := openStream(within(t), source, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +90,7 @@ func TestPipeThroughRestarts(t *testing.T) {
 // TestServePipe: the server publishes its own standard input, and goes on after its end.
 func TestServePipe(t *testing.T) {
 	hawser, addr := startPublic(t, "127.0.0.1:0", "--pipe", "lines")
-	stream, err := feed.Source{Server: addr, Topics: []string{"lines"}}.Open(within(t), "")
+	stream, err := openStream(within(t), feed.Source{Server: addr, Topics: []string{"lines"}}, "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -153,17 +154,24 @@ func TestServeSurvivesKill(t *testing.T) {
 	errs := make([]error, clients)
 	ended := make(chan struct{})
 	var done sync.WaitGroup
+	var welcomes atomic.Int64
 	for i := range followers {
 		source := feed.Source{Server: addr, Topics: []string{"load"}, Events: i%4 == 3}
-		done.Go(func() { errs[i] = followThroughRestarts(ctx, source, &followers[i], ended) })
+		done.Go(func() { errs[i] = followThroughRestarts(ctx, source, &followers[i], &welcomes, ended) })
 	}
-	for range kills {
-		time.Sleep(300 * time.Millisecond)
+	allAreBack := func(run int64) {
+		for welcomes.Load() < clients*run && ctx.Err() == nil {
+			time.Sleep(10 * time.Millisecond)
+		}
+		time.Sleep(300 * time.Millisecond) // in which they receive
+	}
+	for run := range int64(kills) {
+		allAreBack(run + 1)
 		hawser.kill()
 		time.Sleep(100 * time.Millisecond)
 		hawser, _ = startPublic(t, addr)
 	}
-	time.Sleep(300 * time.Millisecond)
+	allAreBack(kills + 1)
 	close(stop)
 	published.Wait()
 	time.Sleep(500 * time.Millisecond)
@@ -181,14 +189,22 @@ func TestServeSurvivesKill(t *testing.T) {
 	}
 }
 
-// followThroughRestarts follows until the connection is lost and ended is closed.
-func followThroughRestarts(ctx context.Context, source feed.Source, f *feed.Follower, ended <-chan struct{}) error {
+// followThroughRestarts follows until the connection is lost and ended is closed. It counts its welcomes.
+func followThroughRestarts(ctx context.Context, source feed.Source, f *feed.Follower, welcomes *atomic.Int64,
+	ended <-chan struct{}) error {
 	for {
 		stream, err := retries(ctx, source, f.Last)
 		if err != nil {
 			return err
 		}
-		if err := takeAll(stream, f, func() bool { return true }); err != nil {
+		n := 0
+		more := func() bool {
+			if n++; n == 2 {
+				welcomes.Add(1)
+			}
+			return true
+		}
+		if err := takeAll(stream, f, more); err != nil {
 			return err
 		}
 		select {

@@ -59,7 +59,10 @@ func TestServeSlowSubscribers(t *testing.T) {
 	}
 	fast.cut()
 	for range slowFlood {
-		publish(t, addr, "load", "application/octet-stream", make([]byte, floodSize))
+		status, text := publish(t, addr, "load", "application/octet-stream", make([]byte, floodSize))
+		if status != 200 {
+			t.Fatalf("publish: %d %s", status, text)
+		}
 	}
 	grown := hawser.memory() - before
 
