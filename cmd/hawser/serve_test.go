@@ -239,19 +239,20 @@ func TestStopDoesNotWaitForABodyThatDoesNotCome(t *testing.T) {
 	if code := p.wait(); code != exitOK || !strings.Contains(p.err.String(), "cut off what had not ended") {
 		t.Errorf("exit code %d, said %q", code, p.err)
 	}
-	if took := time.Since(began); took > time.Second+stopGrace+5*time.Second {
+	if took := time.Since(began); took > time.Second+stopGrace+patience/2 {
 		t.Errorf("stopping took %v", took)
 	}
 }
 
 // TestRequestsHaveToArriveInTime, body and all; a connection that was upgraded has all the time it wants.
 func TestRequestsHaveToArriveInTime(t *testing.T) {
+	t.Parallel()
 	upgrader := websocket.Upgrader{}
 	server := newHTTPServer(upgrader.Handler(func(*websocket.Conn, *http.Request) websocket.Handler { return echoHandler }))
 	if server.ReadTimeout != requestTime || server.ReadHeaderTimeout <= 0 || server.IdleTimeout <= 0 {
 		t.Errorf("limits %v, %v, %v", server.ReadTimeout, server.ReadHeaderTimeout, server.IdleTimeout)
 	}
-	server.ReadTimeout = 50 * time.Millisecond
+	server.ReadTimeout = time.Second // in which a busy machine still brings the handshake
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -259,7 +260,7 @@ func TestRequestsHaveToArriveInTime(t *testing.T) {
 	go server.Serve(ln)
 	defer server.Close()
 	c := dial(t, "ws://"+ln.Addr().String()+"/", nil)
-	<-time.After(100 * time.Millisecond)
+	<-time.After(server.ReadTimeout * 3 / 2)
 	c.WriteMessage(websocket.TextMessage, []byte("still here"))
 	c.wantMessage(websocket.TextMessage, "still here")
 }

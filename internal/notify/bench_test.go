@@ -26,6 +26,6 @@ func BenchmarkEnvelope(b *testing.B) {
 	b.ReportAllocs()
 	var buf []byte
 	for b.Loop() {
-		buf = m.appendJSON(buf[:0])
+		buf = m.appendJSON(buf[:0], nil)
 	}
 }

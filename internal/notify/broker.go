@@ -89,15 +89,33 @@ func (b *broker) publish(topics []string, t websocket.MessageType, p []byte) ([]
 	if t == websocket.TextMessage && !utf8.Valid(p) {
 		return nil, websocket.ErrInvalidUTF8
 	}
-	results, err := b.number(topics, t, p)
+	var data []byte // made here, since a large message takes a while, and nobody shall wait for the lock meanwhile
+	if b.someGetJSON(topics) {
+		data = appendData(nil, t, p)
+	}
+	results, err := b.number(topics, t, p, data)
 	if err == nil {
 		b.hub.AwaitRoom()
 	}
 	return results, err
 }
 
-// number gives a message on each of topics its number, and hands it over.
-func (b *broker) number(topics []string, t websocket.MessageType, p []byte) ([]published, error) {
+// someGetJSON reports whether somebody in the Hub gets messages of one of topics as JSON. Soon there may be another.
+func (b *broker) someGetJSON(topics []string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, name := range topics {
+		for pattern := range topic.Covering(name) {
+			if a := b.audiences[pattern]; a != nil && a.members[jsonForm] > 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// number gives a message on each of topics its number, and hands it over. data is p as appendData has it, or nil.
+func (b *broker) number(topics []string, t websocket.MessageType, p, data []byte) ([]published, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.closed {
@@ -109,7 +127,7 @@ func (b *broker) number(topics []string, t websocket.MessageType, p []byte) ([]p
 		m := &message{position: position{b.epoch, b.seq}, topic: name, msgType: t, payload: p, at: time.Now()}
 		m.latest = topic.Any(b.latest, name)
 		b.history.add(m)
-		results[i] = published{m.position.String(), b.send(m)}
+		results[i] = published{m.position.String(), b.send(m, data)}
 		b.meters.published(len(p))
 		b.meters.delivered(results[i].Subscribers)
 	}
@@ -117,7 +135,7 @@ func (b *broker) number(topics []string, t websocket.MessageType, p []byte) ([]p
 }
 
 // send hands m over to all who get it and returns how many these are. mu is held.
-func (b *broker) send(m *message) (subscribers int) {
+func (b *broker) send(m *message, data []byte) (subscribers int) {
 	for pattern := range topic.Covering(m.topic) {
 		a := b.audiences[pattern]
 		if a == nil {
@@ -125,7 +143,7 @@ func (b *broker) send(m *message) (subscribers int) {
 		}
 		for f, members := range a.members {
 			if members > 0 {
-				receipt, _ := b.hub.Enqueue(a.keys[f], m.as(form(f))) // before it is shut down the broker is closed
+				receipt, _ := b.hub.Enqueue(a.keys[f], m.as(form(f), data)) // before it is shut down the broker is closed
 				subscribers += receipt.Subscribers
 			}
 		}

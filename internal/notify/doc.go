@@ -21,7 +21,7 @@
 //	access.go    what somebody may do, and refusals
 //	keys.go      who that is, by a publish key; jwt.go: by a token; forward.go: by asking another server
 //	limits.go    how much; clientip.go: whose it counts as
-//	metrics.go   what is counted; health.go: who may see that
+//	metrics.go   what is counted; health.go: who may see that; journal.go: what is logged
 //	module.go    hawser.js, for applications in a browser
 //	dev.go       what --dev allows, and its page (page/)
 //	answer.go    answers in JSON

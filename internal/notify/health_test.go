@@ -80,17 +80,17 @@ func TestProfilesTakeTheirTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	web := httptest.NewUnstartedServer(s.AdminHandler(true))
-	web.Config.ReadTimeout = 50 * time.Millisecond
+	web.Config.ReadTimeout = time.Second // in which a busy machine still brings the request
 	web.Start()
 	defer web.Close()
 	began := time.Now()
-	res, err := web.Client().Get(web.URL + "/debug/pprof/trace?seconds=0.3")
+	res, err := web.Client().Get(web.URL + "/debug/pprof/trace?seconds=1.5")
 	if err != nil {
 		t.Fatal(err)
 	}
 	io.Copy(io.Discard, res.Body)
 	res.Body.Close()
-	if took := time.Since(began); res.StatusCode != 200 || took < 300*time.Millisecond {
+	if took := time.Since(began); res.StatusCode != 200 || took < 1500*time.Millisecond {
 		t.Errorf("status %d after %v", res.StatusCode, took)
 	}
 }

@@ -34,23 +34,23 @@ type message struct {
 }
 
 // as returns the message in a form. It is made once for all who hold it at the same time, and not kept for the history:
-// that weighs payloads.
-func (m *message) as(f form) *websocket.PreparedMessage {
+// that weighs payloads. data is the payload as appendData has it, or nil.
+func (m *message) as(f form, data []byte) *websocket.PreparedMessage {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if p := m.forms[f].Value(); p != nil {
 		return p
 	}
-	p := m.prepare(f)
+	p := m.prepare(f, data)
 	m.forms[f] = weak.Make(p)
 	return p
 }
 
 // prepare makes a form.
-func (m *message) prepare(f form) *websocket.PreparedMessage {
+func (m *message) prepare(f form, data []byte) *websocket.PreparedMessage {
 	t, p := m.msgType, m.payload
 	if f == jsonForm {
-		t, p = websocket.TextMessage, m.appendJSON(nil)
+		t, p = websocket.TextMessage, m.appendJSON(nil, data)
 	}
 	var prepared *websocket.PreparedMessage
 	var err error

@@ -194,20 +194,29 @@ func marshal(v any) []byte {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
 
-// appendJSON appends the envelope of a message. Text is UTF-8, which the publisher was asked for.
-func (m *message) appendJSON(b []byte) []byte {
+// appendJSON appends the envelope of a message. data is its payload as appendData has it, or nil.
+func (m *message) appendJSON(b, data []byte) []byte {
 	b = append(b, `{"type":"message","id":"`...)
 	b = append(b, m.position.String()...)
 	b = append(b, `","topic":"`...)
 	b = append(b, m.topic...) // a name has nothing to escape
-	if m.msgType == websocket.BinaryMessage {
-		b = append(b, `","base64":"`...)
-		b = base64.StdEncoding.AppendEncode(b, m.payload)
-		return append(b, `"}`...)
+	b = append(b, `",`...)
+	if data != nil {
+		b = append(b, data...)
+	} else {
+		b = appendData(b, m.msgType, m.payload)
 	}
-	b = append(b, `","data":`...)
-	b = appendString(b, m.payload)
 	return append(b, '}')
+}
+
+// appendData appends the field of a payload. Text is UTF-8, which the publisher was asked for.
+func appendData(b []byte, t websocket.MessageType, payload []byte) []byte {
+	if t == websocket.BinaryMessage {
+		b = append(b, `"base64":"`...)
+		b = base64.StdEncoding.AppendEncode(b, payload)
+		return append(b, '"')
+	}
+	return appendString(append(b, `"data":`...), payload)
 }
 
 // appendString appends text as a JSON string. RFC 8259, section 7.

@@ -185,7 +185,10 @@ func FuzzEnvelope(f *testing.F) {
 		} else if !utf8.Valid(payload) {
 			return
 		}
-		b := m.appendJSON([]byte("before"))
+		b := m.appendJSON([]byte("before"), nil)
+		if made := m.appendJSON([]byte("before"), appendData(nil, m.msgType, payload)); !bytes.Equal(b, made) {
+			t.Fatalf("%q with a payload that was made before, else %q", made, b)
+		}
 		b, ok := bytes.CutPrefix(b, []byte("before"))
 		if !ok || bytes.ContainsAny(b, "\r\n") || !utf8.Valid(b) {
 			t.Fatalf("the envelope is %q", b)

@@ -88,7 +88,7 @@ func (n *session) mayPublishPlain() error {
 func (n *session) join(l *backlog, missed []*message, patterns []string) error {
 	for {
 		for _, m := range missed {
-			if err := n.conn.WritePrepared(m.as(n.sub.form)); err != nil {
+			if err := n.conn.WritePrepared(m.as(n.sub.form, nil)); err != nil {
 				n.server.broker.ignore(l)
 				n.conn.CloseNow()
 				return err

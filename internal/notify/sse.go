@@ -134,7 +134,7 @@ func (e *stream) send(ctx context.Context, messages []*message) error {
 		e.buf = append(e.buf, "id: "...)
 		e.buf = append(e.buf, m.position.String()...)
 		e.buf = append(e.buf, "\ndata: "...)
-		e.buf = m.appendJSON(e.buf)
+		e.buf = m.appendJSON(e.buf, nil)
 		e.buf = append(e.buf, "\n\n"...)
 		if len(e.buf) < writeChunk {
 			continue
