@@ -344,18 +344,22 @@ func TestNoStaleCancel(t *testing.T) {
 }
 
 func TestNoStaleCancelOfWrites(t *testing.T) {
-	server, client := connPair(t, transportPair{"", func(*testing.T) (net.Conn, net.Conn) { return memconn.Pair(32) }}, connConfig{})
-	got := make(chan int, 1)
-	go func() {
-		n := 0
-		for {
-			if _, _, err := client.ReadMessage(); err != nil {
-				got <- n
-				return
+	connect := func() (server *Conn, got chan int) { // got tells how many messages the client has got in the end
+		server, client := connPair(t, transportPair{"", func(*testing.T) (net.Conn, net.Conn) { return memconn.Pair(32) }}, connConfig{})
+		got = make(chan int, 1)
+		go func() {
+			n := 0
+			for {
+				if _, _, err := client.ReadMessage(); err != nil {
+					got <- n
+					return
+				}
+				n++
 			}
-			n++
-		}
-	}()
+		}()
+		return server, got
+	}
+	server, got := connect()
 	sent := 0
 	for range 300 {
 		ctx, cancel := context.WithCancel(context.Background())
@@ -367,20 +371,9 @@ func TestNoStaleCancelOfWrites(t *testing.T) {
 		case !errors.Is(err, context.Canceled):
 			t.Fatal(err)
 		case server.failed() != nil: // it was cancelled in the middle of the frame
-			server, client = connPair(t, transportPair{"", func(*testing.T) (net.Conn, net.Conn) { return memconn.Pair(32) }}, connConfig{})
 			<-got
+			server, got = connect()
 			sent = 0
-			reader := client
-			go func() {
-				n := 0
-				for {
-					if _, _, err := reader.ReadMessage(); err != nil {
-						got <- n
-						return
-					}
-					n++
-				}
-			}()
 		}
 		if err := server.WriteMessage(TextMessage, []byte("a message behind")); err != nil {
 			t.Fatalf("the write behind a cancelled one: %v", err)

@@ -80,10 +80,10 @@ func (c *Conn) Close() error {
 // Reset closes this end as a TCP reset does: buffered bytes are lost in both directions, and the peer's calls fail with
 // [syscall.ECONNRESET] at once.
 func (c *Conn) Reset() {
+	c.out.reset() // first, or the peer might see an orderly end
+	c.in.reset()
 	c.out.closeWriter()
 	c.in.closeReader()
-	c.out.reset()
-	c.in.reset()
 }
 
 // SetDeadline sets both the read and the write deadline.

@@ -521,3 +521,14 @@ func TestIdlePairIsSmall(t *testing.T) {
 	}
 	runtime.KeepAlive(keep)
 }
+
+// The peer never sees an orderly end, whenever it looks.
+func TestResetIsNoEnd(t *testing.T) {
+	for range 2000 {
+		a, b := Pair(0)
+		go a.Reset()
+		if _, err := b.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
+			t.Fatalf("Read = %v, want one that is ECONNRESET", err)
+		}
+	}
+}
