@@ -181,6 +181,36 @@ func TestDrainTellsWhenToComeBack(t *testing.T) {
 	}
 }
 
+// Who is still sent what he has missed when the drain begins gets all of it, and then is told like all others.
+func TestDrainOfWhoRecovers(t *testing.T) {
+	const n, size = 16, 1 << 20 // more than sockets take
+	s := serve(t, notify.Config{DrainTime: -1, History: notify.HistoryConfig{Bytes: -1}})
+	for range n {
+		if got := s.publish(t, "a", strings.Repeat("x", size)); got.status != 200 {
+			t.Fatal(got)
+		}
+	}
+	c, err := s.dial(t, "a?last-id=00000000-0", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.CloseNow()
+	done := make(chan error, 1)
+	go func() { done <- s.server.Shutdown(t.Context()) }()
+	for s.publish(t, "a", "x").status != 503 {
+	}
+	for i := range n {
+		if _, p, err := c.ReadMessage(); err != nil || len(p) != size {
+			t.Fatalf("message %d: %d bytes, %v", i, len(p), err)
+		}
+	}
+	_, _, err = c.ReadMessage()
+	wantGoodbye(t, err, time.Millisecond)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
 // A connection without topics is told as well.
 func TestDrainOfAConnectionWithoutTopics(t *testing.T) {
 	s := serve(t, notify.Config{DrainTime: -1})

@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"context"
 	"net/http"
 	"net/netip"
 	"sync"
@@ -116,6 +117,7 @@ type census struct {
 	mu   sync.Mutex
 	all  int
 	from map[netip.Prefix]int
+	none chan struct{} // closed as soon as there are none; nil: nobody waits for that
 }
 
 // enter counts a connection of client, or refuses it.
@@ -145,6 +147,26 @@ func (c *census) leave(client netip.Prefix) {
 	c.all--
 	if c.from[client]--; c.from[client] == 0 {
 		delete(c.from, client)
+	}
+	if c.all == 0 && c.none != nil {
+		close(c.none)
+		c.none = nil
+	}
+}
+
+// awaitNone waits until there are no connections, or ctx ends. One goroutine may wait.
+func (c *census) awaitNone(ctx context.Context) {
+	c.mu.Lock()
+	if c.all == 0 {
+		c.mu.Unlock()
+		return
+	}
+	none := make(chan struct{})
+	c.none = none
+	c.mu.Unlock()
+	select {
+	case <-none:
+	case <-ctx.Done():
 	}
 }
 

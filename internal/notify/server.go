@@ -140,8 +140,9 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	s.broker.close()
 	streams := make(chan error, 1)
 	go func() { streams <- s.streams.drain(ctx, s.cfg.DrainTime) }()
-	// The second is for connections that were upgraded but not subscribed yet.
-	return errors.Join(s.hub.Shutdown(ctx), s.upgrader.Shutdown(ctx), <-streams)
+	err := errors.Join(s.hub.Shutdown(ctx), <-streams)
+	s.gate.connections.awaitNone(ctx) // who is about to join the Hub is told by his session
+	return errors.Join(err, s.upgrader.Shutdown(ctx))
 }
 
 // goodbye returns the reason of the Close with which c is sent away, and tells a client of hawser.v1 before it. The Hub
