@@ -37,11 +37,11 @@ type linePublisher struct {
 
 func newLinePublisher(base, name, key string, retry time.Duration, t trust) (*linePublisher, error) {
 	u, err := url.Parse(base)
-	switch {
-	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "":
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
 		return nil, fmt.Errorf("--url: %.80q is not of the form http://HOST:PORT or https://HOST:PORT", concealURL(base))
-	case !topic.Valid(name):
-		return nil, fmt.Errorf("the topic %.80q has to be 1 to 255 of the characters A-Z a-z 0-9 . _ -", name)
+	}
+	if err := topic.Check(name); err != nil {
+		return nil, err
 	}
 	if key != "" {
 		if err := notify.CheckKey(key); err != nil {
