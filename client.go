@@ -40,11 +40,11 @@ type Dialer struct {
 	DialContext func(ctx context.Context, network, addr string) (net.Conn, error)
 
 	// WrapConn, if set, is given the connection to the server just before the request is sent, with the proxy's tunnel
-	// and TLS behind it, and returns what is used in its place: one that looks at what passes through its Read and Write,
-	// the opening handshake first and then the frames (see [ParseHeader]). It has to pass on every byte, and deadlines and
-	// Close as well; CloseWrite is used if it has one, and NetConn, without which [Conn.CloseNow] over TLS may wait for up
-	// to 5 s. It is called for every redirect that leads to a connection of its
-	// own. nil, as its result too, is the connection itself.
+	// and TLS behind it, and returns what is used in its place: one that looks at what passes through its Read and
+	// Write, the opening handshake first and then the frames (see [ParseHeader]). It has to pass on every byte, and
+	// deadlines and Close as well; CloseWrite is used if it has one, and NetConn, without which [Conn.CloseNow] over
+	// TLS may wait for up to 5 s. It is called for every redirect that leads to a connection of its own. nil, as its
+	// result too, is the connection itself.
 	WrapConn func(net.Conn) net.Conn
 
 	// Proxy returns the proxy for a request, nil if there is to be none. It is asked before every connection but those

@@ -43,8 +43,8 @@ func liveHeap() int64 {
 
 type errorFunc = func(format string, args ...any)
 
-// steadily weighs again, twice at most, if something is wrong: the heap is that of the whole process, where what earlier
-// tests have left may go at any moment.
+// steadily weighs again, twice at most, if something is wrong: the heap is that of the whole process, where what
+// earlier tests have left may go at any moment.
 func steadily(t *testing.T, weighing func(t *testing.T, errorf errorFunc)) {
 	t.Helper()
 	for again := 2; ; again-- {

@@ -541,8 +541,8 @@ func TestClientNeverFinishesItsHandshake(t *testing.T) {
 			})
 			nc := dialFault(t, serveFault(t, srv))
 			io.WriteString(nc, sent)
-			// net/http may say what it thinks of a part of a request, or not. What comes after it has given up is answered
-			// with a reset, which is an end too.
+			// net/http may say what it thinks of a part of a request, or not. What comes after it has given up is
+			// answered with a reset, which is an end too.
 			if b, err := io.ReadAll(nc); strings.Contains(string(b), " 101 ") || isTimeout(err) {
 				t.Errorf("the peer read %q, %v, want the end", b, err)
 			}

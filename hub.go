@@ -246,10 +246,10 @@ func (h *Hub) Stats() HubStats {
 }
 
 // Shutdown refuses further messages and subscribers, then says goodbye to all subscribers with code 1012, after what is
-// queued for them, and waits for their closing handshakes. The goodbyes are spread evenly over DrainTime, so that not all
-// come back at once: the first at once, and of n the one with k before it after k/n of the time. It returns as soon as
-// nobody is left. When ctx ends first it cuts what is left and returns ctx's error. A Handler's callback must not call it:
-// one of those closing handshakes may be waiting for the callback to return.
+// queued for them, and waits for their closing handshakes. The goodbyes are spread evenly over DrainTime, so that not
+// all come back at once: the first at once, and of n the one with k before it after k/n of the time. It returns as soon
+// as nobody is left. When ctx ends first it cuts what is left and returns ctx's error. A Handler's callback must not
+// call it: one of those closing handshakes may be waiting for the callback to return.
 func (h *Hub) Shutdown(ctx context.Context) error {
 	h.mu.Lock()
 	h.closed = true

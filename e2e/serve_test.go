@@ -42,7 +42,8 @@ func post(t *testing.T, addr, topic, body string) (id string, subscribers int) {
 	return answer.ID, answer.Subscribers
 }
 
-// openStream opens a stream, which is cut when ctx ends, so that no test waits for ever for a message that does not come.
+// openStream opens a stream, which is cut when ctx ends, so that no test waits for ever for a message that does not
+// come.
 func openStream(ctx context.Context, source feed.Source, last string) (feed.Stream, error) {
 	stream, err := source.Open(ctx, last)
 	if err == nil {

@@ -36,14 +36,14 @@ func conceal(text string) string {
 }
 
 // userinfo finds user and password in what is no URL.
-var userinfo = regexp.MustCompile(`//[^/?#]*@`)
+var userinfo = regexp.MustCompile(`^([a-z]+:)?(//)?[^/?#]*@`)
 
 // concealURL returns a URL without its password and the values of secret parameters.
 func concealURL(raw string) string {
-	if u, err := url.Parse(raw); err == nil {
+	if u, err := url.Parse(raw); err == nil && u.Opaque == "" {
 		return conceal(u.Redacted())
 	}
-	return conceal(userinfo.ReplaceAllString(raw, "//[redacted]@"))
+	return conceal(userinfo.ReplaceAllString(raw, "$2[redacted]@"))
 }
 
 // concealField returns a line of a head of HTTP without what nobody shall read over a shoulder.

@@ -30,7 +30,9 @@ func TestConceal(t *testing.T) {
 	}
 	for raw, want := range map[string]string{
 		"ws://user:hush@h/?token=hush&a=b": "ws://user:xxxxx@h/?token=[redacted]&a=b",
-		"ws://u:hush@h:port/?token=hush":   "ws://[redacted]@h:port/?token=[redacted]", // no URL
+		"ws://u:hush@h:port/?token=hush":   "//[redacted]@h:port/?token=[redacted]", // no URL
+		"u:hush@h/?token=hush":             "[redacted]@h/?token=[redacted]",        // neither
+		"http:u:hush@h/":                   "[redacted]@h/",
 	} {
 		if got := concealURL(raw); got != want {
 			t.Errorf("%q: %q; want %q", raw, got, want)

@@ -96,8 +96,8 @@ func filter(t *testing.T, input, want string, args ...string) {
 	}
 }
 
-// pipe runs "hawser connect ARGS" in a pipe with input to read. Without a -w among them it waits for the server, however
-// slow that is.
+// pipe runs "hawser connect ARGS" in a pipe with input to read. Without a -w among them it waits for the server,
+// however slow that is.
 func pipe(t *testing.T, input string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	if !slices.Contains(args, "-w") {

@@ -66,8 +66,8 @@ func (e event) withPayload(p []byte) event {
 	return e
 }
 
-// describeMessage says how a message was sent: < by the other side, > by us. wire is its compressed size, 0 if it was not
-// compressed or that is not known.
+// describeMessage says how a message was sent: < by the other side, > by us. wire is its compressed size, 0 if it was
+// not compressed or that is not known.
 func describeMessage(direction string, t websocket.MessageType, size int, wire int64) string {
 	if wire == 0 {
 		return fmt.Sprintf("%s %v, %d bytes", direction, t, size)

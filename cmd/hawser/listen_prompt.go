@@ -24,14 +24,18 @@ func (l *listener) sendTyped() bool {
 		}
 	})
 	keys := l.screen.keys()
+	var lines []string // that wait; meanwhile nobody asks for more
 	for {
+		from, to, next := keys, chan<- string(nil), ""
+		if len(lines) > 0 {
+			from, to, next = nil, typed, lines[0]
+		}
 		select {
-		case p, ok := <-keys:
-			lines, over := l.screen.typed(p)
-			for _, line := range lines {
-				typed <- line
-			}
-			if over {
+		case to <- next:
+			lines = lines[1:]
+		case p, ok := <-from:
+			var over bool
+			if lines, over = l.screen.typed(p); over {
 				l.complain("the input has ended; Ctrl-C ends it all")
 			}
 			if over || !ok {

@@ -23,8 +23,8 @@ func onPTY(t *testing.T, p *pty, args ...string) (cmd *exec.Cmd, url string) {
 	return cmd, url
 }
 
-// TestListenOnATerminal: who is there, who says what, and nothing that moves the cursor or changes the terminal. Lines are
-// edited, and what comes stands above them.
+// TestListenOnATerminal: who is there, who says what, and nothing that moves the cursor or changes the terminal. Lines
+// are edited, and what comes stands above them.
 func TestListenOnATerminal(t *testing.T) {
 	p := openPTY(t)
 	cmd, url := onPTY(t, p, "listen", "127.0.0.1:0")

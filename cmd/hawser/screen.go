@@ -103,6 +103,11 @@ func (s *screen) resume() error {
 func (s *screen) suspend() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.leave()
+}
+
+// leave is suspend. mu is held.
+func (s *screen) leave() {
 	if s.asking {
 		io.WriteString(s.std.out, lineedit.Erase+unmarkPaste)
 		s.asking = false
@@ -146,9 +151,9 @@ func (s *screen) keys() <-chan []byte {
 
 // close is suspend for good.
 func (s *screen) close() {
-	s.suspend()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.leave()
 	s.over, s.closed = true, true
 }
 

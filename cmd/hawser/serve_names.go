@@ -9,16 +9,17 @@ import (
 
 // This file is for names of settings that are none.
 
-// otherVariables are those that begin with HAWSER_ and are nobody's setting: that of the tests' own runs.
-var otherVariables = []string{"HAWSER_CI"}
+// serviceVariables are how those begin that Kubernetes sets for a service whose name is hawser.
+var serviceVariables = []string{envPrefix + "SERVICE_", envPrefix + "PORT"}
 
 // unknownVariables says, for each variable in an environment that looks like a setting, that it is none.
 func (s *settings) unknownVariables(environ []string) (warnings []string) {
-	known := slices.Clone(otherVariables)
+	var known []string
 	s.fs.VisitAll(func(f *flag.Flag) { known = append(known, envName(f.Name)) })
 	for _, variable := range environ {
 		name, _, _ := strings.Cut(variable, "=")
-		if strings.HasPrefix(name, envPrefix) && !slices.Contains(known, name) {
+		isService := slices.ContainsFunc(serviceVariables, func(p string) bool { return strings.HasPrefix(name, p) })
+		if strings.HasPrefix(name, envPrefix) && !slices.Contains(known, name) && !isService {
 			warnings = append(warnings, fmt.Sprintf("%s in the environment is no setting%s", name, s.nearest(name)))
 		}
 	}
@@ -26,8 +27,8 @@ func (s *settings) unknownVariables(environ []string) (warnings []string) {
 	return warnings
 }
 
-// unknownName is the mistake of a file that sets what is no setting. What does not look like one may be a key, in a file
-// that was named by mistake, and is not shown.
+// unknownName is the mistake of a file that sets what is no setting. What does not look like one may be a key, in a
+// file that was named by mistake, and is not shown.
 func (s *settings) unknownName(variable string) error {
 	suggestion := s.nearest(variable)
 	if suggestion == "" && !strings.HasPrefix(variable, envPrefix) {
@@ -37,15 +38,15 @@ func (s *settings) unknownName(variable string) error {
 }
 
 // nearest suggests the setting that a wrong name was meant to be, if there is one that differs in a letter or two at
-// most, or in how it is written.
+// most, and not in a third of them, or in how it is written. To do without keys is never suggested.
 func (s *settings) nearest(variable string) (suggestion string) {
 	name := strings.ToUpper(strings.ReplaceAll(variable, "-", "_"))
 	if !strings.HasPrefix(name, envPrefix) {
 		name = envPrefix + name
 	}
-	least := 3
+	least := min(2, (len(name)-len(envPrefix))/3) + 1
 	s.fs.VisitAll(func(f *flag.Flag) {
-		if d := distance(name, envName(f.Name)); d < least {
+		if d := distance(name, envName(f.Name)); d < least && f.Name != "dev" {
 			least, suggestion = d, "; is it "+envName(f.Name)+"?"
 		}
 	})

@@ -102,10 +102,11 @@ func quoteList(names []string) string {
 type Refusal struct {
 	Status int
 	Code   string      // the value of the label "reason" in the metrics
-	Reason string      // for the answer; it holds no secret
+	Reason string      // for the answer and the log; it holds no secret
 	Header http.Header // more of the answer; may be nil
 
-	cause string // what the operator has to mend, for the log only; may be empty
+	cause  string // what the operator has to mend, for the log only; may be empty
+	logged string // for the log in place of Reason, which has something of the query; empty: Reason
 }
 
 // Error returns the reason.

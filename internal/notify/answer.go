@@ -49,6 +49,13 @@ func badRequest(reason string) *Refusal {
 	return &Refusal{Status: http.StatusBadRequest, Code: "request", Reason: reason}
 }
 
+// badTopic is the refusal of a name that is none. What it says of it is not for the log: it may come from a query.
+func badTopic(err error) *Refusal {
+	refusal := badRequest(err.Error())
+	refusal.logged = "the name of a topic is malformed"
+	return refusal
+}
+
 func tooManyTopics(n, most int) *Refusal {
 	return &Refusal{
 		Status: http.StatusBadRequest, Code: "max_topics", Reason: fmt.Sprintf("%d topics are too many; at most %d", n, most),

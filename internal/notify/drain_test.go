@@ -197,7 +197,7 @@ func TestDrainOfWhoRecovers(t *testing.T) {
 	defer c.CloseNow()
 	done := make(chan error, 1)
 	go func() { done <- s.server.Shutdown(t.Context()) }()
-	for s.publish(t, "a", "x").status != 503 {
+	for s.do(t, "GET", "/readyz", nil).status != 503 {
 	}
 	for i := range n {
 		if _, p, err := c.ReadMessage(); err != nil || len(p) != size {
@@ -205,6 +205,34 @@ func TestDrainOfWhoRecovers(t *testing.T) {
 		}
 	}
 	_, _, err = c.ReadMessage()
+	wantGoodbye(t, err, time.Millisecond)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+// Who is subscribed, and asks for what he has missed of another topic, gets his Close when it is his turn, whatever was
+// sent of that.
+func TestDrainWhileATopicIsRecovered(t *testing.T) {
+	const n, size = 16, 1 << 20 // more than sockets take
+	s := serve(t, notify.Config{DrainTime: -1, History: notify.HistoryConfig{Bytes: -1}})
+	for range n {
+		if got := s.publish(t, "a", strings.Repeat("x", size)); got.status != 200 {
+			t.Fatal(got)
+		}
+	}
+	f, _ := s.v1(t, []string{"b"}, "")
+	f.say(t, `{"type":"subscribe","topics":["a"],"last":"00000000-0"}`)
+	f.want(t, "subscribed")
+	f.say(t, `{"type":"ping"}`)
+	done := make(chan error, 1)
+	go func() { done <- s.server.Shutdown(t.Context()) }()
+	for s.do(t, "GET", "/readyz", nil).status != 503 {
+	}
+	var err error
+	for err == nil {
+		_, _, err = f.c.ReadMessage()
+	}
 	wantGoodbye(t, err, time.Millisecond)
 	if err := <-done; err != nil {
 		t.Error(err)

@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -281,7 +282,7 @@ func (g *gate) refused(r *http.Request, refusal *Refusal) {
 		level = slog.LevelInfo
 	}
 	g.log.line(lineKind{level, "refused", refusal.Code}, linesPerSecond, "status", refusal.Status, "client", g.client(r),
-		"method", r.Method, "path", r.URL.Path, "why", refusal.Reason)
+		"method", r.Method, "path", r.URL.Path, "why", cmp.Or(refusal.logged, refusal.Reason))
 	if refusal.cause != "" {
 		g.log.line(lineKind{slog.LevelWarn, "the authorization service gave no answer to go by", refusal.Code}, 1,
 			"cause", refusal.cause)

@@ -276,8 +276,8 @@ func wantConsistent(t *testing.T, h *history) {
 	}
 }
 
-// What is remembered of topics without messages is bounded, whatever the other bounds are, and what is forgotten of them
-// counts as lost.
+// What is remembered of topics without messages is bounded, whatever the other bounds are, and what is forgotten of
+// them counts as lost.
 func TestHistoryOfManyTopicsWithoutMessages(t *testing.T) {
 	for name, cfg := range map[string]HistoryConfig{
 		"nothing is kept": {Messages: -1, TotalBytes: -1},

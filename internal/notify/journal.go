@@ -85,9 +85,9 @@ type departure struct {
 const (
 	leftItself  = "client"    // it has closed the connection
 	leftLost    = "lost"      // without a goodbye
-	leftTimeout = "timeout"   // it gave no sign of life, or took nothing
+	leftTimeout = "timeout"   // it gave no sign of life
 	leftFault   = "violation" // it broke the protocol, or sent too large a message
-	leftSlow    = "slow"      // more waited for it than may
+	leftSlow    = "slow"      // more waited for it than may, or for longer
 	leftExpired = "expired"   // its permission ended
 	leftRefused = "refused"   // it sent what it may not
 	leftServer  = "server"    // the server stops

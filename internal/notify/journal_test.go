@@ -170,7 +170,7 @@ func TestDeparturesAreLogged(t *testing.T) {
 	})
 }
 
-// Who does not read is slow, whichever way it is connected.
+// Who does not read is slow: while messages are published, and while it is sent what it has missed.
 func TestSlowDeparturesAreLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log logText
@@ -179,11 +179,14 @@ func TestSlowDeparturesAreLogged(t *testing.T) {
 		for i := range 1000 {
 			publishText(t, s, "a", fmt.Sprint(i, strings.Repeat(".", 1<<10)))
 		}
+		late := begin(t, s, &Access{}, &position{s.broker.epoch, 0}, "a")
 		time.Sleep(time.Minute)
 		c.CloseNow()
+		late.CloseNow()
 		synctest.Wait()
 		log.wantLines(t, 1, `level=INFO msg="sent away" reason=slow kind=websocket .* why="too slow: messages were dropped"`)
-		if n := s.meters.closings.With(kindPlain, leftSlow).Value(); n != 1 {
+		log.wantLines(t, 1, `level=INFO msg="sent away" reason=slow kind=websocket .* why="too slow: it took nothing for a while"`)
+		if n := s.meters.closings.With(kindPlain, leftSlow).Value(); n != 2 {
 			t.Errorf("%d are counted", n)
 		}
 	})
@@ -219,10 +222,10 @@ func TestEventsThatAreNotReadAreSlow(t *testing.T) {
 		if n := s.meters.closings.With(kindSSE, leftSlow).Value(); n != 1 || ctx.Err() == nil {
 			t.Errorf("%d are counted", n)
 		}
-		log.wantLines(t, 1, `level=INFO msg="sent away" reason=slow kind=sse who=192\.0\.2\.1 client=192\.0\.2\.1 `)
+		log.wantLines(t, 1, `level=INFO msg="sent away" reason=slow kind=sse who=192\.0\.2\.1 client=192\.0\.2\.1 .*took nothing`)
 		var e stream
-		if got := e.end(t.Context(), os.ErrClosed); got != leftLost {
-			t.Errorf("another error counts as %s", got)
+		if got := e.end(t.Context(), os.ErrClosed); got.how != leftLost {
+			t.Errorf("another error counts as %s", got.how)
 		}
 	})
 }

@@ -103,7 +103,7 @@ func patterns(value any) ([]string, error) {
 			return nil, errors.New("topics has to be a list of strings")
 		}
 		if err := topic.CheckPattern(name); err != nil {
-			return nil, err
+			return nil, badTopic(err)
 		}
 		names[i] = name
 	}
@@ -114,7 +114,7 @@ func patterns(value any) ([]string, error) {
 func (q *request) parsePublish(fields map[string]any) error {
 	q.topic, _ = fields["topic"].(string)
 	if err := topic.Check(q.topic); err != nil {
-		return err
+		return badTopic(err)
 	}
 	data, isText := fields["data"].(string)
 	encoded, isBinary := fields["base64"].(string)

@@ -91,7 +91,7 @@ func (t *target) checkNames(method string) error {
 		case method == http.MethodPost && topic.ValidPattern(name):
 			return badRequest("publishing needs the name of a topic, and this is a pattern")
 		default:
-			return badRequest(err.Error())
+			return badTopic(err)
 		}
 	}
 	if len(t.names) == 0 && method == http.MethodPost {

@@ -133,8 +133,8 @@ func (s *Server) Reload(cfg Config) error {
 func (s *Server) Reloaded(used bool) { s.meters.reloaded(used) }
 
 // Shutdown tells all subscribers to come back later, spread over the drain time, and waits until they have gone; when
-// ctx ends first it cuts them off and returns its error, except that of a stream of server-sent events it leaves the end
-// to the http.Server. Nothing can be published any more.
+// ctx ends first it cuts them off and returns its error, except that of a stream of server-sent events it leaves the
+// end to the http.Server. Nothing can be published any more.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.closing.Store(true)
 	s.broker.close()

@@ -17,7 +17,8 @@ const (
 	escapeGrowth  = 6        // how much larger JSON makes a text at most, as \u0000
 	maxErrors     = 20       // in a row, of a client that does not speak hawser.v1
 
-	tooSlow = "too slow: messages were dropped"
+	tooSlow     = "too slow: messages were dropped"
+	tookNothing = "too slow: it took nothing for a while"
 )
 
 // A session is a WebSocket connection. One goroutine serves it.
@@ -90,7 +91,7 @@ func (n *session) join(l *backlog, missed []*message, patterns []string) error {
 		for _, m := range missed {
 			if err := n.conn.WritePrepared(m.as(n.sub.form, nil)); err != nil {
 				n.server.broker.ignore(l)
-				n.conn.CloseNow()
+				n.stalled(err)
 				return err
 			}
 		}
@@ -104,6 +105,24 @@ func (n *session) join(l *backlog, missed []*message, patterns []string) error {
 			return n.close(websocket.CloseTryAgainLater, leftSlow, tooSlow)
 		}
 	}
+}
+
+// stalled ends a connection on which what was missed could not be sent, unless a Close is under way, which a cut would
+// destroy.
+func (n *session) stalled(err error) {
+	if errors.Is(err, net.ErrClosed) {
+		return
+	}
+	if isTimeout(err) {
+		n.away.CompareAndSwap(nil, &departure{leftSlow, tookNothing})
+	}
+	n.conn.CloseNow()
+}
+
+// isTimeout reports whether err is of a bound in time that has passed.
+func isTimeout(err error) bool {
+	var timeout net.Error
+	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
 // readMessages publishes what a plain client sends. In a drain nothing is published any more; when it is this
@@ -166,28 +185,40 @@ func (n *session) readRequests() error {
 			return err
 		}
 		q, err := parse(t, p)
-		if err == nil {
-			var refusal *Refusal
-			if err = n.handle(q); err != nil && !errors.As(err, &refusal) {
-				return err // the connection has ended, or the Hub was shut down
+		if err != nil && !isRefusal(err) {
+			n.refuse(q, err)
+			if n.errors++; n.errors == maxErrors {
+				why := fmt.Sprintf("%d messages in a row were not understood; the last: %v", maxErrors, err)
+				return n.close(websocket.ClosePolicyViolation, leftRefused, why)
 			}
-		}
-		if err == nil {
-			n.errors = 0
 			continue
 		}
-		n.server.meters.refused(refusalCode(err))
-		n.send(reply{Type: "error", Error: err.Error(), Ref: q.ref})
-		if n.server.closing.Load() {
-			continue // it is not the client's fault, and the Hub is about to say goodbye
+		n.errors = 0
+		if err == nil {
+			err = n.handle(q)
 		}
-		if n.errors++; n.errors == maxErrors {
-			return n.close(websocket.ClosePolicyViolation, leftRefused, fmt.Sprintf("%d errors in a row; the last: %v", maxErrors, err))
+		switch {
+		case isRefusal(err):
+			n.refuse(q, err)
+		case err != nil:
+			return err // the connection has ended, or the Hub was shut down
 		}
 	}
 }
 
-// parse reads a message of a client of hawser.v1.
+// isRefusal reports whether err says that what a message asks for is not granted.
+func isRefusal(err error) bool {
+	var refusal *Refusal
+	return errors.As(err, &refusal)
+}
+
+// refuse answers a message of which nothing is done.
+func (n *session) refuse(q request, err error) {
+	n.server.meters.refused(refusalCode(err))
+	n.send(reply{Type: "error", Error: err.Error(), Ref: q.ref})
+}
+
+// parse reads a message of a client of hawser.v1. A *Refusal says that only the name of a topic is wrong.
 func parse(t websocket.MessageType, p []byte) (request, error) {
 	if t != websocket.TextMessage {
 		return request{}, errors.New("hawser.v1 has text messages only; binary data goes into base64")
@@ -261,27 +292,19 @@ func (n *session) close(code websocket.CloseCode, how, reason string) error {
 func (n *session) departure(err error) departure {
 	var closed *websocket.CloseError
 	var violation *websocket.ProtocolError
-	var timeout net.Error
-	switch {
+	switch away := n.away.Load(); {
+	case away != nil:
+		return *away
 	case errors.As(err, &closed):
 		return departure{how: leftItself}
 	case errors.As(err, &violation):
 		return departure{leftFault, violation.Reason}
-	case errors.Is(err, websocket.ErrHubClosed), errors.Is(err, net.ErrClosed):
-		return n.sentAway()
-	case errors.As(err, &timeout) && timeout.Timeout():
+	case errors.Is(err, websocket.ErrHubClosed), errors.Is(err, net.ErrClosed) && n.server.closing.Load():
+		return departure{how: leftServer}
+	case errors.Is(err, net.ErrClosed):
+		return departure{leftSlow, tooSlow} // which is all that the Hub closes a connection for
+	case isTimeout(err):
 		return departure{how: leftTimeout}
 	}
 	return departure{how: leftLost}
-}
-
-// sentAway says why the server has closed the connection.
-func (n *session) sentAway() departure {
-	switch away := n.away.Load(); {
-	case away != nil:
-		return *away
-	case n.server.closing.Load():
-		return departure{how: leftServer}
-	}
-	return departure{leftSlow, tooSlow} // which is all that the Hub closes a connection for
 }

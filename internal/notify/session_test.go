@@ -205,20 +205,31 @@ func TestV1WithoutPermission(t *testing.T) {
 	wantClose(t, f.c, websocket.CloseMessageTooBig)
 }
 
-// A mistake is answered, and does no harm to the connection. 20 in a row end it.
+// A mistake is answered, and does no harm to the connection. 20 messages in a row that mean nothing end it; those that
+// ask for what is not granted do not.
 func TestV1Mistakes(t *testing.T) {
 	s := serve(t, notify.Config{})
 	f, _ := s.v1(t, []string{"a"}, "")
 	for range 2 {
 		for range 19 {
-			f.say(t, `{"type":"subscribe","topics":["b","not a topic"],"ref":"x"}`)
-			if m := f.want(t, "error"); m.Ref != "x" || !strings.Contains(m.Error, "1 to 255") {
+			f.say(t, `{"type":"subscribe","topics":[],"ref":"x"}`)
+			if m := f.want(t, "error"); m.Ref != "x" || !strings.Contains(m.Error, "at least one") {
 				t.Fatalf("%+v", m)
 			}
 		}
 		f.say(t, `{"type":"ping","ref":"y"}`)
 		if m := f.want(t, "pong"); m.Ref != "y" {
 			t.Errorf("%+v", m)
+		}
+	}
+	for range 30 {
+		f.say(t, `{"type":"subscribe","topics":["b","not a topic"]}`)
+		f.say(t, `{"type":"publish","topic":"b","data":"x"}`)
+		if m := f.want(t, "error"); !strings.Contains(m.Error, "1 to 255") {
+			t.Fatalf("%+v", m)
+		}
+		if m := f.want(t, "error"); !strings.Contains(m.Error, "not allowed") {
+			t.Fatalf("%+v", m)
 		}
 	}
 	if n := s.server.Subscribers("b"); n != 0 {

@@ -63,19 +63,15 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, sub *subscriptio
 	welcome := sub.start.reply("welcome", request{topics: sub.patterns})
 	e.addEvent("welcome", welcome.ID, 0, marshal(welcome))
 	s.meters.opened(kindSSE)
-	how := e.run(ctx, goodbye, sub.backlog, sub.start.missed)
-	why := ""
-	switch how {
-	case leftSlow:
-		why = tooSlow
-	case leftExpired:
-		why = sub.access.expiry()
+	d := e.run(ctx, goodbye, sub.backlog, sub.start.missed)
+	if d.how == leftExpired {
+		d.why = sub.access.expiry()
 	}
-	s.left(kindSSE, sub.access, sub.client, departure{how, why})
+	s.left(kindSSE, sub.access, sub.client, d)
 }
 
 // run sends what was missed and what l collects. It returns how it has ended.
-func (e *stream) run(ctx context.Context, goodbye <-chan time.Duration, l *backlog, missed []*message) (how string) {
+func (e *stream) run(ctx context.Context, goodbye <-chan time.Duration, l *backlog, missed []*message) departure {
 	if err := e.send(ctx, missed); err != nil {
 		return e.end(ctx, err)
 	}
@@ -88,7 +84,7 @@ func (e *stream) run(ctx context.Context, goodbye <-chan time.Duration, l *backl
 			messages, ok := l.take()
 			if !ok {
 				e.control.SetWriteDeadline(time.Now().Add(writeTime)) // as in end
-				return leftSlow
+				return departure{leftSlow, tooSlow}
 			}
 			if err = e.send(ctx, messages); err == nil && len(messages) > 0 {
 				e.sent(time.Since(messages[0].at))
@@ -102,7 +98,7 @@ func (e *stream) run(ctx context.Context, goodbye <-chan time.Duration, l *backl
 			e.send(ctx, messages)
 			e.addEvent("drain", "", ms, marshal(reply{Type: "drain", Retry: &ms}))
 			e.flush()
-			return leftServer
+			return departure{how: leftServer}
 		case <-ctx.Done():
 			return e.end(ctx, ctx.Err())
 		}
@@ -115,17 +111,17 @@ func (e *stream) run(ctx context.Context, goodbye <-chan time.Duration, l *backl
 
 // end says how a stream ends at which the server has not said goodbye. A write that fails ends its context, too, so the
 // error is looked at first.
-func (e *stream) end(ctx context.Context, err error) (how string) {
+func (e *stream) end(ctx context.Context, err error) departure {
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return leftSlow
+		return departure{leftSlow, tookNothing}
 	case ctx.Err() == nil:
-		return leftLost
+		return departure{how: leftLost}
 	case context.Cause(ctx) != errExpired:
-		return leftItself
+		return departure{how: leftItself}
 	}
 	e.control.SetWriteDeadline(time.Now().Add(writeTime)) // net/http writes the end of the body
-	return leftExpired
+	return departure{how: leftExpired}
 }
 
 // send sends messages. Between two writes it looks whether the client is still there, and may go on.

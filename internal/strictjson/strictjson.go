@@ -1,5 +1,5 @@
-// Package strictjson reads a JSON object of which there is one understanding only. encoding/json alone takes a name that
-// is there twice, and then two readers may go by two different values.
+// Package strictjson reads a JSON object of which there is one understanding only. encoding/json alone takes a name
+// that is there twice, and then two readers may go by two different values.
 package strictjson
 
 import (
