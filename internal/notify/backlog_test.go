@@ -98,7 +98,7 @@ func TestBacklogWakes(t *testing.T) {
 // What a connection gets already its backlog neither collects nor counts.
 func TestBacklogSkips(t *testing.T) {
 	s := testServer(t, Config{})
-	l, _, err := s.broker.listen([]string{"a.>"}, []string{"a.b", "a.c.>"}, nil)
+	l, _, err := s.broker.listen([]string{"a.>"}, map[string]uint64{"a.b": 0, "a.c.>": 0}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -60,6 +61,7 @@ type start struct {
 	after    position   // everything behind it follows
 	asked    bool       // for what was missed
 	complete bool       // missed is all that was
+	since    uint64     // the client gets, or has had, everything behind this number
 	missed   []*message // in order
 }
 
@@ -69,6 +71,8 @@ type subscriber struct {
 	form     form
 	patterns []string // as they were named, each once
 	cover    []string // the minimal cover of patterns: those that it has in the Hub
+
+	since map[string]uint64 // of each of cover: it has had everything behind this number
 }
 
 func newBroker(hub *websocket.Hub, cfg Config, queue int64, m *meters) *broker {
@@ -159,9 +163,10 @@ func (b *broker) send(m *message, data []byte) (subscribers int) {
 	return subscribers
 }
 
-// listen begins a subscription with a backlog that collects what patterns cover and skip does not. If last is set the
-// start has what was missed since.
-func (b *broker) listen(patterns, skip []string, last *position) (*backlog, start, error) {
+// listen begins a subscription with a backlog that collects what patterns cover and those do not that the client has
+// already, which are held, with their subscriber.since. If last is set the start has what was missed since.
+func (b *broker) listen(patterns []string, held map[string]uint64, last *position) (*backlog, start, error) {
+	skip := slices.Collect(maps.Keys(held))
 	cover := slices.DeleteFunc(topic.Cover(patterns), func(p string) bool { return topic.Any(skip, p) })
 	l := newBacklog(cover, skip, b.queue, &b.queued)
 	if last != nil && !allNames(cover) {
@@ -172,13 +177,28 @@ func (b *broker) listen(patterns, skip []string, last *position) (*backlog, star
 	if past != nil {
 		var all bool
 		s.missed, all = past.finish(&b.mu)
-		s.complete = s.complete && all
+		s.complete = s.complete && all && hasHad(held, patterns, last.seq)
 		if len(s.missed) > 0 {
 			s.after.seq = s.missed[0].seq - 1
+		}
+		s.since = s.after.seq
+		if s.complete {
+			s.since = last.seq
 		}
 		b.meters.recovered(s.complete, len(s.missed))
 	}
 	return l, s, err
+}
+
+// hasHad reports whether a client has had, of what it holds of patterns, everything behind the number last.
+func hasHad(held map[string]uint64, patterns []string, last uint64) bool {
+	for p, since := range held {
+		overlaps := func(q string) bool { return topic.Covers(p, q) || topic.Covers(q, p) }
+		if since > last && slices.ContainsFunc(patterns, overlaps) {
+			return false
+		}
+	}
+	return true
 }
 
 // allNames reports whether no pattern is a wildcard.
@@ -196,7 +216,7 @@ func (b *broker) register(l *backlog, last *position) (start, *search, error) {
 	for _, p := range l.patterns {
 		b.audience(p).backlogs[l] = struct{}{}
 	}
-	s := start{after: position{b.epoch, b.seq}}
+	s := start{after: position{b.epoch, b.seq}, since: b.seq}
 	if last == nil {
 		return s, nil, nil
 	}
@@ -228,22 +248,22 @@ func (b *broker) remove(l *backlog) {
 }
 
 // join ends a backlog in which nothing waits, and subscribes s to patterns in the Hub: nothing comes between. If
-// something waits it reports false.
-func (b *broker) join(l *backlog, s *subscriber, patterns []string) (joined bool, err error) {
+// something waits it reports false. since is the start's.
+func (b *broker) join(l *backlog, s *subscriber, patterns []string, since uint64) (joined bool, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !l.isEmpty() {
 		return false, nil
 	}
 	b.remove(l)
-	return true, b.change(s, patterns)
+	return true, b.change(s, patterns, since)
 }
 
 // resubscribe changes the patterns of s. after is the position behind which they are what it gets.
 func (b *broker) resubscribe(s *subscriber, patterns []string) (after position, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return position{b.epoch, b.seq}, b.change(s, patterns)
+	return position{b.epoch, b.seq}, b.change(s, patterns, b.seq)
 }
 
 // leave ends the subscriptions of s, whose connection has ended and has left the Hub by itself.
@@ -254,12 +274,12 @@ func (b *broker) leave(s *subscriber) {
 		b.audience(p).members[s.form]--
 		b.prune(p)
 	}
-	s.patterns, s.cover = nil, nil
+	s.patterns, s.cover, s.since = nil, nil, nil
 }
 
-// change makes the Hub send s what patterns cover. mu is held.
-func (b *broker) change(s *subscriber, patterns []string) error {
-	cover := topic.Cover(patterns)
+// change makes the Hub send s what patterns cover; of those that are new it has had everything behind since. mu is held.
+func (b *broker) change(s *subscriber, patterns []string, since uint64) error {
+	cover, held := topic.Cover(patterns), make(map[string]uint64)
 	var gone, come []string
 	for _, p := range s.cover {
 		if !slices.Contains(cover, p) {
@@ -273,9 +293,12 @@ func (b *broker) change(s *subscriber, patterns []string) error {
 			a := b.audience(p)
 			a.members[s.form]++
 			come = append(come, a.keys[s.form])
+			held[p] = since
+			continue
 		}
+		held[p] = s.since[p]
 	}
-	s.patterns, s.cover = patterns, cover
+	s.patterns, s.cover, s.since = patterns, cover, held
 	if len(gone) > 0 { // none would mean all
 		b.hub.Unsubscribe(s.conn, gone...)
 	}

@@ -93,14 +93,18 @@ func (s *Server) mayPublish(r *http.Request, names []string) error {
 	return s.gate.mayPublishNow(access, len(names))
 }
 
-// readBody reads a message of at most limit bytes. A client that asks first is spared sending a larger one. One that
-// does not is read up to the limit: a refusal while it still sends would be lost in a reset.
+// maxRead is how many bytes of a body that is too large the client is let send before it is told: a refusal while it
+// still sends would be lost in a reset.
+const maxRead = 64 << 20
+
+// readBody reads a message of at most limit bytes. A client that asks first is spared sending a larger one, as is one
+// that announces more than maxRead. Another is read up to the limit.
 func readBody(w http.ResponseWriter, r *http.Request, limit int) ([]byte, error) {
 	tooLarge := &Refusal{
 		Status: http.StatusRequestEntityTooLarge, Code: "max_message",
 		Reason: fmt.Sprintf("the body is larger than %d bytes", limit),
 	}
-	if r.ContentLength > int64(limit) && r.Header.Get("Expect") != "" {
+	if r.ContentLength > int64(limit) && (r.Header.Get("Expect") != "" || r.ContentLength > maxRead) {
 		return nil, tooLarge
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(limit)))

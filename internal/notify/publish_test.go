@@ -100,6 +100,13 @@ func TestPublishBodyIsAtMostOneMiB(t *testing.T) {
 	}
 }
 
+// A body that nobody would wait for is refused by what it is announced to have.
+func TestPublishBodyThatIsFarTooLarge(t *testing.T) {
+	s := serve(t, notify.Config{})
+	got := s.raw(t, "POST /topics/a HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+key+"\r\nContent-Length: 99999999999\r\n\r\nabc")
+	wantRefusal(t, got, 413, "larger than 1048576 bytes")
+}
+
 func TestPublishNeedsTheWholeBody(t *testing.T) {
 	s := serve(t, notify.Config{})
 	got := s.raw(t, "POST /topics/news HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+key+

@@ -55,10 +55,9 @@ func (n *session) run(sub *subscription) error {
 	if n.sub.form == jsonForm {
 		n.send(sub.start.reply("welcome", request{topics: sub.patterns}))
 	}
-	if err := n.join(sub.backlog, sub.start.missed, sub.patterns); err != nil {
+	if err := n.join(sub.backlog, &sub.start, sub.patterns); err != nil {
 		return err
 	}
-	sub.start.missed = nil // its memory
 	most := int64(n.server.gate.limits().Message)
 	switch {
 	case n.sub.form == jsonForm:
@@ -86,7 +85,9 @@ func (n *session) mayPublishPlain() error {
 
 // join sends what was missed and what l has collected meanwhile, and leaves the rest to the Hub, from then on for all
 // of patterns.
-func (n *session) join(l *backlog, missed []*message, patterns []string) error {
+func (n *session) join(l *backlog, st *start, patterns []string) error {
+	missed := st.missed
+	st.missed = nil // its memory
 	for {
 		for _, m := range missed {
 			if err := n.conn.WritePrepared(m.as(n.sub.form, nil)); err != nil {
@@ -95,7 +96,7 @@ func (n *session) join(l *backlog, missed []*message, patterns []string) error {
 				return err
 			}
 		}
-		joined, err := n.server.broker.join(l, &n.sub, patterns)
+		joined, err := n.server.broker.join(l, &n.sub, patterns, st.since)
 		if joined {
 			return err
 		}
@@ -269,12 +270,12 @@ func (n *session) subscribe(q request) error {
 		}
 		return err
 	}
-	l, st, err := n.server.broker.listen(q.topics, n.sub.cover, q.last)
+	l, st, err := n.server.broker.listen(q.topics, n.sub.since, q.last)
 	if err != nil {
 		return err
 	}
 	n.send(st.reply("subscribed", q))
-	return n.join(l, st.missed, all)
+	return n.join(l, &st, all)
 }
 
 // send sends a reply. If it cannot the connection is ending, which the reader notices.

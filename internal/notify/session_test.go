@@ -147,6 +147,34 @@ func TestV1SubscribeWithLast(t *testing.T) {
 	}
 }
 
+// What was published before a connection had a pattern is not sent if it asks for it later, which is not passed over.
+func TestV1SubscribeWithLastToWhatItHas(t *testing.T) {
+	s := serve(t, notify.Config{})
+	var epoch string
+	for range 3 {
+		epoch, _ = wantPublished(t, s.publish(t, "a.b", "x"), 0)
+	}
+	f, _ := s.v1(t, []string{"a.b"}, "")
+	g, _ := s.v1(t, []string{"a.>"}, epoch+"-1")
+	for range 2 {
+		g.wantText(t, "a.b", "x")
+	}
+	for _, row := range []struct {
+		f        v1Feed
+		pattern  string
+		last     int
+		complete bool
+	}{
+		{f, "a.b", 2, false}, {f, "a.b", 3, true}, {g, "a.b", 1, true}, {g, "a.b", 0, false}, {g, "b", 0, true},
+		{f, "a.>", 2, false}, {f, "a.b", 3, true}, {f, "a.b", 2, false},
+	} {
+		row.f.say(t, `{"type":"subscribe","topics":["%s"],"last":"%s-%d"}`, row.pattern, epoch, row.last)
+		if m := row.f.want(t, "subscribed"); m.complete() != row.complete || m.Missed != 0 {
+			t.Errorf("%s behind %d: %+v", row.pattern, row.last, m)
+		}
+	}
+}
+
 func TestV1Publish(t *testing.T) {
 	const most = 1000                                                             // bytes of a message
 	s := serve(t, notify.Config{Dev: true, Limits: notify.Limits{Message: most}}) // where everybody may
