@@ -163,8 +163,8 @@ func newHTTPServer(h http.Handler) *http.Server {
 	return &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       requestTime, // net/http takes it away when a connection is upgraded
-		MaxHeaderBytes:    16 << 10,
+		ReadTimeout:       requestTime,    // net/http takes it away when a connection is upgraded
+		MaxHeaderBytes:    16<<10 - 4<<10, // to which net/http adds 4 KiB
 		IdleTimeout:       2 * time.Minute,
 	}
 }

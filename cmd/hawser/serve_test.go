@@ -132,6 +132,28 @@ func startServe(t *testing.T, flags ...string) (p *process, addr string) {
 	return p, p.address()
 }
 
+// TestServeBoundsHeaders: they may have 16 KiB, as SERVER.md says.
+func TestServeBoundsHeaders(t *testing.T) {
+	_, addr := startServe(t)
+	for size, want := range map[int]int{16<<10 - 200: 200, 16<<10 + 200: 431} {
+		r, err := http.NewRequest("POST", "http://"+addr+"/topics/a", strings.NewReader("x"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header = http.Header{"Authorization": {"Bearer secret"}, "User-Agent": {"x"}}
+		const rest = 130 // bytes of the request's first line and its other fields, about
+		r.Header.Set("X", strings.Repeat("x", size-rest))
+		response, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		if response.StatusCode != want {
+			t.Errorf("%d bytes: status %d, want %d", size, response.StatusCode, want)
+		}
+	}
+}
+
 // occupied returns an address on which somebody else listens.
 func occupied(t *testing.T) string {
 	t.Helper()

@@ -96,6 +96,9 @@ func (g *gate) replace(cfg Config) error {
 		return err
 	}
 	old := g.rules.Swap(r)
+	if old != nil && !old.open() && r.open() {
+		g.log.Warn("everybody may subscribe from now on: there are no keys for tokens any more, nor a service that is asked")
+	}
 	if old != nil && old.forward != nil {
 		old.forward.close()
 	}

@@ -304,6 +304,29 @@ func TestGateJudgesOrigins(t *testing.T) {
 	wantCode(t, g.checkOrigin(r), 400, "origin")
 }
 
+// A server that asks nobody any more, after it has read its configuration again, does not begin that in silence.
+func TestOpeningIsLogged(t *testing.T) {
+	var log bytes.Buffer
+	cfg := withTokens
+	cfg.PublishKeys = []string{"sesame"}
+	cfg.Log = slog.New(slog.NewTextHandler(&log, nil))
+	s := &Server{}
+	open := cfg
+	open.JWT = token.Verifier{}
+	if err := s.gate.configure(cfg, newMeters()); err != nil {
+		t.Fatal(err)
+	}
+	for i, row := range []struct {
+		next Config
+		want int
+	}{{cfg, 0}, {open, 1}, {open, 1}, {cfg, 1}} {
+		err := s.gate.replace(row.next)
+		if n := strings.Count(log.String(), "level=WARN msg=\"everybody may subscribe"); err != nil || n != row.want {
+			t.Errorf("step %d: %d warnings, want %d; %v", i, n, row.want, err)
+		}
+	}
+}
+
 // TestRefusalsAreLoggedWithoutSecrets: the log and the metrics say what was refused and why; no token and no query is
 // in them.
 func TestRefusalsAreLoggedWithoutSecrets(t *testing.T) {

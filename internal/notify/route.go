@@ -36,6 +36,9 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 
 // route finds who answers a request at an address where one may publish, subscribe, or both.
 func (s *Server) route(w http.ResponseWriter, r *http.Request, publish, subscribe bool) {
+	if s.shareWithOrigin(w, r) {
+		return
+	}
 	t, err := parseTarget(r)
 	if err != nil {
 		s.refuse(w, r, err)

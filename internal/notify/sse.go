@@ -53,12 +53,6 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, sub *subscriptio
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("X-Accel-Buffering", "no") // nginx passes events on as they come
-	if origin := r.Header.Get("Origin"); origin != "" {
-		// It has been found to be allowed. https://fetch.spec.whatwg.org/#http-cors-protocol
-		h.Set("Access-Control-Allow-Origin", origin)
-		h.Set("Access-Control-Allow-Credentials", "true")
-		h.Add("Vary", "Origin")
-	}
 	e := &stream{w: w, control: http.NewResponseController(w), sent: s.meters.latency}
 	welcome := sub.start.reply("welcome", request{topics: sub.patterns})
 	e.addEvent("welcome", welcome.ID, 0, marshal(welcome))

@@ -120,7 +120,7 @@ func lastID(r *http.Request, query url.Values) (*position, error) {
 
 // acceptsEvents reports whether the client asks for server-sent events.
 func acceptsEvents(r *http.Request) bool {
-	return strings.Contains(strings.Join(r.Header.Values("Accept"), ","), eventStream)
+	return strings.Contains(strings.ToLower(strings.Join(r.Header.Values("Accept"), ",")), eventStream)
 }
 
 // offersProtocol reports whether the client offers hawser.v1. Whether it is agreed on the handshake says.

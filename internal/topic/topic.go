@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -43,7 +44,7 @@ func Check(name string) error {
 	if Valid(name) {
 		return nil
 	}
-	return fmt.Errorf("the topic %.80q has to be %s", name, rule)
+	return fmt.Errorf("the topic %s has to be %s", quote(name), rule)
 }
 
 // CheckPattern says what is wrong with what is subscribed to.
@@ -51,8 +52,17 @@ func CheckPattern(p string) error {
 	if ValidPattern(p) {
 		return nil
 	}
-	return fmt.Errorf("%.80q is neither a topic nor a pattern: a topic has to be %s, "+
-		"a pattern is one with .> behind it, for all below, or > alone, for all", p, rule)
+	return fmt.Errorf("%s is neither a topic nor a pattern: a topic has to be %s, "+
+		"a pattern is one with .> behind it, for all below, or > alone, for all", quote(p), rule)
+}
+
+// quote returns a name as errors show it.
+func quote(name string) string {
+	const most = 80
+	if len(name) <= most {
+		return strconv.Quote(name)
+	}
+	return fmt.Sprintf("%q … (%d bytes)", name[:most], len(name))
 }
 
 // ValidPattern reports whether p may be subscribed to.
