@@ -54,7 +54,7 @@ Examples:
 			}
 			cfg, err := opt.config()
 			if err != nil {
-				return usageError(std, "serve", "%v", err)
+				return usageError(std, "serve", "%v", set.whence(err))
 			}
 			s, err := newService(from, set, opt, cfg, std)
 			if err != nil {

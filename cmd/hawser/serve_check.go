@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"hawser.example/websocket"
@@ -67,6 +68,7 @@ func (o *serveOptions) checkDev(set *settings) error {
 }
 
 func (o *serveOptions) checkAddrs() error {
+	taken := make(map[string]string) // flags by what they listen on
 	for _, a := range []struct{ flag, addr string }{
 		{"addr", o.addr}, {"publish-addr", o.publishAddr}, {"admin-addr", o.adminAddr},
 	} {
@@ -76,6 +78,10 @@ func (o *serveOptions) checkAddrs() error {
 		if err := checkAddr(a.addr); err != nil {
 			return fmt.Errorf("--%s: %w", a.flag, err)
 		}
+		if other := taken[a.addr]; other != "" && !strings.HasSuffix(a.addr, ":0") {
+			return fmt.Errorf("--%s %s is that of --%s: each needs its own", a.flag, a.addr, other)
+		}
+		taken[a.addr] = a.flag
 	}
 	if o.profiles && o.adminAddr == "" {
 		return errors.New("--pprof needs --admin-addr: profiles are not for everybody")

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"math"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -128,9 +129,28 @@ func (s sources) load() (*serveOptions, *settings, error) {
 		}
 	}
 	if err := opt.check(set); err != nil {
-		return nil, nil, err
+		return nil, nil, set.whence(err)
 	}
 	return opt, set, nil
+}
+
+// flagInError finds the flag that an error is about.
+var flagInError = regexp.MustCompile(`^--([a-z-]+)`)
+
+// whence adds to an error about a flag where its value comes from, if the flag was not given.
+func (s *settings) whence(err error) error {
+	name := flagInError.FindStringSubmatch(err.Error())
+	if name == nil {
+		return err
+	}
+	switch from := s.from[name[1]]; from {
+	case "", fromFlag:
+		return err
+	case fromEnvironment:
+		return fmt.Errorf("%s in the %s: %w", envName(name[1]), from, err)
+	default:
+		return fmt.Errorf("%s, %s: %w", from, envName(name[1]), err)
+	}
 }
 
 // set gives a flag a value, or adds one if it is a list.

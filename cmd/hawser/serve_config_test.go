@@ -131,6 +131,9 @@ func TestConfigFileMistakes(t *testing.T) {
 		{"an open quote", `HAWSER_ADDR="x`, `line 1: the closing quote is missing`},
 		{"an open single quote", `HAWSER_ADDR='x`, `line 1: the quotes do not fit`},
 		{"behind the quote", `HAWSER_ADDR="x"y`, `line 1: there is something behind the closing quote`},
+		{"a word that is not one of them", "HAWSER_LOG=xml", `hawser\.conf, line 1, HAWSER_LOG: --log "xml": it has to be text or json$`},
+		{"a number that is too small", "\nHAWSER_MAX_TOPICS=0", `hawser\.conf, line 2, HAWSER_MAX_TOPICS: --max-topics 0: it has to be at least 1$`},
+		{"one address twice", "HAWSER_ADDR=:8080\nHAWSER_ADMIN_ADDR=:8080", `line 2, HAWSER_ADMIN_ADDR: --admin-addr :8080 is that of --addr`},
 		{"a backslash", `HAWSER_ADDR=a\b`, `line 1: a value with a \\ in it has to stand in quotes`},
 	} {
 		_, _, err := loadServe(t, []string{"--publish-key", "k"}, nil, row.file)

@@ -38,7 +38,7 @@ func (s *service) tryReload() (*settings, error) {
 	}
 	cfg, err := opt.config()
 	if err != nil {
-		return nil, err
+		return nil, set.whence(err)
 	}
 	level, err := parseLevel(opt.logLevel)
 	if err != nil {
