@@ -175,6 +175,13 @@ func TestHawserJS(t *testing.T) {
 	publish(t, addr, "news", "application/octet-stream", []byte{0, 255})
 	p.until(`told.messages.length === 3`)
 
+	// The page publishes by itself, which its browser asks about before (CORS), and reads the answer.
+	answer := p.evalString(`fetch("http://` + module + `/topics/elsewhere", {method: "POST", body: "from the page",
+		headers: {Authorization: "Bearer ` + publishKey + `"}}).then(r => r.text(), String)`)
+	if !strings.Contains(answer, `"subscribers":0`) {
+		t.Errorf("the page's own publication is answered with %q", answer)
+	}
+
 	// The network fails: what was missed comes, and nothing is lost.
 	line.sever(true)
 	p.until(`told.states.at(-1).state === "waiting"`)
