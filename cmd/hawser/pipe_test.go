@@ -180,13 +180,16 @@ func TestServePipeWaits(t *testing.T) {
 
 // A script is a server that answers as it is told, without a network.
 type script struct {
-	answers []any // statuses, or errors; the last one for ever
+	answers []any // statuses, errors, or silence; the last one for ever
 	header  http.Header
 	mu      sync.Mutex
 	times   []time.Time
 	bodies  []string
 	types   []string
 }
+
+// silence is a server that takes a request and does not answer.
+type silence struct{}
 
 func (s *script) RoundTrip(r *http.Request) (*http.Response, error) {
 	s.mu.Lock()
@@ -199,8 +202,12 @@ func (s *script) RoundTrip(r *http.Request) (*http.Response, error) {
 	if len(s.answers) > 1 {
 		s.answers = s.answers[1:]
 	}
-	if err, ok := answer.(error); ok {
-		return nil, err
+	switch answer := answer.(type) {
+	case error:
+		return nil, answer
+	case silence:
+		<-r.Context().Done()
+		return nil, r.Context().Err()
 	}
 	status := answer.(int)
 	return &http.Response{
@@ -234,17 +241,27 @@ func TestLinePublisherRetries(t *testing.T) {
 		err      string // "" if the line is taken
 		code     error
 	}{
-		"at once":            {[]any{200}, "", time.Minute, 1, 0, 0, "", nil},
-		"accepted":           {[]any{202}, "", time.Minute, 1, 0, 0, "", nil},
-		"the second time":    {[]any{down, 200}, "", time.Minute, 2, time.Millisecond, time.Second, "", nil},
-		"busy, says when":    {[]any{503, 200}, "7", time.Minute, 2, 7 * time.Second, 7 * time.Second, "", nil},
-		"busy, and a date":   {[]any{429, 200}, "Wed, 25 Nov 2026 20:00:00 GMT", time.Minute, 2, 1, time.Second, "", nil},
-		"a proxy's":          {[]any{502, 504, 200}, "", time.Minute, 3, 2, time.Second, "", nil},
-		"never":              {[]any{down}, "", time.Minute, -1, time.Minute, time.Minute, "given up after 1m0s: conn", nil},
-		"asks for too much":  {[]any{503}, "3600", time.Minute, 2, time.Minute, time.Minute, "given up after 1m0s: .*503", nil},
-		"negative":           {[]any{503, 200}, "-5", time.Minute, 2, 1, time.Second, "", nil},
-		"not to be retried":  {[]any{down}, "", 0, 1, 0, 0, "given up after 0s", nil},
-		"for ever":           {append(slices.Repeat([]any{down}, 500), 200), "", -1, 501, time.Minute, time.Hour, "", nil},
+		"at once":           {[]any{200}, "", time.Minute, 1, 0, 0, "", nil},
+		"accepted":          {[]any{202}, "", time.Minute, 1, 0, 0, "", nil},
+		"the second time":   {[]any{down, 200}, "", time.Minute, 2, time.Millisecond, time.Second, "", nil},
+		"busy, says when":   {[]any{503, 200}, "7", time.Minute, 2, 7 * time.Second, 7 * time.Second, "", nil},
+		"busy, and a date":  {[]any{429, 200}, "Wed, 25 Nov 2026 20:00:00 GMT", time.Minute, 2, 1, time.Second, "", nil},
+		"a proxy's":         {[]any{502, 504, 200}, "", time.Minute, 3, 2, time.Second, "", nil},
+		"never":             {[]any{down}, "", time.Minute, -1, time.Minute, time.Minute, "given up after 1m0s: conn", nil},
+		"asks for too much": {[]any{503}, "3600", time.Minute, 2, time.Minute, time.Minute, "given up after 1m0s: .*503", nil},
+		"negative":          {[]any{503, 200}, "-5", time.Minute, 2, 1, time.Second, "", nil},
+		"not to be retried": {[]any{down}, "", 0, 1, 0, 0, "given up after 0s", nil},
+		"for ever":          {append(slices.Repeat([]any{down}, 500), 200), "", -1, 501, time.Minute, time.Hour, "", nil},
+		"silent": {[]any{silence{}}, "", 2 * time.Second, 1, 2 * time.Second, 2 * time.Second,
+			"^given up after 2s: no answer within 2s$", nil},
+		"silent for long": {[]any{silence{}}, "", time.Minute, 2, time.Minute, time.Minute,
+			`^given up after 1m0s: no answer within 29\.\d+s$`, nil},
+		"silent, once": {[]any{silence{}}, "", 0, 1, 30 * time.Second, 30 * time.Second,
+			"^given up after 30s: no answer within 30s$", nil},
+		"silent, for ever": {[]any{silence{}, silence{}, silence{}, 200}, "", -1, 4, 90 * time.Second, 2 * time.Minute,
+			"", nil},
+		"busy, then silent": {[]any{503, silence{}}, "5", 5 * time.Second, 2, 6 * time.Second, 6 * time.Second,
+			"^given up after 6s: no answer within 1s$", nil},
 		"a wrong key":        {[]any{401}, "", time.Minute, 1, 0, 0, "answered 401: because", nil},
 		"busy, then refused": {[]any{503, 403}, "", time.Minute, 2, 1, time.Second, "answered 403", nil},
 		"elsewhere":          {[]any{308}, "", time.Minute, 1, 0, 0, "answered 308", nil},
@@ -302,17 +319,34 @@ func TestBackoff(t *testing.T) {
 	}
 }
 
-// TestLinePublisherStops: a signal ends the wait.
-func TestLinePublisherStops(t *testing.T) {
+// TestLinePublisherSaysWhatIsWrong in plain words, once, and when it is over.
+func TestLinePublisherSaysWhatIsWrong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p, _ := newScripted(t, &script{answers: []any{errors.New("down")}}, -1)
-		ctx, stop := context.WithTimeout(t.Context(), 10*time.Second)
-		defer stop()
-		began := time.Now()
-		if err := p.publish(ctx, nil); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != 10*time.Second {
-			t.Errorf("%v after %v", err, time.Since(began))
+		p, said := newScripted(t, &script{answers: []any{silence{}, errors.New("down"), 200}}, time.Minute)
+		if err := p.publish(t.Context(), nil); err != nil {
+			t.Error(err)
+		}
+		if len(*said) != 2 || (*said)[0] != "no answer within 30s; trying again" ||
+			!strings.HasPrefix((*said)[1], "the server answers again, after 30.") {
+			t.Errorf("said %q", *said)
 		}
 	})
+}
+
+// TestLinePublisherStops: a signal ends the wait, and an attempt that is under way a second later.
+func TestLinePublisherStops(t *testing.T) {
+	for answer, most := range map[any]time.Duration{errors.New("down"): 0, silence{}: stopTime} {
+		synctest.Test(t, func(t *testing.T) {
+			p, _ := newScripted(t, &script{answers: []any{answer}}, -1)
+			ctx, stop := context.WithTimeout(t.Context(), 10*time.Second)
+			defer stop()
+			began := time.Now()
+			err := p.publish(ctx, nil)
+			if err != errStopped || time.Since(began) != 10*time.Second+most {
+				t.Errorf("%v after %v", err, time.Since(began))
+			}
+		})
+	}
 }
 
 func TestLinePublisherSendsTypes(t *testing.T) {
@@ -525,7 +559,8 @@ func TestPipeStops(t *testing.T) {
 	io.WriteString(busy.stdin, "x\n")
 	busy.says(`trying again`)
 	busy.signal(syscall.SIGTERM)
-	if code := busy.wait(); code != exitFailed || !strings.Contains(busy.err.String(), "line 1: stopped before") {
+	if code := busy.wait(); code != exitFailed || !strings.HasSuffix(busy.err.String(),
+		"line 1: stopped before the server had taken it\n") {
 		t.Errorf("exit code %d, said %q; want 1", code, busy.err)
 	}
 }
