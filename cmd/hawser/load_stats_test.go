@@ -284,8 +284,8 @@ func TestLoadTable(t *testing.T) {
 	err := json.Unmarshal([]byte(`{
 		"connections": {"asked": 1000, "opened": 998, "seconds": 0.812, "per_second": 1229},
 		"connect_ms": {"p50": 1.2, "p99": 9.1, "max": 12},
-		"messages": {"planned": 120, "sent": 100, "size": 128, "seconds": 10, "per_second": 10, "expected": 99800, "received": 99790,
-			"lost": 12, "twice": 3, "surplus": 2},
+		"messages": {"planned": 120, "sent": 100, "size": 128, "seconds": 10, "per_second": 10, "expected": 99800,
+			"received": 99790, "lost": 12, "twice": 3, "surplus": 2},
 		"delay_ms": {"p50": 0.31, "p99": 1.9, "max": 4.1},
 		"last_receiver_ms": {"p50": 1.1, "p99": 2.3, "max": 4.1},
 		"errors": {"connect: status 503": 2, "publish: status 429": 7, "connection: closed with code 1013": 2},

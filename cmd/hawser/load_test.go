@@ -399,7 +399,8 @@ func TestLoadExitCodes(t *testing.T) {
 		code int
 		says string
 	}{
-		"nobody listens":       {[]string{"ws://" + nobody}, exitConnect, `connect: connection refused: the first was: no connection to "[\d.:]+"$`},
+		"nobody listens": {[]string{"ws://" + nobody}, exitConnect,
+			`connect: connection refused: the first was: no connection to "[\d.:]+"$`},
 		"no topic":             {[]string{"--topic", "a b", "--key", "secret", "ws://" + addr}, exitConnect, `connect: status 400: the first was: .*topic has to be`},
 		"the key is wrong":     {[]string{"--key", "wrong", "ws://" + addr}, exitFailed, `given up: publishing was answered with status 401: "the key is wrong"`},
 		"no key":               {[]string{"ws://" + addr}, exitFailed, `given up: .*401: "publishing needs a key`},

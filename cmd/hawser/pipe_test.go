@@ -481,7 +481,8 @@ func TestPipeTLS(t *testing.T) {
 		code int
 		says string
 	}{
-		"nobody knows it": {[]string{"--url", web.URL}, exitConnect, `^hawser pipe: line 1: .*certificate.* \(--cacert says`},
+		"nobody knows it": {[]string{"--url", web.URL}, exitConnect,
+			`^hawser pipe: line 1: .*certificate.* \(--cacert FILE says whom to trust, -k takes any certificate\)\n$`},
 		"--cacert":        {[]string{"--url", web.URL, "--cacert", ca}, exitOK, `^$`},
 		"-k":              {[]string{"--url", web.URL, "-k"}, exitOK, `^$`},
 		"no such file":    {[]string{"--cacert", "nowhere.pem"}, exitUsage, `--cacert: open nowhere.pem`},

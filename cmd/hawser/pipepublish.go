@@ -149,7 +149,7 @@ func (p *linePublisher) post(ctx context.Context, line []byte, bound time.Durati
 	case err != nil && late():
 		return noAnswer
 	case isDistrust(err):
-		return &refusedError{fmt.Errorf("%w (--cacert says whom to trust)", errors.Unwrap(err))}
+		return &refusedError{fmt.Errorf("%w%s", errors.Unwrap(err), trustHint(err))}
 	case errors.Is(err, http.ErrSchemeMismatch):
 		return &refusedError{errors.Unwrap(err)}
 	case errors.As(err, &why):
