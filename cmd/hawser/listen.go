@@ -48,6 +48,10 @@ of the connection, are in each; the others by event:
   close     by ("client" or "server"), code and reason if it was the client
   error     error, why it ended without a Close
 
+Standard error tells a terminal who comes and goes, with a line "#N connected from …" and one with the reason of the
+end; a file or pipe it tells only with -v. With -v there is also a line for each message, "#N < text, 5 bytes" for one
+that came and "#N > …" for one that was sent; what --broadcast passes on has no line.
+
 Of a path the values of the parameters token, access_token, jwt, key, secret and password are shown as [redacted].
 
 SIGTERM, SIGHUP and Ctrl-C end it, and tell clients so with code 1001; a second one ends it at once. After -n messages
@@ -74,7 +78,8 @@ Examples:
 		fs.BoolVar(&l.binary, "b", false, "send binary messages: what is read at once from standard input, or from CMD;\n"+
 			"and write messages as they are, without a newline")
 		fs.IntVar(&l.count, "n", 0, "end after `N` messages have come")
-		fs.BoolVar(&l.verbose, "v", false, "say on standard error who comes and goes, and how large each message is")
+		fs.BoolVar(&l.verbose, "v", false, "say on standard error how large each message is, and also in a file or pipe who\n"+
+			"comes and goes; a terminal is told that in any case")
 		fs.BoolVar(&l.json, "json", false, "print one JSON object for each event")
 		fs.Var(&origins, "origin", "let pages of this `PATTERN` connect, such as https://app.example.com, or * for all;\n"+
 			"may be given several times")

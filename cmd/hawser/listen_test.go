@@ -277,6 +277,20 @@ func TestListenTellsMore(t *testing.T) {
 	p.says(`(?m)^#2 connected`)
 }
 
+// TestListenTellsAFileNothing of connections and messages without -v.
+func TestListenTellsAFileNothing(t *testing.T) {
+	p, url := startListen(t, "--echo")
+	c := dial(t, url, nil)
+	c.send(websocket.TextMessage, "hello")
+	c.wantMessage(websocket.TextMessage, "hello")
+	c.CloseWith(4001, "bye")
+	p.signal(os.Interrupt)
+	wantEnd(t, p, exitOK, "")
+	if strings.Contains(p.err.String(), "#1") {
+		t.Errorf("said %q", p.err)
+	}
+}
+
 // TestListenNoDeflate: compression is agreed on, unless it is not to be.
 func TestListenNoDeflate(t *testing.T) {
 	d := websocket.Dialer{Compression: new(websocket.Compression)}

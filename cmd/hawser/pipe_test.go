@@ -483,9 +483,9 @@ func TestPipeTLS(t *testing.T) {
 	}{
 		"nobody knows it": {[]string{"--url", web.URL}, exitConnect,
 			`^hawser pipe: line 1: .*certificate.* \(--cacert FILE says whom to trust, -k takes any certificate\)\n$`},
-		"--cacert":        {[]string{"--url", web.URL, "--cacert", ca}, exitOK, `^$`},
-		"-k":              {[]string{"--url", web.URL, "-k"}, exitOK, `^$`},
-		"no such file":    {[]string{"--cacert", "nowhere.pem"}, exitUsage, `--cacert: open nowhere.pem`},
+		"--cacert":     {[]string{"--url", web.URL, "--cacert", ca}, exitOK, `^$`},
+		"-k":           {[]string{"--url", web.URL, "-k"}, exitOK, `^$`},
+		"no such file": {[]string{"--cacert", "nowhere.pem"}, exitUsage, `--cacert: open nowhere.pem`},
 		"a server of no TLS": {[]string{"--url", "https" + strings.TrimPrefix(plain.URL, "http")}, exitConnect,
 			`^hawser pipe: line 1: .*HTTP response to HTTPS client`},
 		"a URL of no TLS": {[]string{"--url", "http" + strings.TrimPrefix(web.URL, "https")}, exitConnect,
