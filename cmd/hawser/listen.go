@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"crypto/tls"
 	"flag"
 	"slices"
@@ -86,8 +87,8 @@ Examples:
 		fs.Var(&subprotocols, "s", "agree to the subprotocol `NAME`; may be given several times, the preferred one first")
 		limit := fs.Int64("read-limit", maxEchoMessage, "refuse messages of more than `N` bytes with code 1009; -1: no limit")
 		noDeflate := fs.Bool("no-deflate", false, "do not agree to compression (permessage-deflate)")
-		cert := fs.String("cert", "", "serve TLS (wss) with the certificates in this PEM `FILE`")
-		key := fs.String("key", "", "with --cert: the private key, a PEM `FILE`")
+		cert := fs.String("cert", "", "serve TLS (wss) with the certificates in `FILE` (PEM)")
+		key := fs.String("key", "", "the private key of --cert is in `FILE` (PEM); default: in the same file")
 		return func(args []string, std streams) int {
 			wrong := func(format string, args ...any) int { return usageError(std, "listen", format, args...) }
 			exec := isSet(fs, "exec")
@@ -112,8 +113,8 @@ Examples:
 				return wrong("-n does not go with --exec: the command decides when it has seen enough")
 			case *limit == 0:
 				return wrong("--read-limit 0 would refuse every message; -1 means no limit")
-			case (*cert == "") != (*key == ""):
-				return wrong("--cert and --key go together")
+			case *key != "" && *cert == "":
+				return wrong("--key: the certificate is missing (--cert)")
 			case slices.ContainsFunc(subprotocols, func(s string) bool { return !isTokenText(s) }):
 				return wrong("-s: a subprotocol is a word of letters, digits and !#$%%&'*+-.^_`|~")
 			}
@@ -123,7 +124,7 @@ Examples:
 				}
 			}
 			if *cert != "" {
-				pair, err := tls.LoadX509KeyPair(*cert, *key)
+				pair, err := tls.LoadX509KeyPair(*cert, cmp.Or(*key, *cert))
 				if err != nil {
 					return wrong("--cert, --key: %v", err)
 				}
