@@ -4,7 +4,9 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
+	"unicode/utf8"
 )
 
 var shells = []string{"bash", "zsh", "fish"}
@@ -61,10 +63,28 @@ func (f flagInfo) choices() []string {
 	return strings.Split(f.kind, "|")
 }
 
-// summary is what the flag is for, in one line: completions have no room for more.
+// summaryRoom is how long a summary may be: next to a flag there is no room for more.
+const summaryRoom = 80
+
+// clauseEnd finds the end of a clause, and what ends it.
+var clauseEnd = regexp.MustCompile(`[;:,.] | \(`)
+
+// summary is what the flag is for, in one line: as many clauses of its text as there is room for, and at least one.
 func (f flagInfo) summary() string {
-	first, _, _ := strings.Cut(f.text, "\n")
-	return strings.TrimRight(first, " ,;:")
+	text := strings.Join(strings.Fields(f.text), " ")
+	if utf8.RuneCountInString(text) <= summaryRoom {
+		return text
+	}
+	end := len(text)
+	for _, at := range clauseEnd.FindAllStringIndex(text, -1) {
+		if before := text[:at[0]]; strings.Count(before, "(") > strings.Count(before, ")") {
+			continue // inside of parentheses
+		} else if end < len(text) && utf8.RuneCountInString(before) > summaryRoom {
+			break
+		}
+		end = at[0]
+	}
+	return text[:end]
 }
 
 // words returns what may stand where the verb's first argument does, with what each is for if that is known.
