@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/pem"
@@ -8,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -489,7 +491,7 @@ func TestPipeTLS(t *testing.T) {
 		"a server of no TLS": {[]string{"--url", "https" + strings.TrimPrefix(plain.URL, "http")}, exitConnect,
 			`^hawser pipe: line 1: .*HTTP response to HTTPS client`},
 		"a URL of no TLS": {[]string{"--url", "http" + strings.TrimPrefix(web.URL, "https")}, exitConnect,
-			`^hawser pipe: line 1: the server answered 400`},
+			`^hawser pipe: line 1: the server speaks TLS on this port: --url has to begin with https://\n$`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, stderr := runPipe(t, "x\n", append(row.args, "--retry", "-1s", "lines")...) // what is retried never ends
@@ -504,6 +506,54 @@ func TestPipeTLS(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestPipeSeesTLS: what servers that speak TLS answer to those who do not.
+func TestPipeSeesTLS(t *testing.T) {
+	for name, row := range map[string]struct {
+		answer string
+		tls    bool
+	}{
+		"an alert":       {"\x15\x03\x01\x00\x02\x02\x0a", true},
+		"nginx":          {webPage(400, "<title>400 The plain HTTP request was sent to HTTPS port</title>"), true},
+		"Apache":         {webPage(400, "Reason: You're speaking plain HTTP to an SSL-enabled server port.<br />"), true},
+		"a bad request":  {webPage(400, "no such topic"), false},
+		"another status": {webPage(403, "The plain HTTP request was sent to HTTPS port"), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			code, stderr := runPipe(t, "x\n", "--url", "http://"+answerWith(t, row.answer), "--retry", "-1s", "lines")
+			if code != exitConnect || strings.Contains(stderr, "line 1: "+errSpeaksTLS.Error()) != row.tls {
+				t.Errorf("exit code %d, said %q", code, stderr)
+			}
+		})
+	}
+}
+
+// webPage returns an answer of HTTP.
+func webPage(status int, body string) string {
+	return fmt.Sprintf("HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n%s", status, len(body), body)
+}
+
+// answerWith starts a server that reads a request, answers with a text, and returns where.
+func answerWith(t *testing.T, text string) (addr string) {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ln.Close() })
+	go func() {
+		c, err := ln.Accept()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		if r, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
+			io.Copy(io.Discard, r.Body)
+		}
+		io.WriteString(c, text)
+	}()
+	return ln.Addr().String()
 }
 
 // free returns an address that nobody listens on.

@@ -9,7 +9,9 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"hawser.example/websocket/internal/notify"
@@ -152,6 +154,8 @@ func (p *linePublisher) post(ctx context.Context, line []byte, bound time.Durati
 		return &refusedError{fmt.Errorf("%w%s", errors.Unwrap(err), trustHint(err))}
 	case errors.Is(err, http.ErrSchemeMismatch):
 		return &refusedError{errors.Unwrap(err)}
+	case errors.As(err, &why) && isTLSAlert(why.Err.Error()):
+		return &refusedError{errSpeaksTLS}
 	case errors.As(err, &why):
 		return &laterError{err: why.Err}
 	case err != nil:
@@ -168,6 +172,16 @@ func (p *linePublisher) post(ctx context.Context, line []byte, bound time.Durati
 	return judgePost(res, body)
 }
 
+// errSpeaksTLS is what is wrong with a URL of http where the server speaks TLS.
+var errSpeaksTLS = errors.New("the server speaks TLS on this port: --url has to begin with https://")
+
+// isTLSAlert reports whether an error of package http quotes a TLS record with an alert, where an answer should be.
+// RFC 8446, section 5.1: its type, 21, and the version, 3.
+func isTLSAlert(text string) bool { return strings.Contains(text, `malformed HTTP response "\x15\x03`) }
+
+// saysTLS finds what common servers answer to a request without TLS on a port for TLS.
+var saysTLS = regexp.MustCompile(`(?i)http request (was sent )?to (an )?https (server|port)|plain http to an ssl-enabled`)
+
 // judgePost returns what an answer means.
 func judgePost(res *http.Response, body []byte) error {
 	if res.StatusCode/100 == 2 {
@@ -178,6 +192,8 @@ func judgePost(res *http.Response, body []byte) error {
 	switch {
 	case json.Unmarshal(body, &why) == nil && why.Error != "":
 		err = fmt.Errorf("the server answered %d: %s", res.StatusCode, why.Error)
+	case res.StatusCode == http.StatusBadRequest && res.Request.URL.Scheme == "http" && saysTLS.Match(body):
+		return &refusedError{errSpeaksTLS}
 	case res.StatusCode/100 == 3:
 		err = fmt.Errorf("%w, which names %q: --url has to be where the server is", err, res.Header.Get("Location"))
 	}
