@@ -432,6 +432,24 @@ func TestPipeKeyFromTheEnvironment(t *testing.T) {
 	}
 }
 
+// TestPipeUsesTheProxyOfTheEnvironment, which asks for whatever URL it is given.
+func TestPipeUsesTheProxyOfTheEnvironment(t *testing.T) {
+	asked := make(chan string, 1)
+	proxy := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { asked <- r.RequestURI }))
+	defer proxy.Close()
+	cmd := command(t, "pipe", "lines", "--url", "http://push.example")
+	cmd.Env = append(cmd.Env, "HTTP_PROXY="+proxy.URL, "NO_PROXY=")
+	p := startCommand(t, cmd)
+	io.WriteString(p.stdin, "x\n")
+	p.stdin.Close()
+	if code := p.wait(); code != exitOK {
+		t.Fatalf("exit code %d, said %q", code, p.err)
+	}
+	if url := <-asked; url != "http://push.example/topics/lines" {
+		t.Errorf("the proxy was asked for %s", url)
+	}
+}
+
 // TestPipeExitCodes: one that could not publish says so, once, and with its exit code.
 func TestPipeExitCodes(t *testing.T) {
 	_, addr := startServe(t)

@@ -180,7 +180,8 @@ var errSpeaksTLS = errors.New("the server speaks TLS on this port: --url has to 
 func isTLSAlert(text string) bool { return strings.Contains(text, `malformed HTTP response "\x15\x03`) }
 
 // saysTLS finds what common servers answer to a request without TLS on a port for TLS.
-var saysTLS = regexp.MustCompile(`(?i)http request (was sent )?to (an )?https (server|port)|plain http to an ssl-enabled`)
+var saysTLS = regexp.MustCompile(
+	`(?i)http request (was sent )?to (an )?https (server|port)|plain http to an ssl-enabled`)
 
 // judgePost returns what an answer means.
 func judgePost(res *http.Response, body []byte) error {
