@@ -50,52 +50,6 @@ Example:
 	},
 }
 
-// isFile reports whether the flag's value is the name of a file.
-func (f flagInfo) isFile() bool { return f.kind == "FILE" || f.kind == "DIR" }
-
-// choices returns what the flag's value may be, if those are few: they stand in the help in place of its name.
-func (f flagInfo) choices() []string {
-	if !strings.Contains(f.kind, "|") {
-		return nil
-	}
-	return strings.Split(f.kind, "|")
-}
-
-// summary is what the flag is for, in one line: completions have no room for more.
-func (f flagInfo) summary() string {
-	first, _, _ := strings.Cut(f.text, "\n")
-	return strings.TrimRight(first, " ,;:")
-}
-
-// words returns what may stand where the verb's first argument does, with what each is for if that is known.
-func (v verb) words() (words, texts []string) {
-	switch {
-	case v.name == helpVerb.name:
-		for _, other := range verbs {
-			words, texts = append(words, other.name), append(texts, other.summary)
-		}
-	case len(v.subs) > 0:
-		for _, sub := range v.subs {
-			words, texts = append(words, strings.TrimPrefix(sub.name, v.name+" ")), append(texts, sub.summary)
-		}
-	default:
-		for _, word := range v.choices {
-			words, texts = append(words, word), append(texts, "")
-		}
-	}
-	return words, texts
-}
-
-// eachVerb calls do with every verb and what each consists of, the parts before the whole.
-func eachVerb(do func(v verb)) {
-	for _, v := range verbs {
-		for _, sub := range v.subs {
-			do(sub)
-		}
-		do(v)
-	}
-}
-
 // completeBash prints the script for bash 3.2 and later, which needs no package of completions.
 func completeBash(w io.Writer) {
 	var names []string

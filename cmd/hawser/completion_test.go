@@ -77,8 +77,8 @@ func TestCompletionQuotes(t *testing.T) {
 	for got, want := range map[string]string{
 		shellQuote("it's $x"):  `'it'\''s $x'`,
 		fishQuote(`it's \ $x`): `'it\'s \\ $x'`,
-		zshFlag(f):             `*--x=[a 'b' [c\]\: $d]:HOST\:PORT: `,
-		zshFlag(flagInfo{name: "-n", kind: "N", text: "count,"}):     `*-n[count]:N: `,
+		zshFlag(f):             `*--x=[a 'b' [c\]\: $d more]:HOST\:PORT: `,
+		zshFlag(flagInfo{name: "-n", kind: "N", text: "count"}):      `*-n[count]:N: `,
 		zshFlag(flagInfo{name: "--log", kind: "a|b", text: "as"}):    `*--log=[as]:a|b:(a b)`,
 		zshFlag(flagInfo{name: "-v", text: "tell"}):                  `*-v[tell]`,
 		zshFlag(flagInfo{name: "--out", kind: "DIR", text: "out"}):   `*--out=[out]:DIR:_files`,
@@ -86,6 +86,36 @@ func TestCompletionQuotes(t *testing.T) {
 	} {
 		if got != want {
 			t.Errorf("%s; want %s", got, want)
+		}
+	}
+}
+
+// TestFlagSummary: it ends where a clause does.
+func TestFlagSummary(t *testing.T) {
+	filler := strings.Repeat("x", 40)
+	for text, want := range map[string]string{
+		"a b,\nc; d (e) f": "a b, c; d (e) f",
+		filler + ", the one that\nnobody wants; " + filler:       filler + ", the one that nobody wants",
+		filler + ", " + filler + "x, or this":                    filler,
+		filler + " (a, b; " + filler + "), c":                    filler,
+		filler + " (a, b; c), " + filler:                         filler + " (a, b; c)",
+		filler + filler + "x yz, and more: yes":                  filler + filler + "x yz",
+		filler + " HOST:PORT, " + filler + ";" + filler:          filler + " HOST:PORT",
+		filler + filler + filler:                                 filler + filler + filler,
+		strings.Repeat("ü", 40) + ": " + strings.Repeat("ü", 38): strings.Repeat("ü", 40) + ": " + strings.Repeat("ü", 38),
+	} {
+		if got := (flagInfo{text: text}).summary(); got != want {
+			t.Errorf("%q becomes %q; want %q", text, got, want)
+		}
+	}
+	for _, v := range allVerbs() {
+		for _, f := range v.flags() {
+			text, summary := strings.Join(strings.Fields(f.text), " "), f.summary()
+			rest, found := strings.CutPrefix(text, summary)
+			if !found || rest != "" && !regexp.MustCompile(`^([;:,.] | \()`).MatchString(rest) ||
+				strings.Count(summary, "(") != strings.Count(summary, ")") || len(summary) > 100 {
+				t.Errorf("%s of %s: %q is cut behind %q", f.name, v.name, text, summary)
+			}
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"crypto/tls"
 	"flag"
 	"slices"
@@ -48,6 +49,10 @@ of the connection, are in each; the others by event:
   close     by ("client" or "server"), code and reason if it was the client
   error     error, why it ended without a Close
 
+Standard error tells a terminal who comes and goes, with a line "#N connected from …" and one with the reason of the
+end; a file or pipe it tells only with -v. With -v there is also a line for each message, "#N < text, 5 bytes" for one
+that came and "#N > …" for one that was sent; what --broadcast passes on has no line.
+
 Of a path the values of the parameters token, access_token, jwt, key, secret and password are shown as [redacted].
 
 SIGTERM, SIGHUP and Ctrl-C end it, and tell clients so with code 1001; a second one ends it at once. After -n messages
@@ -74,15 +79,16 @@ Examples:
 		fs.BoolVar(&l.binary, "b", false, "send binary messages: what is read at once from standard input, or from CMD;\n"+
 			"and write messages as they are, without a newline")
 		fs.IntVar(&l.count, "n", 0, "end after `N` messages have come")
-		fs.BoolVar(&l.verbose, "v", false, "say on standard error who comes and goes, and how large each message is")
+		fs.BoolVar(&l.verbose, "v", false, "say on standard error how large each message is, and also in a file or pipe who\n"+
+			"comes and goes; a terminal is told that in any case")
 		fs.BoolVar(&l.json, "json", false, "print one JSON object for each event")
 		fs.Var(&origins, "origin", "let pages of this `PATTERN` connect, such as https://app.example.com, or * for all;\n"+
 			"may be given several times")
 		fs.Var(&subprotocols, "s", "agree to the subprotocol `NAME`; may be given several times, the preferred one first")
 		limit := fs.Int64("read-limit", maxEchoMessage, "refuse messages of more than `N` bytes with code 1009; -1: no limit")
 		noDeflate := fs.Bool("no-deflate", false, "do not agree to compression (permessage-deflate)")
-		cert := fs.String("cert", "", "serve TLS (wss) with the certificates in this PEM `FILE`")
-		key := fs.String("key", "", "with --cert: the private key, a PEM `FILE`")
+		cert := fs.String("cert", "", "serve TLS (wss) with the certificates in `FILE` (PEM)")
+		key := fs.String("key", "", "the private key of --cert is in `FILE` (PEM); default: in the same file")
 		return func(args []string, std streams) int {
 			wrong := func(format string, args ...any) int { return usageError(std, "listen", format, args...) }
 			exec := isSet(fs, "exec")
@@ -107,8 +113,8 @@ Examples:
 				return wrong("-n does not go with --exec: the command decides when it has seen enough")
 			case *limit == 0:
 				return wrong("--read-limit 0 would refuse every message; -1 means no limit")
-			case (*cert == "") != (*key == ""):
-				return wrong("--cert and --key go together")
+			case *key != "" && *cert == "":
+				return wrong("--key: the certificate is missing (--cert)")
 			case slices.ContainsFunc(subprotocols, func(s string) bool { return !isTokenText(s) }):
 				return wrong("-s: a subprotocol is a word of letters, digits and !#$%%&'*+-.^_`|~")
 			}
@@ -118,7 +124,7 @@ Examples:
 				}
 			}
 			if *cert != "" {
-				pair, err := tls.LoadX509KeyPair(*cert, *key)
+				pair, err := tls.LoadX509KeyPair(*cert, cmp.Or(*key, *cert))
 				if err != nil {
 					return wrong("--cert, --key: %v", err)
 				}

@@ -86,6 +86,23 @@ func TestListenLeavesTheTerminalAsItWas(t *testing.T) {
 	}
 }
 
+// TestListenTellsATerminal who comes and goes, and with -v of each message too.
+func TestListenTellsATerminal(t *testing.T) {
+	for flag, messages := range map[string]string{
+		"--echo": ``, // once more
+		"-v":     `#1 < text, 5 bytes\r\n#1 > text, 5 bytes\r\n`,
+	} {
+		p := openPTY(t)
+		cmd, url := onPTY(t, p, "listen", "--no-deflate", "--echo", flag, "127.0.0.1:0")
+		c := dial(t, url, nil)
+		c.send(websocket.TextMessage, "hello")
+		c.wantMessage(websocket.TextMessage, "hello")
+		c.CloseWith(4001, "bye")
+		p.shows(`#1 connected from 127\.0\.0\.1:\d+, path "/"\r\n` + messages + `#1 .*4001`)
+		p.leave(cmd)
+	}
+}
+
 // TestListenJSONOnATerminal: the same holds for JSON.
 func TestListenJSONOnATerminal(t *testing.T) {
 	p := openPTY(t)

@@ -277,6 +277,20 @@ func TestListenTellsMore(t *testing.T) {
 	p.says(`(?m)^#2 connected`)
 }
 
+// TestListenTellsAFileNothing of connections and messages without -v.
+func TestListenTellsAFileNothing(t *testing.T) {
+	p, url := startListen(t, "--echo")
+	c := dial(t, url, nil)
+	c.send(websocket.TextMessage, "hello")
+	c.wantMessage(websocket.TextMessage, "hello")
+	c.CloseWith(4001, "bye")
+	p.signal(os.Interrupt)
+	wantEnd(t, p, exitOK, "")
+	if strings.Contains(p.err.String(), "#1") {
+		t.Errorf("said %q", p.err)
+	}
+}
+
 // TestListenNoDeflate: compression is agreed on, unless it is not to be.
 func TestListenNoDeflate(t *testing.T) {
 	d := websocket.Dialer{Compression: new(websocket.Compression)}
@@ -308,33 +322,42 @@ func TestListenReadLimit(t *testing.T) {
 	wantEnd(t, p, exitOK, "12345\n")
 }
 
-// TestListenTLS: with a certificate it is wss.
+// TestListenTLS: with a certificate it is wss; its key may be in the same file.
 func TestListenTLS(t *testing.T) {
 	web := httptest.NewUnstartedServer(nil)
 	web.StartTLS()
 	defer web.Close()
 	pair := web.TLS.Certificates[0]
-	key, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
+	keyDER, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
 	if err != nil {
 		t.Fatal(err)
 	}
-	cert := writeText(t, "cert.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: pair.Certificate[0]})))
-	keyFile := writeText(t, "key.pem", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})))
-	p, url := startListen(t, "--echo", "--cert", cert, "--key", keyFile)
-	if !strings.Contains(p.err.String(), " wss://") {
-		t.Errorf("said %q", p.err)
-	}
+	cert := &pem.Block{Type: "CERTIFICATE", Bytes: pair.Certificate[0]}
+	key := &pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}
+	both := writePEM(t, "both.pem", key, cert)
 	roots := x509.NewCertPool()
 	roots.AddCert(web.Certificate())
-	d := websocket.Dialer{TLSConfig: &tls.Config{RootCAs: roots}}
-	c := dialWith(t, &d, "wss"+strings.TrimPrefix(url, "ws"), nil)
-	c.send(websocket.TextMessage, "hello")
-	c.wantMessage(websocket.TextMessage, "hello")
+	for _, flags := range [][]string{
+		{"--cert", writePEM(t, "cert.pem", cert), "--key", writePEM(t, "key.pem", key)},
+		{"--cert", both},
+		{"--cert", both, "--key", both},
+	} {
+		p, url := startListen(t, append(flags, "--echo")...)
+		if !strings.Contains(p.err.String(), " wss://") {
+			t.Errorf("said %q", p.err)
+		}
+		d := websocket.Dialer{TLSConfig: &tls.Config{RootCAs: roots}}
+		c := dialWith(t, &d, "wss"+strings.TrimPrefix(url, "ws"), nil)
+		c.send(websocket.TextMessage, "hello")
+		c.wantMessage(websocket.TextMessage, "hello")
+	}
 }
 
 // TestListenUsage: what makes no sense is refused before anything listens.
 func TestListenUsage(t *testing.T) {
 	here := "127.0.0.1:0"
+	_, cert, _ := newCertificate(t)
+	onlyCert := writePEM(t, "cert.pem", cert)
 	for name, row := range map[string]struct {
 		args []string
 		says string
@@ -351,8 +374,8 @@ func TestListenUsage(t *testing.T) {
 		"-n negative":          {[]string{"-n", "-1", here}, `-n -1`},
 		"-n with exec":         {[]string{"-n", "1", "--exec", "cat", here}, `-n does not go with --exec`},
 		"no message":           {[]string{"--read-limit", "0", here}, `--read-limit 0`},
-		"certificate only":     {[]string{"--cert", "x", here}, `--cert and --key go together`},
-		"key only":             {[]string{"--key", "x", here}, `--cert and --key go together`},
+		"certificate only":     {[]string{"--cert", onlyCert, here}, `--cert, --key: .*key`},
+		"key only":             {[]string{"--key", "x", here}, `--key: the certificate is missing`},
 		"no such certificate":  {[]string{"--cert", "/none", "--key", "/none", here}, `/none`},
 		"origin with a path":   {[]string{"--origin", "https://a.example/b", here}, `--origin: `},
 		"subprotocol of words": {[]string{"-s", "a b", here}, `-s: a subprotocol is a word`},

@@ -43,6 +43,24 @@ says whether the load generator itself was the limit, so that its figures say li
 than 80 % of its cores, or if a timer of 5 ms that it watches meanwhile was more than 5 ms late (p99), as happens when a
 server on the same machine takes all of it. It says so of connecting and of sending, each by itself.
 
+With --json the result is one object; a field of what was not measured is left out. Times whose name ends with _ms are
+in milliseconds, those named seconds in seconds; a spread of times is an object of p50, p99 and max.
+
+  url                where connections went
+  interrupted        whether a signal ended it early
+  connections        asked, opened (how many), seconds (until the last was open), per_second
+  connect_ms         spread of the times until a connection was open, and subscribed
+  messages           planned, sent (how many), size (bytes of each), seconds (of sending), per_second; expected and
+                     received (deliveries: each message to each connection), lost, twice, surplus (to more connections
+                     than the server said)
+  echo               whether with --echo
+  delay_ms           spread of "delivery" in the table, with --echo of "round trip"
+  last_receiver_ms   spread of the times until all connections had a message; not with --echo
+  errors             how many there were of each kind
+  other_subscribers  how many subscribers of the topic are not its own, at most
+  generator          limit (whether it was the limit), cores; of connecting and of sending: cpu (its part of the time
+                     of all cores, 0 to 1), timer_late_ms (p99), why (reasons why it was the limit, or empty)
+
 A server whose subscribers need a token gets it in the URL, as ?token=TOKEN, the same one for all connections. --key is
 a publish key, or a token that allows to publish.
 
@@ -71,8 +89,7 @@ Examples:
 		fs.DurationVar(&c.duration, "duration", 10*time.Second, "for `DUR`, such as 30s or 5m")
 		fs.DurationVar(&c.wait, "wait", 5*time.Second, "wait up to `DUR` for the last messages")
 		fs.BoolVar(&c.echo, "echo", false, "measure round trips to a server that sends back what it gets")
-		fs.BoolVar(&c.json, "json", false, "print the result as one JSON object; times are in milliseconds, and what was not\n"+
-			"measured is left out")
+		fs.BoolVar(&c.json, "json", false, "print the result as one JSON object, whose fields are below")
 		remote := fs.Bool("remote", false, "the server may be another machine; it should be yours")
 		c.trust.declare(fs)
 		return func(args []string, std streams) int {

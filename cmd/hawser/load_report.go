@@ -29,6 +29,7 @@ type loadReport struct {
 	ConnectMS *spread `json:"connect_ms,omitempty"`
 
 	Messages struct {
+		Planned   int     `json:"planned"`
 		Sent      int64   `json:"sent"`
 		Size      int     `json:"size"`
 		Seconds   float64 `json:"seconds"`
@@ -88,7 +89,7 @@ func (l *loadRun) report(interrupted bool) *loadReport {
 	c.PerSecond = perSecond(c.Opened, c.Seconds)
 	r.ConnectMS = spreadOf(&s.connect)
 	m := &r.Messages
-	m.Sent, m.Size, m.Seconds = s.sent.Load(), l.size, s.sendTime.Seconds()
+	m.Planned, m.Sent, m.Size, m.Seconds = len(l.messages), s.sent.Load(), l.size, s.sendTime.Seconds()
 	m.PerSecond = perSecond(m.Sent, m.Seconds)
 	m.Expected, m.Received, m.Twice = s.expected.Load(), s.received.Load(), s.twice.Load()
 	r.DelayMS = spreadOf(&s.delivery)
@@ -121,10 +122,14 @@ func perSecond(n int64, seconds float64) float64 {
 	return float64(n) / seconds
 }
 
-// judgeGenerator says whether the load generator was the limit, and why.
+// judgeGenerator says whether the load generator was the limit, and why. Without a connection there are no times that
+// it could have spoiled.
 func (r *loadReport) judgeGenerator(w *loadWatch) {
 	g := &r.Generator
-	g.Cores, g.Connecting, g.Sending = runtime.GOMAXPROCS(0), w.connecting.judge(), w.sending.judge()
+	g.Cores, g.Connecting, g.Sending = runtime.GOMAXPROCS(0), phaseLoad{Why: []string{}}, w.sending.judge()
+	if r.Connections.Opened > 0 {
+		g.Connecting = w.connecting.judge()
+	}
 	g.Limit = len(g.Connecting.Why)+len(g.Sending.Why) > 0
 }
 
@@ -155,7 +160,7 @@ func (l *loadRun) finish(final error, interrupted bool) int {
 	}
 	r := l.report(interrupted)
 	code := r.verdict()
-	l.explain()
+	l.explain(final)
 	if final != nil {
 		fmt.Fprintf(l.std.err, "hawser load: given up: %s\n", escapeText([]byte(conceal(final.Error()))))
 		code = exitFailed
@@ -186,23 +191,14 @@ func (r *loadReport) verdict() int {
 	return exitOK
 }
 
-// explain says of each kind of error what the first one was.
-func (l *loadRun) explain() {
-	l.stats.mu.Lock()
-	defer l.stats.mu.Unlock()
-	for _, kind := range slices.Sorted(maps.Keys(l.stats.first)) {
-		why := conceal(l.stats.first[kind].Error())
-		fmt.Fprintf(l.std.err, "hawser load: %s: the first was: %s\n", kind, escapeText([]byte(why)))
-	}
-}
-
 // print prints the result as a table.
 func (r *loadReport) print(w io.Writer) error {
 	t := &table{w: w}
 	r.printSpreads(t)
 	c, m := r.Connections, r.Messages
 	t.line("%-15s%d of %d%s", "connections", c.Opened, c.Asked, pace(c.Opened, c.Seconds, "%.0f", c.PerSecond))
-	t.line("%-15s%d of %d bytes%s", "messages", m.Sent, m.Size, pace(m.Sent, m.Seconds, "%.4g", m.PerSecond))
+	t.line("%-15s%d of %d planned%s, %d bytes each", "messages", m.Sent, m.Planned,
+		pace(m.Sent, m.Seconds, "%.4g", m.PerSecond), m.Size)
 	surplus := ""
 	if m.Surplus > 0 {
 		surplus = fmt.Sprintf(", %d more than the server said", m.Surplus)

@@ -118,11 +118,7 @@ func (l *loadRun) answered(status int, body []byte) (to int, err error) {
 	malformed := json.Unmarshal(body, &answer)
 	switch {
 	case status != http.StatusOK:
-		why := answer.Error
-		if why == "" {
-			why = http.StatusText(status)
-		}
-		err := fmt.Errorf("publishing was answered with status %d: %s", status, clip(why))
+		err := newPublishError(status, answer.Error)
 		l.stats.fail(fmt.Sprintf("publish: status %d", status), err)
 		if isFinal(status) {
 			l.abort(err)

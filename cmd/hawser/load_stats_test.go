@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"math"
 	"math/rand/v2"
+	"reflect"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -234,6 +236,7 @@ func TestJudgeGenerator(t *testing.T) {
 				use.late.add(row.late)
 			}
 			var r loadReport
+			r.Connections.Opened = 1
 			r.judgeGenerator(&w)
 			if why := strings.Join(got(&r).Why, "; "); r.Generator.Limit != (row.why != "") || why != row.why {
 				t.Errorf("%s: limit %v, %q; want %q", row.name, r.Generator.Limit, why, row.why)
@@ -244,6 +247,12 @@ func TestJudgeGenerator(t *testing.T) {
 	r.judgeGenerator(new(loadWatch))
 	if r.Generator.Limit || r.Generator.Sending.CPU != nil {
 		t.Errorf("of nothing: %+v", r.Generator)
+	}
+	var w loadWatch
+	w.connecting.cpu, w.connecting.wall, w.connecting.known = time.Duration(all), time.Second, true
+	r.judgeGenerator(&w)
+	if g := r.Generator; g.Limit || g.Connecting.CPU != nil || g.Connecting.Why == nil {
+		t.Errorf("without a connection: %+v", g)
 	}
 }
 
@@ -275,8 +284,8 @@ func TestLoadTable(t *testing.T) {
 	err := json.Unmarshal([]byte(`{
 		"connections": {"asked": 1000, "opened": 998, "seconds": 0.812, "per_second": 1229},
 		"connect_ms": {"p50": 1.2, "p99": 9.1, "max": 12},
-		"messages": {"sent": 100, "size": 128, "seconds": 10, "per_second": 10, "expected": 99800, "received": 99790,
-			"lost": 12, "twice": 3, "surplus": 2},
+		"messages": {"planned": 120, "sent": 100, "size": 128, "seconds": 10, "per_second": 10, "expected": 99800,
+			"received": 99790, "lost": 12, "twice": 3, "surplus": 2},
 		"delay_ms": {"p50": 0.31, "p99": 1.9, "max": 4.1},
 		"last_receiver_ms": {"p50": 1.1, "p99": 2.3, "max": 4.1},
 		"errors": {"connect: status 503": 2, "publish: status 429": 7, "connection: closed with code 1013": 2},
@@ -293,7 +302,7 @@ delivery           310 Âµs   1.90 ms   4.10 ms
 last receiver     1.10 ms   2.30 ms   4.10 ms
 
 connections    998 of 1000 in 812 ms, 1229 a second
-messages       100 of 128 bytes in 10.0 s, 10 a second
+messages       100 of 120 planned in 10.0 s, 10 a second, 128 bytes each
 deliveries     99788 of 99800, 12 lost, 3 twice, 2 more than the server said
 errors         7 publish: status 429
                2 connect: status 503
@@ -310,7 +319,7 @@ load generator was not the limit while connecting: 50 % of 2 cores, timers 120 Â
 	r.Generator.Sending.TimerLateMS = &late
 	wantTable(t, &r, `
 connections    0 of 0
-messages       0 of 0 bytes
+messages       0 of 0 planned, 0 bytes each
 deliveries     0 of 0, 0 lost, 0 twice
 errors         none
 load generator WAS THE LIMIT while connecting, so the connect times say little about the server:
@@ -323,14 +332,15 @@ load generator WAS THE LIMIT while connecting, so the connect times say little a
 func TestLoadTableOfWhatWasNotMeasured(t *testing.T) {
 	r := loadReport{ConnectMS: &spread{1, 2, 3}}
 	r.Connections.Asked, r.Connections.Opened, r.Connections.Seconds, r.Connections.PerSecond = 5, 5, 1, 5
-	r.Messages.Size, r.Messages.Sent, r.Messages.Seconds, r.Messages.PerSecond = 128, 2, 1, 2
+	r.Messages.Planned, r.Messages.Size = 4, 128
+	r.Messages.Sent, r.Messages.Seconds, r.Messages.PerSecond = 2, 1, 2
 	r.Messages.Expected, r.Messages.Lost = 10, 10
 	wantTable(t, &r, `
                       p50       p99       max
 connect           1.00 ms   2.00 ms   3.00 ms
 
 connections    5 of 5 in 1.00 s, 5 a second
-messages       2 of 128 bytes in 1.00 s, 2 a second
+messages       2 of 4 planned in 1.00 s, 2 a second, 128 bytes each
 deliveries     0 of 10, 10 lost, 0 twice
 errors         none
 `)
@@ -342,10 +352,28 @@ delivery          1.00 ms   2.00 ms   3.00 ms
 last receiver           -         -         -
 
 connections    5 of 5 in 1.00 s, 5 a second
-messages       2 of 128 bytes in 1.00 s, 2 a second
+messages       2 of 4 planned in 1.00 s, 2 a second, 128 bytes each
 deliveries     1 of 10, 9 lost, 0 twice
 errors         none
 `)
+}
+
+// TestLoadHelpHasEveryField of the object that --json prints.
+func TestLoadHelpHasEveryField(t *testing.T) {
+	var look func(of reflect.Type)
+	look = func(of reflect.Type) {
+		for of.Kind() == reflect.Pointer {
+			of = of.Elem()
+		}
+		for i := 0; of.Kind() == reflect.Struct && i < of.NumField(); i++ {
+			name, _, _ := strings.Cut(of.Field(i).Tag.Get("json"), ",")
+			if name == "" || !regexp.MustCompile(`\b`+name+`\b`).MatchString(loadVerb.help) {
+				t.Errorf("%s of %v is not explained", of.Field(i).Name, of)
+			}
+			look(of.Field(i).Type)
+		}
+	}
+	look(reflect.TypeFor[loadReport]())
 }
 
 func wantTable(t *testing.T, r *loadReport, want string) {

@@ -2,20 +2,25 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
 	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"regexp"
 	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -100,7 +105,7 @@ func TestLoadTakesTheKeyFromTheEnvironment(t *testing.T) {
 	if code := p.wait(); code != exitOK {
 		t.Errorf("exit code %d", code)
 	}
-	prints(t, p, `(?s)^ +p50 +p99 +max\nconnect .*\nmessages +2 of 128 bytes .*\n`+
+	prints(t, p, `(?s)^ +p50 +p99 +max\nconnect .*\nmessages +2 of 2 planned in .* a second, 128 bytes each\n`+
 		`deliveries +2 of 2, 0 lost, 0 twice\nerrors +none\n`)
 }
 
@@ -211,7 +216,7 @@ func TestLoadCountsExactly(t *testing.T) {
 	if fmt.Sprint(r.Errors) != fmt.Sprint(want) {
 		t.Errorf("errors: %v; want %v", r.Errors, want)
 	}
-	if !strings.Contains(stderr, "hawser load: publish: status 500: the first was: publishing was answered with status 500") {
+	if !strings.Contains(stderr, `hawser load: publish: status 500: the first was: "Internal Server Error"`+"\n") {
 		t.Errorf("said %q", stderr)
 	}
 }
@@ -291,15 +296,63 @@ func TestLoadStampsTheDueTime(t *testing.T) {
 	}
 }
 
-// TestLoadExplains: what an error says does not change the terminal.
+// TestLoadExplains: what an error says is said once, and does not change the terminal.
 func TestLoadExplains(t *testing.T) {
-	r, w := osPipe(t)
-	l, _ := newLoad(loadConfig{}, streams{err: w})
-	l.stats.fail("connect: x", errors.New("valid for \x1b[2J"))
-	l.explain()
-	w.Close()
-	if p, err := io.ReadAll(r); string(p) != "hawser load: connect: x: the first was: valid for \\x1b[2J\n" {
-		t.Errorf("said %q, %v", p, err)
+	refused := &websocket.HandshakeError{Check: "connect", Reason: "no connection to h", Err: &net.OpError{
+		Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}}
+	unknown := &websocket.HandshakeError{Check: "tls", Reason: "the TLS handshake failed",
+		Err: &tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}}
+	another := &websocket.HandshakeError{Check: "tls", Reason: "the TLS handshake failed",
+		Err: &tls.CertificateVerificationError{Err: x509.HostnameError{Certificate: new(x509.Certificate), Host: "h"}}}
+	said := &publishError{503, "busy"}
+	for name, row := range map[string]struct {
+		err, final error
+		want       string
+	}{
+		"a terminal":  {errors.New("valid for \x1b[2J"), nil, `the first was: valid for \\x1b\[2J\n`},
+		"the library": {errors.New("websocket: closed"), nil, `the first was: closed\n`},
+		"refused":     {refused, nil, `the first was: no connection to h\n`},
+		"an unknown authority": {unknown, nil, `the first was: the TLS handshake failed: .*unknown authority ` +
+			`\(--cacert FILE says whom to trust, -k takes any certificate\)\n`},
+		"another name":     {another, nil, `the first was: the TLS handshake failed: .* \(-k takes any certificate\)\n`},
+		"no answer":        {&url.Error{Op: "Post", URL: "u", Err: os.ErrDeadlineExceeded}, nil, ``},
+		"an end":           {&url.Error{Op: "Post", URL: "u", Err: io.EOF}, nil, ``},
+		"publishing":       {&url.Error{Op: "Post", URL: "u", Err: errors.New("bad")}, nil, `the first was: bad\n`},
+		"a status":         {said, nil, `the first was: busy\n`},
+		"why it gave up":   {said, &publishError{503, "busy"}, ``},
+		"not why it ended": {said, errAllEnded, `the first was: busy\n`},
+	} {
+		r, w := osPipe(t)
+		l, _ := newLoad(loadConfig{}, streams{err: w})
+		l.stats.fail("kind", row.err)
+		l.explain(row.final)
+		w.Close()
+		want := "^$"
+		if row.want != "" {
+			want = "^hawser load: kind: " + row.want + "$"
+		}
+		if p, err := io.ReadAll(r); err != nil || !regexp.MustCompile(want).Match(p) {
+			t.Errorf("%s: said %q, %v; want %q", name, p, err, want)
+		}
+	}
+}
+
+// TestNewPublishError: a server that is no hawser serve may be one that echoes.
+func TestNewPublishError(t *testing.T) {
+	const hint = "use --echo for a server that sends back what it receives"
+	for _, row := range []struct {
+		status int
+		said   string
+		want   string
+	}{
+		{http.StatusUpgradeRequired, "", `status 426: "Upgrade Required"; ` + hint},
+		{http.StatusMethodNotAllowed, "", `status 405: "Method Not Allowed"; ` + hint},
+		{http.StatusNotFound, "no such topic", `status 404: "no such topic"`},
+		{http.StatusServiceUnavailable, "", `status 503: "Service Unavailable"`},
+	} {
+		if err := newPublishError(row.status, row.said); err.Error() != "publishing was answered with "+row.want {
+			t.Errorf("%v; want %s", err, row.want)
+		}
 	}
 }
 
@@ -346,11 +399,12 @@ func TestLoadExitCodes(t *testing.T) {
 		code int
 		says string
 	}{
-		"nobody listens":       {[]string{"ws://" + nobody}, exitConnect, `connect: connection refused: the first was: `},
+		"nobody listens": {[]string{"ws://" + nobody}, exitConnect,
+			`connect: connection refused: the first was: no connection to "[\d.:]+"$`},
 		"no topic":             {[]string{"--topic", "a b", "--key", "secret", "ws://" + addr}, exitConnect, `connect: status 400: the first was: .*topic has to be`},
 		"the key is wrong":     {[]string{"--key", "wrong", "ws://" + addr}, exitFailed, `given up: publishing was answered with status 401: "the key is wrong"`},
 		"no key":               {[]string{"ws://" + addr}, exitFailed, `given up: .*401: "publishing needs a key`},
-		"not a hawser serve":   {[]string{"ws://" + echo}, exitFailed, `given up: publishing was answered with status 405`},
+		"not a hawser serve":   {[]string{"ws://" + echo}, exitFailed, `given up: publishing was answered with status 405: .*; use --echo for`},
 		"no TLS":               {[]string{"--echo", "-k", "wss://" + echo}, exitConnect, `connect: tls failed`},
 		"a URL with a # in it": {[]string{"--echo", "ws://" + echo + "/#a"}, exitUsage, `fragment`},
 	} {
@@ -441,7 +495,7 @@ func TestLoadInterrupted(t *testing.T) {
 			&faultyServer{upgrader: websocket.Upgrader{CheckOrigin: untilGone}},
 			[]string{"--rate", "1"},
 			func(s *faultyServer) bool { return s.asked.Load() == 3 },
-			`(?s)^connections +0 of 3\nmessages +0 of 128 bytes\ndeliveries +0 of 0.*\nerrors +none\nincomplete`,
+			`(?s)^connections +0 of 3\nmessages +0 of 10 planned, 128 bytes each\ndeliveries +0 of 0.*\nerrors +none\nincomplete`,
 		},
 		"while it waits for the next connection": {
 			&faultyServer{},

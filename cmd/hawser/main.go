@@ -201,9 +201,19 @@ func valueForm(f *flag.Flag) string {
 
 // usageError says what is wrong with the command line.
 func usageError(std streams, verb, format string, args ...any) int {
-	fmt.Fprintf(std.err, "hawser %s: %s\n(\"hawser help %s\" shows the flags)\n", verb, conceal(fmt.Sprintf(format, args...)),
-		verb)
+	fmt.Fprintf(std.err, "hawser %s: %s\n(\"hawser help %s\" %s)\n", verb, conceal(fmt.Sprintf(format, args...)), verb,
+		helpHas(verb))
 	return exitUsage
+}
+
+// helpHas says what the help of a verb has to offer.
+func helpHas(name string) string {
+	words := strings.Fields(name)
+	v, _ := findVerb(words[0])
+	if v, _ = v.descend(words[1:]); len(v.flags()) == 0 {
+		return "says more"
+	}
+	return "shows the flags"
 }
 
 // A stringList is a flag that may be given several times.

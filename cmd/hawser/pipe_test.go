@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/pem"
@@ -8,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -180,13 +182,16 @@ func TestServePipeWaits(t *testing.T) {
 
 // A script is a server that answers as it is told, without a network.
 type script struct {
-	answers []any // statuses, or errors; the last one for ever
+	answers []any // statuses, errors, or silence; the last one for ever
 	header  http.Header
 	mu      sync.Mutex
 	times   []time.Time
 	bodies  []string
 	types   []string
 }
+
+// silence is a server that takes a request and does not answer.
+type silence struct{}
 
 func (s *script) RoundTrip(r *http.Request) (*http.Response, error) {
 	s.mu.Lock()
@@ -199,8 +204,12 @@ func (s *script) RoundTrip(r *http.Request) (*http.Response, error) {
 	if len(s.answers) > 1 {
 		s.answers = s.answers[1:]
 	}
-	if err, ok := answer.(error); ok {
-		return nil, err
+	switch answer := answer.(type) {
+	case error:
+		return nil, answer
+	case silence:
+		<-r.Context().Done()
+		return nil, r.Context().Err()
 	}
 	status := answer.(int)
 	return &http.Response{
@@ -234,17 +243,27 @@ func TestLinePublisherRetries(t *testing.T) {
 		err      string // "" if the line is taken
 		code     error
 	}{
-		"at once":            {[]any{200}, "", time.Minute, 1, 0, 0, "", nil},
-		"accepted":           {[]any{202}, "", time.Minute, 1, 0, 0, "", nil},
-		"the second time":    {[]any{down, 200}, "", time.Minute, 2, time.Millisecond, time.Second, "", nil},
-		"busy, says when":    {[]any{503, 200}, "7", time.Minute, 2, 7 * time.Second, 7 * time.Second, "", nil},
-		"busy, and a date":   {[]any{429, 200}, "Wed, 25 Nov 2026 20:00:00 GMT", time.Minute, 2, 1, time.Second, "", nil},
-		"a proxy's":          {[]any{502, 504, 200}, "", time.Minute, 3, 2, time.Second, "", nil},
-		"never":              {[]any{down}, "", time.Minute, -1, time.Minute, time.Minute, "given up after 1m0s: conn", nil},
-		"asks for too much":  {[]any{503}, "3600", time.Minute, 2, time.Minute, time.Minute, "given up after 1m0s: .*503", nil},
-		"negative":           {[]any{503, 200}, "-5", time.Minute, 2, 1, time.Second, "", nil},
-		"not to be retried":  {[]any{down}, "", 0, 1, 0, 0, "given up after 0s", nil},
-		"for ever":           {append(slices.Repeat([]any{down}, 500), 200), "", -1, 501, time.Minute, time.Hour, "", nil},
+		"at once":           {[]any{200}, "", time.Minute, 1, 0, 0, "", nil},
+		"accepted":          {[]any{202}, "", time.Minute, 1, 0, 0, "", nil},
+		"the second time":   {[]any{down, 200}, "", time.Minute, 2, time.Millisecond, time.Second, "", nil},
+		"busy, says when":   {[]any{503, 200}, "7", time.Minute, 2, 7 * time.Second, 7 * time.Second, "", nil},
+		"busy, and a date":  {[]any{429, 200}, "Wed, 25 Nov 2026 20:00:00 GMT", time.Minute, 2, 1, time.Second, "", nil},
+		"a proxy's":         {[]any{502, 504, 200}, "", time.Minute, 3, 2, time.Second, "", nil},
+		"never":             {[]any{down}, "", time.Minute, -1, time.Minute, time.Minute, "given up after 1m0s: conn", nil},
+		"asks for too much": {[]any{503}, "3600", time.Minute, 2, time.Minute, time.Minute, "given up after 1m0s: .*503", nil},
+		"negative":          {[]any{503, 200}, "-5", time.Minute, 2, 1, time.Second, "", nil},
+		"not to be retried": {[]any{down}, "", 0, 1, 0, 0, "given up after 0s", nil},
+		"for ever":          {append(slices.Repeat([]any{down}, 500), 200), "", -1, 501, time.Minute, time.Hour, "", nil},
+		"silent": {[]any{silence{}}, "", 2 * time.Second, 1, 2 * time.Second, 2 * time.Second,
+			"^given up after 2s: no answer within 2s$", nil},
+		"silent for long": {[]any{silence{}}, "", time.Minute, 2, time.Minute, time.Minute,
+			`^given up after 1m0s: no answer within 29\.\d+s$`, nil},
+		"silent, once": {[]any{silence{}}, "", 0, 1, 30 * time.Second, 30 * time.Second,
+			"^given up after 30s: no answer within 30s$", nil},
+		"silent, for ever": {[]any{silence{}, silence{}, silence{}, 200}, "", -1, 4, 90 * time.Second, 2 * time.Minute,
+			"", nil},
+		"busy, then silent": {[]any{503, silence{}}, "5", 5 * time.Second, 2, 6 * time.Second, 6 * time.Second,
+			"^given up after 6s: no answer within 1s$", nil},
 		"a wrong key":        {[]any{401}, "", time.Minute, 1, 0, 0, "answered 401: because", nil},
 		"busy, then refused": {[]any{503, 403}, "", time.Minute, 2, 1, time.Second, "answered 403", nil},
 		"elsewhere":          {[]any{308}, "", time.Minute, 1, 0, 0, "answered 308", nil},
@@ -302,17 +321,34 @@ func TestBackoff(t *testing.T) {
 	}
 }
 
-// TestLinePublisherStops: a signal ends the wait.
-func TestLinePublisherStops(t *testing.T) {
+// TestLinePublisherSaysWhatIsWrong in plain words, once, and when it is over.
+func TestLinePublisherSaysWhatIsWrong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p, _ := newScripted(t, &script{answers: []any{errors.New("down")}}, -1)
-		ctx, stop := context.WithTimeout(t.Context(), 10*time.Second)
-		defer stop()
-		began := time.Now()
-		if err := p.publish(ctx, nil); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != 10*time.Second {
-			t.Errorf("%v after %v", err, time.Since(began))
+		p, said := newScripted(t, &script{answers: []any{silence{}, errors.New("down"), 200}}, time.Minute)
+		if err := p.publish(t.Context(), nil); err != nil {
+			t.Error(err)
+		}
+		if len(*said) != 2 || (*said)[0] != "no answer within 30s; trying again" ||
+			!strings.HasPrefix((*said)[1], "the server answers again, after 30.") {
+			t.Errorf("said %q", *said)
 		}
 	})
+}
+
+// TestLinePublisherStops: a signal ends the wait, and an attempt that is under way a second later.
+func TestLinePublisherStops(t *testing.T) {
+	for answer, most := range map[any]time.Duration{errors.New("down"): 0, silence{}: stopTime} {
+		synctest.Test(t, func(t *testing.T) {
+			p, _ := newScripted(t, &script{answers: []any{answer}}, -1)
+			ctx, stop := context.WithTimeout(t.Context(), 10*time.Second)
+			defer stop()
+			began := time.Now()
+			err := p.publish(ctx, nil)
+			if err != errStopped || time.Since(began) != 10*time.Second+most {
+				t.Errorf("%v after %v", err, time.Since(began))
+			}
+		})
+	}
 }
 
 func TestLinePublisherSendsTypes(t *testing.T) {
@@ -396,6 +432,24 @@ func TestPipeKeyFromTheEnvironment(t *testing.T) {
 	}
 }
 
+// TestPipeUsesTheProxyOfTheEnvironment, which asks for whatever URL it is given.
+func TestPipeUsesTheProxyOfTheEnvironment(t *testing.T) {
+	asked := make(chan string, 1)
+	proxy := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { asked <- r.RequestURI }))
+	defer proxy.Close()
+	cmd := command(t, "pipe", "lines", "--url", "http://push.example")
+	cmd.Env = append(cmd.Env, "HTTP_PROXY="+proxy.URL, "NO_PROXY=")
+	p := startCommand(t, cmd)
+	io.WriteString(p.stdin, "x\n")
+	p.stdin.Close()
+	if code := p.wait(); code != exitOK {
+		t.Fatalf("exit code %d, said %q", code, p.err)
+	}
+	if url := <-asked; url != "http://push.example/topics/lines" {
+		t.Errorf("the proxy was asked for %s", url)
+	}
+}
+
 // TestPipeExitCodes: one that could not publish says so, once, and with its exit code.
 func TestPipeExitCodes(t *testing.T) {
 	_, addr := startServe(t)
@@ -447,14 +501,15 @@ func TestPipeTLS(t *testing.T) {
 		code int
 		says string
 	}{
-		"nobody knows it": {[]string{"--url", web.URL}, exitConnect, `^hawser pipe: line 1: .*certificate.* \(--cacert says`},
-		"--cacert":        {[]string{"--url", web.URL, "--cacert", ca}, exitOK, `^$`},
-		"-k":              {[]string{"--url", web.URL, "-k"}, exitOK, `^$`},
-		"no such file":    {[]string{"--cacert", "nowhere.pem"}, exitUsage, `--cacert: open nowhere.pem`},
+		"nobody knows it": {[]string{"--url", web.URL}, exitConnect,
+			`^hawser pipe: line 1: .*certificate.* \(--cacert FILE says whom to trust, -k takes any certificate\)\n$`},
+		"--cacert":     {[]string{"--url", web.URL, "--cacert", ca}, exitOK, `^$`},
+		"-k":           {[]string{"--url", web.URL, "-k"}, exitOK, `^$`},
+		"no such file": {[]string{"--cacert", "nowhere.pem"}, exitUsage, `--cacert: open nowhere.pem`},
 		"a server of no TLS": {[]string{"--url", "https" + strings.TrimPrefix(plain.URL, "http")}, exitConnect,
 			`^hawser pipe: line 1: .*HTTP response to HTTPS client`},
 		"a URL of no TLS": {[]string{"--url", "http" + strings.TrimPrefix(web.URL, "https")}, exitConnect,
-			`^hawser pipe: line 1: the server answered 400`},
+			`^hawser pipe: line 1: the server speaks TLS on this port: --url has to begin with https://\n$`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, stderr := runPipe(t, "x\n", append(row.args, "--retry", "-1s", "lines")...) // what is retried never ends
@@ -469,6 +524,54 @@ func TestPipeTLS(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestPipeSeesTLS: what servers that speak TLS answer to those who do not.
+func TestPipeSeesTLS(t *testing.T) {
+	for name, row := range map[string]struct {
+		answer string
+		tls    bool
+	}{
+		"an alert":       {"\x15\x03\x01\x00\x02\x02\x0a", true},
+		"nginx":          {webPage(400, "<title>400 The plain HTTP request was sent to HTTPS port</title>"), true},
+		"Apache":         {webPage(400, "Reason: You're speaking plain HTTP to an SSL-enabled server port.<br />"), true},
+		"a bad request":  {webPage(400, "no such topic"), false},
+		"another status": {webPage(403, "The plain HTTP request was sent to HTTPS port"), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			code, stderr := runPipe(t, "x\n", "--url", "http://"+answerWith(t, row.answer), "--retry", "-1s", "lines")
+			if code != exitConnect || strings.Contains(stderr, "line 1: "+errSpeaksTLS.Error()) != row.tls {
+				t.Errorf("exit code %d, said %q", code, stderr)
+			}
+		})
+	}
+}
+
+// webPage returns an answer of HTTP.
+func webPage(status int, body string) string {
+	return fmt.Sprintf("HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n%s", status, len(body), body)
+}
+
+// answerWith starts a server that reads a request, answers with a text, and returns where.
+func answerWith(t *testing.T, text string) (addr string) {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ln.Close() })
+	go func() {
+		c, err := ln.Accept()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		if r, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
+			io.Copy(io.Discard, r.Body)
+		}
+		io.WriteString(c, text)
+	}()
+	return ln.Addr().String()
 }
 
 // free returns an address that nobody listens on.
@@ -525,7 +628,8 @@ func TestPipeStops(t *testing.T) {
 	io.WriteString(busy.stdin, "x\n")
 	busy.says(`trying again`)
 	busy.signal(syscall.SIGTERM)
-	if code := busy.wait(); code != exitFailed || !strings.Contains(busy.err.String(), "line 1: stopped before") {
+	if code := busy.wait(); code != exitFailed || !strings.HasSuffix(busy.err.String(),
+		"line 1: stopped before the server had taken it\n") {
 		t.Errorf("exit code %d, said %q; want 1", code, busy.err)
 	}
 }

@@ -9,7 +9,9 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"hawser.example/websocket/internal/notify"
@@ -19,7 +21,8 @@ import (
 // This file is a publisher that waits for its server.
 
 const (
-	postTime     = 30 * time.Second       // for one attempt
+	postTime     = 30 * time.Second       // bounds an attempt, as does what is left of --retry
+	lastTime     = time.Second            // for an attempt when that has passed while we waited
 	stopTime     = time.Second            // for one that is under way when we are to stop
 	firstBackoff = 100 * time.Millisecond // bounds the wait before the second attempt
 	longBackoff  = 5 * time.Second        // bounds all later ones, but for what the server asks for
@@ -54,8 +57,9 @@ func newLinePublisher(base, name, key string, retry time.Duration, t trust) (*li
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.TLSClientConfig = config
+	transport.TLSHandshakeTimeout = postTime + stopTime // so that publish says when an attempt ends
 	return &linePublisher{
-		client: newPoster(transport, postTime), url: u.JoinPath("topics", name).String(), key: key, retry: retry,
+		client: newPoster(transport, 0), url: u.JoinPath("topics", name).String(), key: key, retry: retry,
 	}, nil
 }
 
@@ -74,15 +78,18 @@ type laterError struct {
 func (e *laterError) Error() string { return e.err.Error() }
 func (e *laterError) Unwrap() error { return e.err }
 
-// publish posts line until it is taken. Its error is errLeftOut, a *refusedError, or that of ctx.
+// errStopped is why a line was not taken when ctx had ended.
+var errStopped = errors.New("stopped before the server had taken it")
+
+// publish posts line until it is taken. Its error is errLeftOut, a *refusedError, or errStopped.
 func (p *linePublisher) publish(ctx context.Context, line []byte) error {
 	began := time.Now()
 	for attempt := 0; ; attempt++ {
-		err := p.post(ctx, line)
+		err := p.post(ctx, line, p.attemptTime(attempt, time.Since(began)))
 		var later *laterError
 		switch {
 		case ctx.Err() != nil && err != nil:
-			return fmt.Errorf("stopped before the server had taken it: %w", ctx.Err())
+			return errStopped
 		case !errors.As(err, &later):
 			if attempt > 0 {
 				p.say(fmt.Errorf("the server answers again, after %v", time.Since(began).Round(time.Millisecond)))
@@ -107,6 +114,17 @@ func (p *linePublisher) publish(ctx context.Context, line []byte) error {
 	}
 }
 
+// attemptTime bounds attempt number n, from 0, of a line that has been tried for so long.
+func (p *linePublisher) attemptTime(n int, tried time.Duration) time.Duration {
+	switch {
+	case p.retry <= 0:
+		return postTime
+	case n == 0:
+		return min(postTime, p.retry)
+	}
+	return min(postTime, max(p.retry-tried, lastTime))
+}
+
 // backoff returns how long to wait behind failed attempt number n, from 0: any time up to a bound that doubles, so that
 // publishers that have lost their server together do not come back together.
 func backoff(n int) time.Duration {
@@ -114,11 +132,14 @@ func backoff(n int) time.Duration {
 	return bound/10 + rand.N(bound)
 }
 
-// post tries once. When ctx ends the server still has a moment to answer: else nobody knew whether it took the line.
-func (p *linePublisher) post(ctx context.Context, line []byte) error {
+// post tries once, and not for longer than bound. When ctx ends the server still has a moment to answer: else nobody
+// knew whether it took the line.
+func (p *linePublisher) post(ctx context.Context, line []byte, bound time.Duration) error {
 	stop := ctx
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), bound)
 	defer cancel()
+	late := func() bool { return ctx.Err() == context.DeadlineExceeded }
+	noAnswer := &laterError{err: fmt.Errorf("no answer within %v", bound.Round(time.Millisecond))}
 	defer context.AfterFunc(stop, func() { time.AfterFunc(stopTime, cancel) })()
 	r, err := newPost(ctx, p.url, p.key, line)
 	if err != nil {
@@ -127,10 +148,14 @@ func (p *linePublisher) post(ctx context.Context, line []byte) error {
 	res, err := p.client.Do(r)
 	var why *url.Error
 	switch {
+	case err != nil && late():
+		return noAnswer
 	case isDistrust(err):
-		return &refusedError{fmt.Errorf("%w (--cacert says whom to trust)", errors.Unwrap(err))}
+		return &refusedError{fmt.Errorf("%w%s", errors.Unwrap(err), trustHint(err))}
 	case errors.Is(err, http.ErrSchemeMismatch):
 		return &refusedError{errors.Unwrap(err)}
+	case errors.As(err, &why) && isTLSAlert(why.Err.Error()):
+		return &refusedError{errSpeaksTLS}
 	case errors.As(err, &why):
 		return &laterError{err: why.Err}
 	case err != nil:
@@ -138,11 +163,25 @@ func (p *linePublisher) post(ctx context.Context, line []byte) error {
 	}
 	defer res.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxPostAnswer))
-	if err != nil {
+	switch {
+	case err != nil && late():
+		return noAnswer
+	case err != nil:
 		return &laterError{err: err}
 	}
 	return judgePost(res, body)
 }
+
+// errSpeaksTLS is what is wrong with a URL of http where the server speaks TLS.
+var errSpeaksTLS = errors.New("the server speaks TLS on this port: --url has to begin with https://")
+
+// isTLSAlert reports whether an error of package http quotes a TLS record with an alert, where an answer should be.
+// RFC 8446, section 5.1: its type, 21, and the version, 3.
+func isTLSAlert(text string) bool { return strings.Contains(text, `malformed HTTP response "\x15\x03`) }
+
+// saysTLS finds what common servers answer to a request without TLS on a port for TLS.
+var saysTLS = regexp.MustCompile(
+	`(?i)http request (was sent )?to (an )?https (server|port)|plain http to an ssl-enabled`)
 
 // judgePost returns what an answer means.
 func judgePost(res *http.Response, body []byte) error {
@@ -154,6 +193,8 @@ func judgePost(res *http.Response, body []byte) error {
 	switch {
 	case json.Unmarshal(body, &why) == nil && why.Error != "":
 		err = fmt.Errorf("the server answered %d: %s", res.StatusCode, why.Error)
+	case res.StatusCode == http.StatusBadRequest && res.Request.URL.Scheme == "http" && saysTLS.Match(body):
+		return &refusedError{errSpeaksTLS}
 	case res.StatusCode/100 == 3:
 		err = fmt.Errorf("%w, which names %q: --url has to be where the server is", err, res.Header.Get("Location"))
 	}

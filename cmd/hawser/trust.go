@@ -43,3 +43,14 @@ func isDistrust(err error) bool {
 	var certificate *tls.CertificateVerificationError
 	return errors.As(err, &certificate)
 }
+
+// trustHint returns, behind an error because of the server's certificate, what flag helps; "" behind any other.
+func trustHint(err error) string {
+	switch {
+	case errors.As(err, new(x509.UnknownAuthorityError)):
+		return " (--cacert FILE says whom to trust, -k takes any certificate)"
+	case isDistrust(err):
+		return " (-k takes any certificate)"
+	}
+	return ""
+}
