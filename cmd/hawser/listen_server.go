@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log"
 	"net/http"
 	"os"
 	"os/signal"
@@ -103,6 +104,7 @@ func (l *listener) run(addr string) int {
 	}
 	l.complain("listening on %s://%s/", scheme, ln.Addr())
 	server := newHTTPServer(l.handler())
+	server.ErrorLog = log.New(complaints(l.complain), "", 0)
 	go func() { l.end(server.Serve(ln)) }()
 	if l.mode == modePrint {
 		go l.sendInput()

@@ -350,6 +350,10 @@ func TestListenTLS(t *testing.T) {
 		c := dialWith(t, &d, "wss"+strings.TrimPrefix(url, "ws"), nil)
 		c.send(websocket.TextMessage, "hello")
 		c.wantMessage(websocket.TextMessage, "hello")
+		if _, _, err := new(websocket.Dialer).Dial(t.Context(), "wss"+strings.TrimPrefix(url, "ws"), nil); err == nil {
+			t.Error("an unknown certificate is taken")
+		}
+		p.says(`(?m)^hawser listen: http: TLS handshake error from `)
 	}
 }
 

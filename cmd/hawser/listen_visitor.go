@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 
 	"hawser.example/websocket"
 )
@@ -143,6 +144,15 @@ func (l *listener) say(format string, args ...any) {
 
 // complain says what is wrong, or what is done.
 func (l *listener) complain(format string, args ...any) { l.say("hawser listen: "+format, args...) }
+
+// complaints is a log whose lines are said like all else.
+type complaints func(format string, args ...any)
+
+// Write takes a line.
+func (say complaints) Write(p []byte) (int, error) {
+	say("%s", strings.TrimRight(string(p), "\n"))
+	return len(p), nil
+}
 
 // write writes whole lines, or payload in a pipe: above the prompt, if there is one. Without it standard error does not
 // wait for standard output, of which somebody may not take any more.
