@@ -33,8 +33,12 @@ import (
 //	input.go    input as lines or as it comes
 //	trust.go    which certificates are taken
 
-// pipeIdle is how long a filter waits for further messages after its input has ended.
-const pipeIdle = time.Second
+const (
+	// pipeIdle is how long a filter waits for further messages after its input has ended.
+	pipeIdle = time.Second
+	// askIdle is how long it waits for one that it was asked for, with -n or --expect.
+	askIdle = 10 * time.Second
+)
 
 var connectVerb = verb{
 	name:    "connect",
@@ -102,8 +106,9 @@ func (f *connectFlags) declareSending(fs *flag.FlagSet) {
 	fs.BoolVar(&f.binary, "b", false, "send binary messages; in a pipe standard input is sent as it comes, not line by\n"+
 		"line, and messages are written without the newline")
 	fs.IntVar(&f.count, "n", 0, "end after `N` messages have come")
-	fs.DurationVar(&f.wait, "w", 0, "after the end of the input, end when no message has come for `DUR`, "+
-		"such as 500ms or 1m\n(default 1s in a pipe, no limit on a terminal or with --timeout; -1s: no limit)")
+	fs.DurationVar(&f.wait, "w", 0, "after the end of the input, end when no message, nor a part of one, has come for\n"+
+		"`DUR`, such as 500ms or 1m (default 1s in a pipe, 10s with -n or --expect; no limit\n"+
+		"on a terminal or with --timeout; -1s: no limit)")
 	fs.Func("expect", "end with exit code 0 as soon as a message comes that the regular expression `RE`\n"+
 		"matches, and with exit code 4 if none does", func(value string) (err error) {
 		f.expect, err = regexp.Compile(value)

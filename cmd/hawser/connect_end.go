@@ -38,6 +38,11 @@ func (c *client) fail(why string) {
 
 // idled is told that no message has come for as long as -w says.
 func (c *client) idled() (code int, over bool) {
+	quiet := time.Since(c.started) - time.Duration(c.partAt.Load())
+	if quiet < c.limit { // a part of one has
+		c.idle.Reset(c.limit - quiet)
+		return 0, false
+	}
 	c.leaveTerminal()
 	if !c.heard {
 		c.complain("no message came within %v after the end of the input (-w sets that)", c.limit)

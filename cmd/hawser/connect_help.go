@@ -20,7 +20,8 @@ shown escaped, and of binary messages the first 64 bytes in hex. A line that beg
   //TEXT                  send "/TEXT"
 
 After the end of the input (Ctrl-D on a terminal) it goes on reading until the server closes, until -n messages have
-come, until none has come for -w, or until Ctrl-C. Then it closes the connection and awaits the server's answer.
+come, until nothing of one has come for -w, or until Ctrl-C. Then it closes the connection and awaits the server's
+answer.
 
 The URL is ws://, wss:// or unix:/path/of/socket:/path/of/request. A proxy is taken from the environment: HTTPS_PROXY
 for wss, HTTP_PROXY for ws, or ALL_PROXY for both (http, https and socks5 URLs), but for the hosts in NO_PROXY and this

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os/signal"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -34,6 +36,7 @@ type client struct {
 	current atomic.Pointer[websocket.Conn] // the latest connection
 	unsent  atomic.Bool                    // a line was left out
 	sending sync.Mutex                     // held while a message is sent, and that is said
+	partAt  atomic.Int64                   // when the latest part of a message came, in nanoseconds after started
 
 	// What the loop is told of.
 	stop      context.Context      // ended by a signal
@@ -98,6 +101,9 @@ func newClient(f *connectFlags, std streams, messages []outgoing) (*client, erro
 	c.prompt = std.canPrompt() && (len(messages) == 0 || !f.endsByItself())
 	if c.limit == 0 && !c.attended && f.timeout == 0 {
 		c.limit = pipeIdle
+		if f.count > 0 || f.expect != nil {
+			c.limit = askIdle
+		}
 	}
 	var err error
 	if c.dial, err = f.dialer(); err != nil {
@@ -248,7 +254,7 @@ func (c *client) opened(d dialed) (code int, over bool) {
 	if c.tap != nil {
 		c.tap.setOpen()
 	}
-	c.screen.goroutine(func() { receive(conn, arrivals) })
+	c.screen.goroutine(func() { c.receive(conn, arrivals) })
 	c.screen.goroutine(func() { c.greet(conn) })
 	if c.pingInterval > 0 {
 		c.screen.goroutine(func() { c.pingAgain(conn) })
@@ -257,16 +263,39 @@ func (c *client) opened(d dialed) (code int, over bool) {
 }
 
 // receive hands on what arrives, until the connection ends.
-func receive(conn *websocket.Conn, arrivals chan<- arrival) {
+func (c *client) receive(conn *websocket.Conn, arrivals chan<- arrival) {
 	var before int64
 	for {
-		t, p, err := conn.ReadMessage()
+		t, p, err := c.readMessage(conn)
 		after := conn.Stats().CompressedBytesIn
 		arrivals <- arrival{t, p, after - before, err}
 		if err != nil {
 			return
 		}
 		before = after
+	}
+}
+
+// readMessage returns the next message. It notes when parts of it come, since a long one may take longer than -w says.
+func (c *client) readMessage(conn *websocket.Conn) (websocket.MessageType, []byte, error) {
+	t, r, err := conn.NextReader()
+	if err != nil {
+		return 0, nil, err
+	}
+	p := make([]byte, 0, 512)
+	for {
+		n, err := r.Read(p[len(p):cap(p)])
+		p = p[:len(p)+n]
+		switch {
+		case err == io.EOF:
+			return t, p, nil
+		case err != nil:
+			return 0, nil, err
+		}
+		c.partAt.Store(int64(time.Since(c.started)))
+		if len(p) == cap(p) {
+			p = slices.Grow(p, len(p))
+		}
 	}
 }
 

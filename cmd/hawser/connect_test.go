@@ -268,6 +268,68 @@ func TestConnectBeginsTheTimeAnew(t *testing.T) {
 	})
 }
 
+// TestConnectCountsPartsAsLife: -w does not end a message that is still arriving.
+func TestConnectCountsPartsAsLife(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server, conn := websocket.Pipe(nil)
+		c := &client{connectFlags: new(connectFlags), limit: time.Second, started: time.Now()}
+		arrivals := make(chan arrival)
+		go c.receive(conn, arrivals)
+		c.inputOver(nil)
+		w, err := server.NextWriter(websocket.TextMessage)
+		if err != nil {
+			t.Fatal(err)
+		}
+		const part = 64 << 10
+		for n := range 5 {
+			time.Sleep(900 * time.Millisecond)
+			if _, err := io.WriteString(w, strings.Repeat("x", part)); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			select {
+			case <-c.idleOver:
+				if _, over := c.idled(); over {
+					t.Fatalf("the time is over after %d parts", n)
+				}
+			default:
+			}
+		}
+		go w.Close()
+		if a := <-arrivals; a.err != nil || string(a.p) != strings.Repeat("x", 5*part) {
+			t.Errorf("%d bytes came, error %v", len(a.p), a.err)
+		}
+		server.CloseNow()
+		<-arrivals
+	})
+}
+
+// TestConnectWaitsLongerForWhatItAskedFor: the default of -w.
+func TestConnectWaitsLongerForWhatItAskedFor(t *testing.T) {
+	in, out := osPipe(t)
+	std := streams{in: in, out: out, err: out}
+	for _, tt := range []struct {
+		flags connectFlags
+		want  time.Duration
+	}{
+		{connectFlags{}, pipeIdle},
+		{connectFlags{count: 1}, askIdle},
+		{connectFlags{expect: regexp.MustCompile("x")}, askIdle},
+		{connectFlags{count: 1, wait: time.Minute}, time.Minute},
+		{connectFlags{count: 1, wait: -1}, -1},
+		{connectFlags{count: 1, timeout: time.Minute}, 0},
+	} {
+		c, err := newClient(&tt.flags, std, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.limit != tt.want {
+			t.Errorf("-n %d, -w %v, --expect %v, --timeout %v: %v; want %v",
+				tt.flags.count, tt.flags.wait, tt.flags.expect, tt.flags.timeout, c.limit, tt.want)
+		}
+	}
+}
+
 // TestConnectDoesNotCountTheTimeItsOutputTakes: messages that came while nobody took the output are not lost.
 func TestConnectDoesNotCountTheTimeItsOutputTakes(t *testing.T) {
 	t.Parallel()
