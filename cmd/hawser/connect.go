@@ -137,7 +137,8 @@ func (f *connectFlags) declareConnecting(fs *flag.FlagSet) {
 		"-1: no limit")
 	fs.BoolVar(&f.reconnect, "reconnect", false, "connect again when there is no connection or it is lost, after a time\n"+
 		"that grows up to 30s and is random by half; -m and --file are sent again;\n"+
-		"lines wait for the next connection; what the server sends meanwhile is missed")
+		"lines wait for the next connection, but those sent just before a loss may not\n"+
+		"have arrived, as is said then; what the server sends meanwhile is missed")
 }
 
 // declareShowing declares what says what is shown.

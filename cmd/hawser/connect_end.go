@@ -121,8 +121,9 @@ func (c *client) cutOff() (code int) {
 // ended is told how the connection ended.
 func (c *client) ended(err error) (code int, over bool) {
 	c.link.drop(c.conn)
-	c.conn, c.arrivals = nil, nil
 	c.settle()
+	carried := c.carried.Load() == c.conn // else it had none of the input
+	c.conn, c.arrivals = nil, nil
 	if errors.Is(err, net.ErrClosed) {
 		return c.closedByCommand(err)
 	}
@@ -135,6 +136,9 @@ func (c *client) ended(err error) (code int, over bool) {
 	normal := ce != nil && (ce.Code == websocket.CloseNormal || ce.Code == websocket.CloseNoStatus)
 	if !normal && c.reconnect && !c.closing {
 		c.retry(err)
+		if carried { // what was written is on its way, and whether it arrives nobody says
+			c.complain("what was sent just before may not have arrived, and is not sent again")
+		}
 		return 0, false
 	}
 	c.leaveTerminal()

@@ -34,6 +34,7 @@ type client struct {
 	link    *link
 	pings   typedPings
 	current atomic.Pointer[websocket.Conn] // the latest connection
+	carried atomic.Pointer[websocket.Conn] // the latest over which a message of the input was sent
 	unsent  atomic.Bool                    // a line was left out
 	sending sync.Mutex                     // held while a message is sent, and that is said
 	partAt  atomic.Int64                   // when the latest part of a message came, in nanoseconds after started
