@@ -146,7 +146,9 @@ func (f *connectFlags) declareShowing(fs *flag.FlagSet) {
 	fs.BoolVar(&f.verbose, "v", false, "say on standard error what is sent and received: the handshake, every frame\n"+
 		"(FIN, RSV, opcode, MASK, length), and of every message its size and, with\n"+
 		"permessage-deflate, its compressed size")
-	fs.DurationVar(&f.pingInterval, "i", 0, "send a Ping every `DUR` and say on standard error how long the Pong took")
+	fs.DurationVar(&f.pingInterval, "i", 0, "send a Ping every `DUR` and say on standard error how long the Pong took;\n"+
+		"when nothing comes for three times that, and 5s at least, the connection\n"+
+		"counts as lost")
 	fs.BoolVar(&f.json, "json", false, "write one JSON object for each thing that happens; the fields are below")
 	fs.BoolVar(&f.pretty, "pretty", false, "indent text messages that are JSON")
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"syscall"
 	"time"
 
@@ -118,8 +119,18 @@ func (c *client) cutOff() (code int) {
 	return exitFailed
 }
 
+// errSilent is what ends a connection whose peer is gone.
+type errSilent time.Duration
+
+func (e errSilent) Error() string {
+	return fmt.Sprintf("no Pong for %v, nor anything else: the connection is taken as lost", time.Duration(e))
+}
+
 // ended is told how the connection ended.
 func (c *client) ended(err error) (code int, over bool) {
+	if errors.Is(err, os.ErrDeadlineExceeded) { // no other deadline ends a read
+		err = errSilent(c.dial.Keepalive.Interval + c.dial.Keepalive.Timeout)
+	}
 	c.link.drop(c.conn)
 	c.settle()
 	carried := c.carried.Load() == c.conn // else it had none of the input

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -230,6 +231,62 @@ func TestConnectSendsPings(t *testing.T) {
 	}
 }
 
+// TestConnectKeepalive: three times -i, at least 5 s; with --reconnect 60 s at most.
+func TestConnectKeepalive(t *testing.T) {
+	for _, tt := range []struct {
+		interval  time.Duration
+		reconnect bool
+		want      time.Duration
+	}{
+		{0, false, 0},
+		{0, true, time.Minute},
+		{time.Millisecond, false, 5 * time.Second},
+		{10 * time.Second, false, 30 * time.Second},
+		{10 * time.Second, true, 30 * time.Second},
+		{time.Hour, false, 3 * time.Hour},
+		{time.Hour, true, time.Minute},
+		{math.MaxInt64, false, math.MaxInt64 - 1},
+	} {
+		k := (&connectFlags{pingInterval: tt.interval, reconnect: tt.reconnect}).keepalive()
+		if k.Interval+k.Timeout != tt.want || k.Interval < 0 {
+			t.Errorf("-i %v, --reconnect %v: %v; want %v in all", tt.interval, tt.reconnect, k, tt.want)
+		}
+	}
+}
+
+// TestConnectNoticesADeadPeer with -i: it is lost, or connected to again.
+func TestConnectNoticesADeadPeer(t *testing.T) {
+	const says = "no Pong for 5s, nor anything else: the connection is taken as lost"
+	t.Run("ends", func(t *testing.T) {
+		t.Parallel()
+		over := make(chan struct{})
+		url := scripted(t, func(c *websocket.Conn) { <-over })
+		p := start(t, "connect", "-i", "1s", url)
+		if code := p.wait(); code != exitFailed || !strings.Contains(p.err.String(), "hawser connect: "+says+"\n") {
+			t.Errorf("exit code %d, said %q; want 1, %q", code, p.err, says)
+		}
+		close(over)
+	})
+	t.Run("reconnects", func(t *testing.T) {
+		t.Parallel()
+		over := make(chan struct{})
+		url := serveMany(t, func(number int, w http.ResponseWriter, r *http.Request) {
+			c := mustUpgrade(t, w, r)
+			defer c.CloseNow()
+			if number == 1 {
+				<-over
+				return
+			}
+			c.Close()
+		})
+		p := start(t, "connect", "--reconnect", "-i", "1s", url)
+		if code := p.wait(); code != exitOK || !strings.Contains(p.err.String(), "hawser connect: "+says+"; next try in ") {
+			t.Errorf("exit code %d, said %q; want 0, %q", code, p.err, says)
+		}
+		close(over)
+	})
+}
+
 // serveMany serves any number of connections, each with what serve does with its number, from 1 on.
 func serveMany(t *testing.T, serve func(number int, w http.ResponseWriter, r *http.Request)) (url string) {
 	t.Helper()
@@ -312,7 +369,8 @@ func TestConnectReconnects(t *testing.T) {
 		if code := p.wait(); code != exitOK {
 			t.Errorf("exit code %d, said %q; want 0", code, p.err)
 		}
-		const says = "next try in [^\n]*\nhawser connect: what was sent just before may not have arrived, and is not sent again\n"
+		const says = "next try in [^\n]*\n" +
+			"hawser connect: what was sent just before may not have arrived, and is not sent again\n"
 		if !regexp.MustCompile(says).MatchString(p.err.String()) || strings.Count(p.err.String(), "may not have") != 1 {
 			t.Errorf("said %q; want once %q: of the line that was sent", p.err, says)
 		}
