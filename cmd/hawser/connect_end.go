@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 
@@ -27,6 +28,14 @@ func (c *client) timedOut() (code int, over bool) {
 		c.leaveTerminal()
 		c.fail(fmt.Sprintf("no connection within %v (--timeout)", c.timeout))
 		return exitConnect, true
+	}
+	if c.conn == nil {
+		c.leaveTerminal()
+		c.fail(fmt.Sprintf("%v were over (--timeout) while there was no connection", c.timeout))
+		if code := c.verdict(); code != exitOK {
+			return code, true
+		}
+		return exitFailed, true
 	}
 	return c.goodbye()
 }
@@ -153,8 +162,13 @@ func (c *client) ended(err error) (code int, over bool) {
 		return 0, false
 	}
 	c.leaveTerminal()
-	if !normal || c.attended {
+	switch {
+	case !normal:
 		c.complain("%v", err)
+	case c.reconnect && !c.closing:
+		c.note("%s, which ends --reconnect", withoutPackage(err))
+	case c.attended:
+		c.note("%s", withoutPackage(err))
 	}
 	c.failed = c.failed || !normal
 	return c.verdict(), true
@@ -172,6 +186,9 @@ func (c *client) closedByCommand(err error) (code int, over bool) {
 	c.emitClose("client", closed.o.code, string(closed.o.p))
 	return c.verdict(), true
 }
+
+// withoutPackage returns the text of an end that is no error.
+func withoutPackage(err error) string { return strings.TrimPrefix(err.Error(), "websocket: ") }
 
 func (c *client) emitClose(by string, code websocket.CloseCode, reason string) {
 	c.emit(event{Event: "close", By: by, Code: uint16(code), Reason: &reason})

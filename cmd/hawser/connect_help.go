@@ -23,6 +23,10 @@ After the end of the input (Ctrl-D on a terminal) it goes on reading until the s
 come, until nothing of one has come for -w, or until Ctrl-C. Then it closes the connection and awaits the server's
 answer.
 
+What ends --reconnect besides -n, -w, --expect, --timeout and Ctrl-C: a Close of the server with code 1000 or without a
+code; and, with exit code 3, a certificate that is not trusted, and any answer that is a refusal, such as a redirect,
+400, 401, 403 or 404, other than 408, 429 and 500 to 599. After all else it connects again.
+
 The URL is ws://, wss:// or unix:/path/of/socket:/path/of/request. A proxy is taken from the environment: HTTPS_PROXY
 for wss, HTTP_PROXY for ws, or ALL_PROXY for both (http, https and socks5 URLs), but for the hosts in NO_PROXY and this
 machine. What is said of URLs has no passwords, and no values of parameters named token, access_token, jwt, key, secret

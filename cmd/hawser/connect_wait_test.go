@@ -100,10 +100,20 @@ func TestConnectGoodbyeThatIsNotAnswered(t *testing.T) {
 	}
 }
 
-// TestConnectEndsBetweenConnections: there was one, which is lost.
+// TestConnectEndsBetweenConnections: there was one, which is lost. What was asked for and did not come decides.
 func TestConnectEndsBetweenConnections(t *testing.T) {
-	for _, how := range []string{"--reconnect", "--timeout=3s", "-w=3s"} {
-		t.Run(how, func(t *testing.T) {
+	for _, tt := range []struct {
+		how, asks string
+		code      int
+	}{
+		{"--reconnect", "--reconnect", exitFailed},
+		{"--timeout=3s", "--reconnect", exitFailed},
+		{"--timeout=3s", "-n=2", exitUnmet},
+		{"--timeout=3s", "--expect=never", exitUnmet},
+		{"-w=3s", "--reconnect", exitFailed},
+	} {
+		how := tt.how
+		t.Run(how+" "+tt.asks, func(t *testing.T) {
 			t.Parallel()
 			url := serveMany(t, func(number int, w http.ResponseWriter, r *http.Request) {
 				if number > 1 {
@@ -115,7 +125,7 @@ func TestConnectEndsBetweenConnections(t *testing.T) {
 				c.ReadMessage()
 				c.CloseNow()
 			})
-			p := start(t, "connect", "--reconnect", how, url)
+			p := start(t, "connect", "--reconnect", how, tt.asks, url)
 			io.WriteString(p.stdin, "line\n")
 			if how == "-w=3s" {
 				p.stdin.Close()
@@ -124,10 +134,13 @@ func TestConnectEndsBetweenConnections(t *testing.T) {
 			if how == "--reconnect" {
 				p.signal(os.Interrupt)
 			}
-			if code := p.wait(); code != exitFailed || p.out.String() != "hello\n" ||
+			if code := p.wait(); code != tt.code || p.out.String() != "hello\n" ||
 				strings.Contains(p.err.String(), "before there was a connection") ||
 				strings.Contains(p.err.String(), "no connection within") {
-				t.Errorf("exit code %d, printed %q, said %q; want 1, hello, nothing untrue", code, p.out, p.err)
+				t.Errorf("exit code %d, printed %q, said %q; want %d, hello, nothing untrue", code, p.out, p.err, tt.code)
+			}
+			if says := "3s were over (--timeout) while"; strings.Contains(p.err.String(), says) != (how == "--timeout=3s") {
+				t.Errorf("said %q; want of --timeout: %s", p.err, says)
 			}
 		})
 	}
@@ -338,7 +351,8 @@ func TestConnectReconnects(t *testing.T) {
 		if code := p.wait(); code != exitOK || p.out.String() != "connection 1\nconnection 3\nconnection 4\n" {
 			t.Errorf("exit code %d, printed %q, said %q; want 0, three connections", code, p.out, p.err)
 		}
-		for _, says := range []string{`lost.*; next try in \d+`, `503.*; next try in`, `1012.*; next try in`} {
+		for _, says := range []string{`lost.*; next try in \d+`, `503.*; next try in`, `1012.*; next try in`,
+			`(?m)^\* the peer closed the connection with code 1000 .*, which ends --reconnect$`} {
 			if !regexp.MustCompile(says).MatchString(p.err.String()) {
 				t.Errorf("said %q; want %q", p.err, says)
 			}
