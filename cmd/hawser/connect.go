@@ -54,7 +54,8 @@ var connectVerb = verb{
 
 // connectFlags are the flags of "hawser connect".
 type connectFlags struct {
-	url string
+	url       string
+	shortUnix bool // it was given as unix:, which is short for ws+unix:
 
 	// What is sent, and until when.
 	messages []given
@@ -169,6 +170,7 @@ func (f *connectFlags) run(args []string, std streams) int {
 		return usageError(std, "connect", "the URL is missing, such as ws://127.0.0.1:9002/")
 	}
 	f.url = expandURL(args[0])
+	f.shortUnix = f.url != args[0]
 	if err := f.check(); err != nil {
 		return usageError(std, "connect", "%v", err)
 	}

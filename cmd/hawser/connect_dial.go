@@ -22,6 +22,14 @@ func expandURL(url string) string {
 	return url
 }
 
+// shownURL returns the URL as it was given.
+func (f *connectFlags) shownURL() string {
+	if f.shortUnix {
+		return strings.TrimPrefix(f.url, "ws+")
+	}
+	return f.url
+}
+
 // dialer returns the Dialer that the flags ask for.
 func (f *connectFlags) dialer() (websocket.Dialer, error) {
 	d := websocket.Dialer{

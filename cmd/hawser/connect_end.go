@@ -94,7 +94,7 @@ func (c *client) goodbye() (code int, over bool) {
 	err := c.close(c.conn)
 	c.settle()
 	if err != nil {
-		c.fail(err.Error())
+		c.fail(c.errorText(err))
 		if code := c.verdict(); code != exitOK || c.matched { // what was asked for is known by now
 			return code, true
 		}
@@ -151,7 +151,7 @@ func (c *client) ended(err error) (code int, over bool) {
 	if errors.As(err, &ce) {
 		c.emitClose("server", ce.Code, ce.Reason)
 	} else {
-		c.emit(event{Event: "error", Error: err.Error()})
+		c.emit(event{Event: "error", Error: c.errorText(err)})
 	}
 	normal := ce != nil && (ce.Code == websocket.CloseNormal || ce.Code == websocket.CloseNoStatus)
 	if !normal && c.reconnect && !c.closing {
@@ -164,7 +164,7 @@ func (c *client) ended(err error) (code int, over bool) {
 	c.leaveTerminal()
 	switch {
 	case !normal:
-		c.complain("%v", err)
+		c.complain("%s", c.errorText(err))
 	case c.reconnect && !c.closing:
 		c.note("%s, which ends --reconnect", withoutPackage(err))
 	case c.attended:
@@ -179,7 +179,7 @@ func (c *client) closedByCommand(err error) (code int, over bool) {
 	c.leaveTerminal()
 	closed := <-c.closed
 	if closed.err != nil {
-		c.fail(closed.err.Error())
+		c.fail(c.errorText(closed.err))
 		return exitFailed, true
 	}
 	c.complain("%v", err)

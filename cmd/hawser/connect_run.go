@@ -237,16 +237,16 @@ func (c *client) opened(d dialed) (code int, over bool) {
 	var refused *websocket.HandshakeError
 	switch {
 	case errors.As(d.err, &refused):
-		c.emit(event{Event: "error", Error: d.err.Error()})
+		c.emit(event{Event: "error", Error: c.errorText(d.err)})
 		if c.reconnect && isWorthRetrying(refused) && c.stop.Err() == nil {
 			c.retry(d.err)
 			return 0, false
 		}
 		c.screen.close()
-		c.complain("%s", refusalText(refused))
+		c.complain("%s", c.errorText(d.err))
 		return exitConnect, true
 	case d.err != nil: // before there was anything to connect to
-		return usageError(c.std, "connect", "%v", d.err), true
+		return usageError(c.std, "connect", "%s", c.errorText(d.err)), true
 	}
 	conn, arrivals := d.conn, make(chan arrival)
 	c.conn, c.arrivals, c.since, c.connected = conn, arrivals, time.Now(), true

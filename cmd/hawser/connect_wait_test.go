@@ -139,7 +139,8 @@ func TestConnectEndsBetweenConnections(t *testing.T) {
 				strings.Contains(p.err.String(), "no connection within") {
 				t.Errorf("exit code %d, printed %q, said %q; want %d, hello, nothing untrue", code, p.out, p.err, tt.code)
 			}
-			if says := "3s were over (--timeout) while"; strings.Contains(p.err.String(), says) != (how == "--timeout=3s") {
+			const says = "3s were over (--timeout) while there was no connection"
+			if strings.Contains(p.err.String(), says) != (how == "--timeout=3s") {
 				t.Errorf("said %q; want of --timeout: %s", p.err, says)
 			}
 		})
