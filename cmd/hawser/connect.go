@@ -67,6 +67,7 @@ type connectFlags struct {
 
 	// How to connect.
 	header                http.Header
+	badField              bool // a field had no colon
 	user                  string
 	subprotocols          stringList
 	trust                 trust
@@ -157,8 +158,9 @@ func (f *connectFlags) declareShowing(fs *flag.FlagSet) {
 // addField takes a header field.
 func (f *connectFlags) addField(field string) error {
 	name, value, ok := strings.Cut(field, ":")
-	if !ok {
-		return fmt.Errorf("a header field has the form 'Name: value'")
+	if !ok { // said by check: package flag would say the value, which may be a secret
+		f.badField = true
+		return nil
 	}
 	f.header.Add(name, strings.Trim(value, " \t"))
 	return nil
@@ -200,6 +202,8 @@ func (f *connectFlags) check() error {
 		return fmt.Errorf("--json and --pretty: only one can be; one event is one line")
 	case f.key != "" && f.cert == "":
 		return fmt.Errorf("--key: the certificate is missing (--cert)")
+	case f.badField:
+		return fmt.Errorf("-H: a header field has the form 'Name: value'")
 	case f.user != "" && !strings.Contains(f.user, ":"):
 		return fmt.Errorf("-u: it has to be USER:PASSWORD")
 	case f.user != "" && f.header.Get("Authorization") != "":

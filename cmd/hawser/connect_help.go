@@ -29,8 +29,9 @@ code; and, with exit code 3, a certificate that is not trusted, and any answer t
 
 The URL is ws://, wss:// or unix:/path/of/socket:/path/of/request. A proxy is taken from the environment: HTTPS_PROXY
 for wss, HTTP_PROXY for ws, or ALL_PROXY for both (http, https and socks5 URLs), but for the hosts in NO_PROXY and this
-machine. What is said of URLs has no passwords, and no values of parameters named token, access_token, jwt, key, secret
-or password; what is said of header fields has none of Authorization and Cookie.
+machine. What is said of URLs has no passwords, no fragments, and no values of parameters named token, access_token,
+jwt, key, apikey, api_key, secret, password, auth, sig or signature; what is said of header fields has none of
+Authorization and Cookie.
 
 With --json every line of standard output is an object. "time" (RFC 3339) and "event" are in each; the others by event:
 

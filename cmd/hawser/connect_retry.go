@@ -96,12 +96,13 @@ func (c *client) errorText(err error) string {
 // that is shown whole.
 func refusalText(err *websocket.HandshakeError) string {
 	var body struct{ Error string }
-	if json.Unmarshal(err.Body, &body) != nil || body.Error == "" {
-		return err.Error()
-	}
 	plain := *err
+	if json.Unmarshal(err.Body, &body) != nil || body.Error == "" {
+		plain.Body = concealBody(err.Body)
+		return plain.Error()
+	}
 	plain.Body = nil
-	return plain.Error() + ": " + string(escapeText([]byte(body.Error)))
+	return plain.Error() + ": " + string(escapeText(concealBody([]byte(body.Error))))
 }
 
 // retryTime returns how long to wait after that many connections in vain: twice as long each time, and by half at
