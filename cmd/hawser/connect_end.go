@@ -82,6 +82,8 @@ const (
 	lastWait = time.Second
 	// stuckTime is how long a write takes that nobody reads, when it is time to end.
 	stuckTime = lastWait / 4
+	// noticeTime is how long a goodbye takes before it is said what is waited for.
+	noticeTime = 500 * time.Millisecond
 )
 
 // goodbye closes the connection.
@@ -91,7 +93,9 @@ func (c *client) goodbye() (code int, over bool) {
 		c.failed = c.failed || c.connected
 		return c.verdict(), true
 	}
+	saySo := time.AfterFunc(noticeTime, c.sayClosing)
 	err := c.close(c.conn)
+	saySo.Stop()
 	c.settle()
 	if err != nil {
 		c.fail(c.errorText(err))
@@ -102,6 +106,13 @@ func (c *client) goodbye() (code int, over bool) {
 	}
 	c.emitClose("client", websocket.CloseNormal, "")
 	return c.verdict(), true
+}
+
+// sayClosing tells who pressed Ctrl-C why it has not ended yet.
+func (c *client) sayClosing() {
+	if c.attended && c.stop.Err() != nil {
+		c.note("closing: the server has not answered yet; Ctrl-C again ends at once")
+	}
 }
 
 // close closes a connection, and cuts it if that takes much longer than --timeout.

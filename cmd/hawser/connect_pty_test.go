@@ -3,6 +3,7 @@
 package main
 
 import (
+	"io"
 	"os/exec"
 	"regexp"
 	"strings"
@@ -72,6 +73,16 @@ func TestConnectOnATerminalStaysAfterTheEndOfItsInput(t *testing.T) {
 	p.types("bye\r" + ctrlD + "nobody reads this")
 	p.sees("> bye\nthe input has ended; [^\n]*\nstill here$")
 	p.leave(cmd)
+}
+
+// TestConnectOnATerminalSaysWhatItWaitsFor: when the server owes its Close, after Ctrl-C.
+func TestConnectOnATerminalSaysWhatItWaitsFor(t *testing.T) {
+	t.Parallel()
+	url := scripted(t, func(c *websocket.Conn) { io.Copy(io.Discard, c.NetConn()) })
+	p, cmd := atPrompt(t, url)
+	p.types(ctrlC)
+	p.sees(`\n\* closing: the server has not answered yet; Ctrl-C again ends at once\n`)
+	p.ends(cmd, exitFailed)
 }
 
 func TestConnectOnATerminalKeepsTheTimeItIsGiven(t *testing.T) {
