@@ -675,6 +675,15 @@ func TestEscapeMessage(t *testing.T) {
 		{"the controls above ASCII", "\u009b31m\u0085", `\u009b31m\u0085`},
 		{"turned around", "\u202egpj.exe", `\u202egpj.exe`},
 		{"invisible", "a\u200bb\ufeff", `a\u200bb\ufeff`},
+		{"a family stays", "\U0001f469\u200d\U0001f467", "\U0001f469\u200d\U0001f467"},
+		{"a heart on fire stays", "\u2764\ufe0f\u200d\U0001f525", "\u2764\ufe0f\u200d\U0001f525"},
+		{"Persian stays", "\u0645\u06cc\u200c\u0631", "\u0645\u06cc\u200c\u0631"},
+		{"Hindi stays", "\u0915\u094d\u200d\u0937", "\u0915\u094d\u200d\u0937"},
+		{"what joins nothing", "\u200d\u0915\u200d \u200c\n", `\u200d` + "\u0915" + `\u200d \u200c` + "\n"},
+		{"what joins ASCII", "a\u200db\u200cé", `a\u200db\u200cé`},
+		{"joiners in a row", "é\u200d\u200dé", `é\u200d\u200dé`},
+		{"turned around beyond ASCII", "é\u202e\u2066\u200fé", `é\u202e\u2066\u200fé`},
+		{"joined to what is no UTF-8", "é\u200d\xff\u200dé", `é\u200d\xff\u200dé`},
 		{"invisible, beyond 16 bits", "\U000e0041", `\U000e0041`},
 	} {
 		t.Run(tt.rule, func(t *testing.T) {
