@@ -193,7 +193,7 @@ func (c *client) closedByCommand(err error) (code int, over bool) {
 		c.fail(c.errorText(closed.err))
 		return exitFailed, true
 	}
-	c.complain("%v", err)
+	c.note("%s", withoutPackage(err))
 	c.emitClose("client", closed.o.code, string(closed.o.p))
 	return c.verdict(), true
 }

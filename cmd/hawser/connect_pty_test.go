@@ -107,6 +107,13 @@ func TestConnectWithATerminalOnOneSide(t *testing.T) {
 		}
 		c.Close()
 	}
+	t.Run("a normal end is no error", func(t *testing.T) {
+		url := scripted(t, script)
+		p, cmd := atPrompt(t, url)
+		p.types("hello\r")
+		p.ends(cmd, exitOK)
+		p.sees(`\n\* the peer closed the connection with code 1000 `)
+	})
 	t.Run("output in a pipe", func(t *testing.T) {
 		url := scripted(t, script)
 		p := openPTY(t)
