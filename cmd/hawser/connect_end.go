@@ -66,8 +66,16 @@ func (c *client) outputFailed(err error) (code int, over bool) {
 	if !errors.Is(err, syscall.EPIPE) {
 		c.complain("standard output: %v", err)
 		c.failed = true
+		return c.goodbye()
 	}
-	return c.goodbye()
+	c.leaveTerminal()
+	if conn := c.conn; conn != nil { // it is told, and what it makes of that interests nobody any more
+		cut := time.AfterFunc(noticeTime, func() { conn.CloseNow() })
+		conn.Close()
+		cut.Stop()
+		c.settle()
+	}
+	return c.verdict(), true
 }
 
 // leaveTerminal leaves the terminal to others. Ctrl-Z does nothing from now on: Go's runtime does not give SIGTSTP its
@@ -82,7 +90,8 @@ const (
 	lastWait = time.Second
 	// stuckTime is how long a write takes that nobody reads, when it is time to end.
 	stuckTime = lastWait / 4
-	// noticeTime is how long a goodbye takes before it is said what is waited for.
+	// noticeTime is how long a goodbye takes before it is said what is waited for, and how long it may take when nobody
+	// reads the output.
 	noticeTime = 500 * time.Millisecond
 )
 

@@ -21,7 +21,8 @@ shown escaped, and of binary messages the first 64 bytes in hex. A line that beg
 
 After the end of the input (Ctrl-D on a terminal) it goes on reading until the server closes, until -n messages have
 come, until nothing of one has come for -w, or until Ctrl-C. Then it closes the connection and awaits the server's
-answer, for 5 s at most; a second Ctrl-C ends it at once.
+answer, for 5 s at most; a second Ctrl-C ends it at once. If nobody reads standard output any more (as behind head -1)
+it ends without waiting for the server.
 
 What ends --reconnect besides -n, -w, --expect, --timeout and Ctrl-C: a Close of the server with code 1000 or without a
 code; and, with exit code 3, a certificate that is not trusted, and any answer that is a refusal, such as a redirect,

@@ -425,6 +425,39 @@ func TestConnectEndsWhenNobodyReadsItsOutput(t *testing.T) {
 	}
 }
 
+// TestConnectWaitsForNobodyWhenNobodyReads: not for a server either that does not answer the Close, while more is sent.
+func TestConnectWaitsForNobodyWhenNobodyReads(t *testing.T) {
+	for _, rule := range []string{"quiet", "sending"} {
+		over := make(chan struct{})
+		url := scripted(t, func(c *websocket.Conn) {
+			say(t, c, "nobody sees this")
+			<-over
+		})
+		r, w := osPipe(t)
+		r.Close()
+		cmd := command(t, "connect", url)
+		said := newOutput()
+		in, lines := osPipe(t)
+		if rule == "sending" {
+			go func() {
+				for { // until the pipe is closed, with the test
+					if _, err := io.WriteString(lines, strings.Repeat("y\n", 1000)); err != nil {
+						return
+					}
+				}
+			}()
+		}
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = in, w, said
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if code := waitCommand(t, cmd); code != exitOK || said.String() != "" {
+			t.Errorf("%s: exit code %d, said %q; want 0, nothing", rule, code, said)
+		}
+		close(over)
+	}
+}
+
 // TestConnectExitCodes: 0 after a normal close, 1 after any other end. What came before is printed.
 func TestConnectExitCodes(t *testing.T) {
 	closeWith := func(code websocket.CloseCode, reason string) func(*websocket.Conn) {
