@@ -148,17 +148,17 @@ func (c *client) cutOff() (code int) {
 	return exitFailed
 }
 
-// errSilent is what ends a connection whose peer is gone.
-type errSilent time.Duration
+// silentError is what ends a connection whose peer is gone.
+type silentError time.Duration
 
-func (e errSilent) Error() string {
+func (e silentError) Error() string {
 	return fmt.Sprintf("no Pong for %v, nor anything else: the connection is taken as lost", time.Duration(e))
 }
 
 // ended is told how the connection ended.
 func (c *client) ended(err error) (code int, over bool) {
-	if errors.Is(err, os.ErrDeadlineExceeded) { // no other deadline ends a read
-		err = errSilent(c.dial.Keepalive.Interval + c.dial.Keepalive.Timeout)
+	if errors.Is(err, os.ErrDeadlineExceeded) && !c.closing { // else that of the goodbye
+		err = silentError(c.dial.Keepalive.Interval + c.dial.Keepalive.Timeout)
 	}
 	c.link.drop(c.conn)
 	c.settle()
