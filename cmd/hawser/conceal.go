@@ -11,13 +11,24 @@ import (
 // This file keeps secrets out of what hawser says: terminals are looked at, and output ends up in reports of errors.
 
 // secretParameters are the names of query parameters whose values are secrets.
-var secretParameters = []string{"token", "access_token", "jwt", "key", "secret", "password"}
+var secretParameters = []string{
+	"token", "access_token", "jwt", "key", "apikey", "api_key", "secret", "password", "auth", "sig", "signature",
+}
 
-// parameter finds where a query parameter begins, with its name.
-var parameter = regexp.MustCompile(`[?&;]([^?&;=#\s"]+)=`)
+var (
+	// parameter finds where a parameter of a query or fragment begins, with its name.
+	parameter = regexp.MustCompile(`[?&;#]([^?&;=#\s"]+)=`)
+	// fragment finds the fragment of a URL, which is for nobody but the client that has it.
+	fragment = regexp.MustCompile(`([a-z+]+:/[^\s"#]*)#[^\s"]+`)
+	// named finds the values of what has the name of a secret, in any text, such as JSON.
+	named = regexp.MustCompile(`(?i)(\b(?:` + strings.Join(secretParameters, "|") + `)(?:=|"\s*:\s*")"?)[^\s"&;,<>]+`)
+)
 
-// conceal returns a text without the values of secret parameters of the URLs in it.
+const redacted = "[redacted]"
+
+// conceal returns a text without the values of secret parameters of the URLs in it, and without fragments.
 func conceal(text string) string {
+	text = fragment.ReplaceAllString(text, "$1#"+redacted)
 	var shown strings.Builder
 	for {
 		at := parameter.FindStringSubmatchIndex(text)
@@ -29,11 +40,27 @@ func conceal(text string) string {
 		name, err := url.QueryUnescape(text[at[2]:at[3]])
 		text = text[at[1]:]
 		if err == nil && slices.Contains(secretParameters, strings.ToLower(name)) {
-			shown.WriteString("[redacted]")
-			text = strings.TrimLeftFunc(text, func(r rune) bool { return !strings.ContainsRune("&#\" \t\n", r) })
+			shown.WriteString(redacted)
+			text = text[endOfValue(text):]
 		}
 	}
 }
+
+// endOfValue returns where the value of a parameter ends that text begins with. A semicolon is of the value, unless it
+// ends a part of the sentence that the URL stands in.
+func endOfValue(text string) int {
+	end := strings.IndexAny(text, "&#\" \t\n")
+	if end < 0 {
+		return len(text)
+	}
+	if text[end] == ' ' && strings.HasSuffix(text[:end], ";") {
+		end--
+	}
+	return end
+}
+
+// concealBody returns the body of a refusal without the values of what has the name of a secret.
+func concealBody(body []byte) []byte { return named.ReplaceAll(body, []byte("${1}"+redacted)) }
 
 // userinfo finds user and password in what is no URL.
 var userinfo = regexp.MustCompile(`^([a-z]+:)?(//)?[^/?#]*@`)

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"io"
 	"net/http"
+	neturl "net/url"
 	"strings"
 	"testing"
 
@@ -22,6 +24,14 @@ func TestConceal(t *testing.T) {
 		"/?token=a?b":                        "/?token=[redacted]",
 		"/?x=y?token=hush":                   "/?x=y?token=[redacted]",
 		"token=shown, since this is no URL":  "token=shown, since this is no URL",
+		"at /?token=hush; more":              "at /?token=[redacted]; more",
+		"at /?token=h;ush;":                  "at /?token=[redacted]",
+		"at ws://h/?token=h;ush; more; more": "at ws://h/?token=[redacted]; more; more",
+		"/?apikey=hush&api_key=hush&sig=hush&signature=hush&auth=hush": "/?apikey=[redacted]&api_key=[redacted]&" +
+			"sig=[redacted]&signature=[redacted]&auth=[redacted]",
+		`to "/#token=hush"`:                  `to "/#token=[redacted]"`,
+		`to "wss://h/a#hush", so`:            `to "wss://h/a#[redacted]", so`,
+		"wss://h/?a=b#hush and # this":       "wss://h/?a=b#[redacted] and # this",
 		"two: /?token=hush and /?token=hush": "two: /?token=[redacted] and /?token=[redacted]",
 	} {
 		if got := conceal(text); got != want {
@@ -33,6 +43,8 @@ func TestConceal(t *testing.T) {
 		"ws://u:hush@h:port/?token=hush":   "//[redacted]@h:port/?token=[redacted]", // no URL
 		"u:hush@h/?token=hush":             "[redacted]@h/?token=[redacted]",        // neither
 		"http:u:hush@h/":                   "[redacted]@h/",
+		"ws://h/a#hush":                    "ws://h/a#[redacted]",
+		"unix:/s.sock:/a#hush":             "unix:/s.sock:/a#[redacted]",
 	} {
 		if got := concealURL(raw); got != want {
 			t.Errorf("%q: %q; want %q", raw, got, want)
@@ -52,6 +64,10 @@ func TestNoSecretsInOutput(t *testing.T) {
 			echoAll(c)
 		}
 	})
+	refusing := serveHandler(t, func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusForbidden)
+		io.WriteString(w, strings.TrimPrefix(r.URL.Path, "/"))
+	})
 	const query = "?token=hush&a=shown&key=hush"
 	for _, args := range [][]string{
 		{"connect", "-v", "--json", "-m", "x", "-n", "1", "-w", "-1s", url + query},
@@ -60,6 +76,11 @@ func TestNoSecretsInOutput(t *testing.T) {
 		{"connect", "--json", serveHandler(t, nil) + query},
 		{"connect", "ws://127.0.0.1:port/" + query},
 		{"connect", url + query, url + query},
+		{"connect", "-H", "hush", url},
+		{"connect", url + "#hush"},
+		{"connect", refusing + "token=hush"},
+		{"connect", "--json", refusing + neturl.PathEscape(`{"api_key": "hush"}`)},
+		{"connect", refusing + neturl.PathEscape(`{"error":"it says token=hush"}`)},
 		{"load", "--echo", "--json", "--connections", "1", "--rate", "10", "--duration", "100ms", url + query},
 		{"load", "--connections", "1", "--rate", "10", "--duration", "100ms", url + query},
 		{"load", "--echo", "127.0.0.1:1/" + query},

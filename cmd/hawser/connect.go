@@ -33,8 +33,12 @@ import (
 //	input.go    input as lines or as it comes
 //	trust.go    which certificates are taken
 
-// pipeIdle is how long a filter waits for further messages after its input has ended.
-const pipeIdle = time.Second
+const (
+	// pipeIdle is how long a filter waits for further messages after its input has ended.
+	pipeIdle = time.Second
+	// askIdle is how long it waits for one that it was asked for, with -n or --expect.
+	askIdle = 10 * time.Second
+)
 
 var connectVerb = verb{
 	name:    "connect",
@@ -50,7 +54,8 @@ var connectVerb = verb{
 
 // connectFlags are the flags of "hawser connect".
 type connectFlags struct {
-	url string
+	url       string
+	shortUnix bool // it was given as unix:, which is short for ws+unix:
 
 	// What is sent, and until when.
 	messages []given
@@ -62,6 +67,7 @@ type connectFlags struct {
 
 	// How to connect.
 	header                http.Header
+	badField              bool // a field had no colon
 	user                  string
 	subprotocols          stringList
 	trust                 trust
@@ -102,8 +108,9 @@ func (f *connectFlags) declareSending(fs *flag.FlagSet) {
 	fs.BoolVar(&f.binary, "b", false, "send binary messages; in a pipe standard input is sent as it comes, not line by\n"+
 		"line, and messages are written without the newline")
 	fs.IntVar(&f.count, "n", 0, "end after `N` messages have come")
-	fs.DurationVar(&f.wait, "w", 0, "after the end of the input, end when no message has come for `DUR`, "+
-		"such as 500ms or 1m\n(default 1s in a pipe, no limit on a terminal or with --timeout; -1s: no limit)")
+	fs.DurationVar(&f.wait, "w", 0, "after the end of the input, end when no message, nor a part of one, has come for\n"+
+		"`DUR`, such as 500ms or 1m (default 1s in a pipe, 10s with -n or --expect; no limit\n"+
+		"on a terminal or with --timeout; -1s: no limit)")
 	fs.Func("expect", "end with exit code 0 as soon as a message comes that the regular expression `RE`\n"+
 		"matches, and with exit code 4 if none does", func(value string) (err error) {
 		f.expect, err = regexp.Compile(value)
@@ -132,7 +139,8 @@ func (f *connectFlags) declareConnecting(fs *flag.FlagSet) {
 		"-1: no limit")
 	fs.BoolVar(&f.reconnect, "reconnect", false, "connect again when there is no connection or it is lost, after a time\n"+
 		"that grows up to 30s and is random by half; -m and --file are sent again;\n"+
-		"lines wait for the next connection; what the server sends meanwhile is missed")
+		"lines wait for the next connection, but those sent just before a loss may not\n"+
+		"have arrived, as is said then; what the server sends meanwhile is missed")
 }
 
 // declareShowing declares what says what is shown.
@@ -140,7 +148,9 @@ func (f *connectFlags) declareShowing(fs *flag.FlagSet) {
 	fs.BoolVar(&f.verbose, "v", false, "say on standard error what is sent and received: the handshake, every frame\n"+
 		"(FIN, RSV, opcode, MASK, length), and of every message its size and, with\n"+
 		"permessage-deflate, its compressed size")
-	fs.DurationVar(&f.pingInterval, "i", 0, "send a Ping every `DUR` and say on standard error how long the Pong took")
+	fs.DurationVar(&f.pingInterval, "i", 0, "send a Ping every `DUR` and say on standard error how long the Pong took;\n"+
+		"when nothing comes for three times that, and 5s at least, the connection\n"+
+		"counts as lost")
 	fs.BoolVar(&f.json, "json", false, "write one JSON object for each thing that happens; the fields are below")
 	fs.BoolVar(&f.pretty, "pretty", false, "indent text messages that are JSON")
 }
@@ -148,8 +158,9 @@ func (f *connectFlags) declareShowing(fs *flag.FlagSet) {
 // addField takes a header field.
 func (f *connectFlags) addField(field string) error {
 	name, value, ok := strings.Cut(field, ":")
-	if !ok {
-		return fmt.Errorf("a header field has the form 'Name: value'")
+	if !ok { // said by check: package flag would say the value, which may be a secret
+		f.badField = true
+		return nil
 	}
 	f.header.Add(name, strings.Trim(value, " \t"))
 	return nil
@@ -161,6 +172,7 @@ func (f *connectFlags) run(args []string, std streams) int {
 		return usageError(std, "connect", "the URL is missing, such as ws://127.0.0.1:9002/")
 	}
 	f.url = expandURL(args[0])
+	f.shortUnix = f.url != args[0]
 	if err := f.check(); err != nil {
 		return usageError(std, "connect", "%v", err)
 	}
@@ -190,6 +202,8 @@ func (f *connectFlags) check() error {
 		return fmt.Errorf("--json and --pretty: only one can be; one event is one line")
 	case f.key != "" && f.cert == "":
 		return fmt.Errorf("--key: the certificate is missing (--cert)")
+	case f.badField:
+		return fmt.Errorf("-H: a header field has the form 'Name: value'")
 	case f.user != "" && !strings.Contains(f.user, ":"):
 		return fmt.Errorf("-u: it has to be USER:PASSWORD")
 	case f.user != "" && f.header.Get("Authorization") != "":

@@ -18,7 +18,7 @@ const commandHelp = `/ping [TEXT]            send a Ping, and say when its Pong 
 /close [CODE [REASON]]  close the connection
 /bin HEX                send a binary message
 //TEXT                  send "/TEXT"
-Ctrl-D ends the input, Ctrl-C the connection.
+Ctrl-D ends the input, Ctrl-C the connection; a second Ctrl-C does not wait for the server's goodbye.
 `
 
 // errHelp is the command that asks for help.

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"encoding/base64"
 	"fmt"
+	"math"
 	"net"
 	"net/http/httptrace"
 	"strings"
@@ -21,6 +22,14 @@ func expandURL(url string) string {
 	return url
 }
 
+// shownURL returns the URL as it was given.
+func (f *connectFlags) shownURL() string {
+	if f.shortUnix {
+		return strings.TrimPrefix(f.url, "ws+")
+	}
+	return f.url
+}
+
 // dialer returns the Dialer that the flags ask for.
 func (f *connectFlags) dialer() (websocket.Dialer, error) {
 	d := websocket.Dialer{
@@ -35,9 +44,7 @@ func (f *connectFlags) dialer() (websocket.Dialer, error) {
 	if !f.noDeflate {
 		d.Compression = new(websocket.Compression)
 	}
-	if f.reconnect { // a peer that has gone without a word shall be noticed
-		d.Keepalive = websocket.Keepalive{Interval: 30 * time.Second, Timeout: 30 * time.Second}
-	}
+	d.Keepalive = f.keepalive()
 	if f.address != "" {
 		network, address, err := splitAddress(f.address)
 		if err != nil {
@@ -51,6 +58,25 @@ func (f *connectFlags) dialer() (websocket.Dialer, error) {
 	var err error
 	d.TLSConfig, err = f.tlsConfig()
 	return d, err
+}
+
+// leastSilence is how long nothing has to come at least, with -i, for a peer to be taken as gone.
+const leastSilence = 5 * time.Second
+
+// keepalive returns how a peer is noticed that has gone without a word. With -i that is when a Ping has no Pong, and
+// nothing else has come, by the time of the third one after it.
+func (f *connectFlags) keepalive() websocket.Keepalive {
+	var silence time.Duration
+	if f.reconnect {
+		silence = time.Minute
+	}
+	if f.pingInterval > 0 {
+		own := max(3*min(f.pingInterval, math.MaxInt64/3), leastSilence)
+		if !f.reconnect || own < silence {
+			silence = own
+		}
+	}
+	return websocket.Keepalive{Interval: silence - silence/3, Timeout: silence / 3}
 }
 
 // splitAddress reads the value of --connect.

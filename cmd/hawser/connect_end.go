@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
+	"strings"
 	"syscall"
 	"time"
 
@@ -27,6 +29,14 @@ func (c *client) timedOut() (code int, over bool) {
 		c.fail(fmt.Sprintf("no connection within %v (--timeout)", c.timeout))
 		return exitConnect, true
 	}
+	if c.conn == nil {
+		c.leaveTerminal()
+		c.fail(fmt.Sprintf("%v were over (--timeout) while there was no connection", c.timeout))
+		if code := c.verdict(); code != exitOK {
+			return code, true
+		}
+		return exitFailed, true
+	}
 	return c.goodbye()
 }
 
@@ -38,6 +48,11 @@ func (c *client) fail(why string) {
 
 // idled is told that no message has come for as long as -w says.
 func (c *client) idled() (code int, over bool) {
+	quiet := time.Since(c.started) - time.Duration(c.partAt.Load())
+	if quiet < c.limit { // a part of one has
+		c.idle.Reset(c.limit - quiet)
+		return 0, false
+	}
 	c.leaveTerminal()
 	if !c.heard {
 		c.complain("no message came within %v after the end of the input (-w sets that)", c.limit)
@@ -51,8 +66,16 @@ func (c *client) outputFailed(err error) (code int, over bool) {
 	if !errors.Is(err, syscall.EPIPE) {
 		c.complain("standard output: %v", err)
 		c.failed = true
+		return c.goodbye()
 	}
-	return c.goodbye()
+	c.leaveTerminal()
+	if conn := c.conn; conn != nil { // it is told, and what it makes of that interests nobody any more
+		cut := time.AfterFunc(noticeTime, func() { conn.CloseNow() })
+		conn.Close()
+		cut.Stop()
+		c.settle()
+	}
+	return c.verdict(), true
 }
 
 // leaveTerminal leaves the terminal to others. Ctrl-Z does nothing from now on: Go's runtime does not give SIGTSTP its
@@ -67,6 +90,9 @@ const (
 	lastWait = time.Second
 	// stuckTime is how long a write takes that nobody reads, when it is time to end.
 	stuckTime = lastWait / 4
+	// noticeTime is how long a goodbye takes before it is said what is waited for, and how long it may take when nobody
+	// reads the output.
+	noticeTime = 500 * time.Millisecond
 )
 
 // goodbye closes the connection.
@@ -76,10 +102,12 @@ func (c *client) goodbye() (code int, over bool) {
 		c.failed = c.failed || c.connected
 		return c.verdict(), true
 	}
+	saySo := time.AfterFunc(noticeTime, c.sayClosing)
 	err := c.close(c.conn)
+	saySo.Stop()
 	c.settle()
 	if err != nil {
-		c.fail(err.Error())
+		c.fail(c.errorText(err))
 		if code := c.verdict(); code != exitOK || c.matched { // what was asked for is known by now
 			return code, true
 		}
@@ -87,6 +115,13 @@ func (c *client) goodbye() (code int, over bool) {
 	}
 	c.emitClose("client", websocket.CloseNormal, "")
 	return c.verdict(), true
+}
+
+// sayClosing tells who pressed Ctrl-C why it has not ended yet.
+func (c *client) sayClosing() {
+	if c.attended && c.stop.Err() != nil {
+		c.note("closing: the server has not answered yet; Ctrl-C again ends at once")
+	}
 }
 
 // close closes a connection, and cuts it if that takes much longer than --timeout.
@@ -113,11 +148,22 @@ func (c *client) cutOff() (code int) {
 	return exitFailed
 }
 
+// silentError is what ends a connection whose peer is gone.
+type silentError time.Duration
+
+func (e silentError) Error() string {
+	return fmt.Sprintf("no Pong for %v, nor anything else: the connection is taken as lost", time.Duration(e))
+}
+
 // ended is told how the connection ended.
 func (c *client) ended(err error) (code int, over bool) {
+	if errors.Is(err, os.ErrDeadlineExceeded) && !c.closing { // else that of the goodbye
+		err = silentError(c.dial.Keepalive.Interval + c.dial.Keepalive.Timeout)
+	}
 	c.link.drop(c.conn)
-	c.conn, c.arrivals = nil, nil
 	c.settle()
+	carried := c.carried.Load() == c.conn // else it had none of the input
+	c.conn, c.arrivals = nil, nil
 	if errors.Is(err, net.ErrClosed) {
 		return c.closedByCommand(err)
 	}
@@ -125,16 +171,24 @@ func (c *client) ended(err error) (code int, over bool) {
 	if errors.As(err, &ce) {
 		c.emitClose("server", ce.Code, ce.Reason)
 	} else {
-		c.emit(event{Event: "error", Error: err.Error()})
+		c.emit(event{Event: "error", Error: c.errorText(err)})
 	}
 	normal := ce != nil && (ce.Code == websocket.CloseNormal || ce.Code == websocket.CloseNoStatus)
 	if !normal && c.reconnect && !c.closing {
 		c.retry(err)
+		if carried { // what was written is on its way, and whether it arrives nobody says
+			c.complain("what was sent just before may not have arrived, and is not sent again")
+		}
 		return 0, false
 	}
 	c.leaveTerminal()
-	if !normal || c.attended {
-		c.complain("%v", err)
+	switch {
+	case !normal:
+		c.complain("%s", c.errorText(err))
+	case c.reconnect && !c.closing:
+		c.note("%s, which ends --reconnect", withoutPackage(err))
+	case c.attended:
+		c.note("%s", withoutPackage(err))
 	}
 	c.failed = c.failed || !normal
 	return c.verdict(), true
@@ -145,13 +199,16 @@ func (c *client) closedByCommand(err error) (code int, over bool) {
 	c.leaveTerminal()
 	closed := <-c.closed
 	if closed.err != nil {
-		c.fail(closed.err.Error())
+		c.fail(c.errorText(closed.err))
 		return exitFailed, true
 	}
-	c.complain("%v", err)
+	c.note("%s", withoutPackage(err))
 	c.emitClose("client", closed.o.code, string(closed.o.p))
 	return c.verdict(), true
 }
+
+// withoutPackage returns the text of an end that is no error.
+func withoutPackage(err error) string { return strings.TrimPrefix(err.Error(), "websocket: ") }
 
 func (c *client) emitClose(by string, code websocket.CloseCode, reason string) {
 	c.emit(event{Event: "close", By: by, Code: uint16(code), Reason: &reason})

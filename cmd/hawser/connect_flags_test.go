@@ -304,6 +304,43 @@ func TestConnectUsageOfFlags(t *testing.T) {
 	}
 }
 
+// TestConnectErrorsNameFlags: what the library says of its fields is said of flags and of the environment.
+func TestConnectErrorsNameFlags(t *testing.T) {
+	moved := serveHandler(t, func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "/there", http.StatusFound)
+	})
+	long := scripted(t, func(c *websocket.Conn) { say(t, c, "123456"); c.ReadMessage() })
+	mute := scripted(t, func(c *websocket.Conn) { io.Copy(io.Discard, c.NetConn()) })
+	for _, tt := range []struct {
+		args, env string
+		says      string
+	}{
+		{"--read-limit 5 " + long, "", "(--read-limit sets it)"},
+		{moved, "", `it redirects to "/there", which is not followed: name that address instead`},
+		{"-w 1ms " + mute, "", "the peer did not finish the closing handshake within 5s"},
+		{"ws://h.example/", "HTTP_PROXY=ftp://127.0.0.1", "names (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY) cannot be used: " +
+			`its URL has the scheme "ftp", which is none of http, https, socks5, socks5h`},
+		{"ws://h.example/", "HTTP_PROXY=http://%zz", "the environment variable HTTP_PROXY is not the URL of a proxy"},
+		{"-H Sec-WebSocket-Protocol:x ws://127.0.0.1:1/", "", "; -s offers subprotocols"},
+		{"-H Sec-WebSocket-Extensions:x ws://127.0.0.1:1/", "", "; it offers compression unless there is --no-deflate"},
+		{"unix:nowhere", "", "the form is unix:/path"},
+	} {
+		cmd := command(t, append([]string{"connect"}, strings.Fields(tt.args)...)...)
+		cmd.Env = append(cmd.Env, tt.env)
+		p := startCommand(t, cmd)
+		if strings.HasPrefix(tt.args, "-w") {
+			p.stdin.Close()
+		}
+		code, stderr := p.wait(), p.err.String()
+		if code == exitOK || !strings.Contains(stderr, tt.says) || apiName.MatchString(stderr) {
+			t.Errorf("%s %s: exit code %d, said %q; want %q", tt.env, tt.args, code, stderr, tt.says)
+		}
+	}
+}
+
+// apiName finds what is of the library or of how the URL is passed to it.
+var apiName = regexp.MustCompile(`Dialer|Upgrader|Timeout|ReadLimit|ws\+unix`)
+
 // TestConnectBoundsWhatItReads: a file without an end is an error, not all of the memory.
 func TestConnectBoundsWhatItReads(t *testing.T) {
 	for _, tt := range []struct {

@@ -20,12 +20,19 @@ shown escaped, and of binary messages the first 64 bytes in hex. A line that beg
   //TEXT                  send "/TEXT"
 
 After the end of the input (Ctrl-D on a terminal) it goes on reading until the server closes, until -n messages have
-come, until none has come for -w, or until Ctrl-C. Then it closes the connection and awaits the server's answer.
+come, until nothing of one has come for -w, or until Ctrl-C. Then it closes the connection and awaits the server's
+answer, for 5 s at most; a second Ctrl-C ends it at once. If nobody reads standard output any more (as behind head -1)
+it ends without waiting for the server.
+
+What ends --reconnect besides -n, -w, --expect, --timeout and Ctrl-C: a Close of the server with code 1000 or without a
+code; and, with exit code 3, a certificate that is not trusted, and any answer that is a refusal, such as a redirect,
+400, 401, 403 or 404, other than 408, 429 and 500 to 599. After all else it connects again.
 
 The URL is ws://, wss:// or unix:/path/of/socket:/path/of/request. A proxy is taken from the environment: HTTPS_PROXY
 for wss, HTTP_PROXY for ws, or ALL_PROXY for both (http, https and socks5 URLs), but for the hosts in NO_PROXY and this
-machine. What is said of URLs has no passwords, and no values of parameters named token, access_token, jwt, key, secret
-or password; what is said of header fields has none of Authorization and Cookie.
+machine. What is said of URLs has no passwords, no fragments, and no values of parameters named token, access_token,
+jwt, key, apikey, api_key, secret, password, auth, sig or signature; what is said of header fields has none of
+Authorization and Cookie.
 
 With --json every line of standard output is an object. "time" (RFC 3339) and "event" are in each; the others by event:
 

@@ -176,7 +176,7 @@ func TestConnectCommands(t *testing.T) {
 		{"/pong", `> /pong\n>$`},
 		{"/bin 00ff 1b", `> /bin 00ff 1b\n>$`},
 		{"//ping", `> //ping\n>$`},
-		{"/close 4001 see you", `we closed the connection with code 4001: "see you"`},
+		{"/close 4001 see you", `\n\* we closed the connection with code 4001: "see you"`},
 	} {
 		p.types(step.line + "\r")
 		p.sees(step.sees)

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"io"
 	"os/exec"
 	"regexp"
 	"strings"
@@ -74,6 +75,16 @@ func TestConnectOnATerminalStaysAfterTheEndOfItsInput(t *testing.T) {
 	p.leave(cmd)
 }
 
+// TestConnectOnATerminalSaysWhatItWaitsFor: when the server owes its Close, after Ctrl-C.
+func TestConnectOnATerminalSaysWhatItWaitsFor(t *testing.T) {
+	t.Parallel()
+	url := scripted(t, func(c *websocket.Conn) { io.Copy(io.Discard, c.NetConn()) })
+	p, cmd := atPrompt(t, url)
+	p.types(ctrlC)
+	p.sees(`\n\* closing: the server has not answered yet; Ctrl-C again ends at once\n`)
+	p.ends(cmd, exitFailed)
+}
+
 func TestConnectOnATerminalKeepsTheTimeItIsGiven(t *testing.T) {
 	url := scripted(t, func(c *websocket.Conn) {
 		say(t, c, "ready")
@@ -96,6 +107,13 @@ func TestConnectWithATerminalOnOneSide(t *testing.T) {
 		}
 		c.Close()
 	}
+	t.Run("a normal end is no error", func(t *testing.T) {
+		url := scripted(t, script)
+		p, cmd := atPrompt(t, url)
+		p.types("hello\r")
+		p.ends(cmd, exitOK)
+		p.sees(`\n\* the peer closed the connection with code 1000 `)
+	})
 	t.Run("output in a pipe", func(t *testing.T) {
 		url := scripted(t, script)
 		p := openPTY(t)

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"hawser.example/websocket"
@@ -44,7 +45,7 @@ func (c *client) retry(why error) {
 		wait = hint
 	}
 	c.tries++
-	c.complain("%v; next try in %v", why, wait.Round(10*time.Millisecond))
+	c.complain("%s; next try in %v", c.errorText(why), wait.Round(10*time.Millisecond))
 	c.redial = time.After(wait)
 }
 
@@ -65,16 +66,43 @@ func hintedTime(why error) time.Duration {
 	return min(time.Duration(ms)*time.Millisecond, lastRetry)
 }
 
+// ownWords puts what the library says of its fields in terms of the command line.
+var ownWords = strings.NewReplacer(
+	"(ReadLimit of the Upgrader or Dialer and SetReadLimit set it)", "(--read-limit sets it)",
+	": dial that address, or set Dialer.MaxRedirects", ", which is not followed: name that address instead",
+	"Dialer.Proxy failed: ", "",
+	"Dialer.Proxy returned a proxy that cannot be used",
+	"the proxy that the environment names (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY) cannot be used",
+	", the limit set by CloseTimeout", "",
+	"; set Dialer.Subprotocols", "; -s offers subprotocols",
+	"; set Dialer.Compression", "; it offers compression unless there is --no-deflate",
+)
+
+// errorText is what is said of an error.
+func (c *client) errorText(err error) string {
+	text := err.Error()
+	var refused *websocket.HandshakeError
+	if errors.As(err, &refused) {
+		text = refusalText(refused)
+	}
+	text = ownWords.Replace(text)
+	if c.shortUnix { // the URL is shown as it was typed
+		text = strings.ReplaceAll(text, "ws+unix:", "unix:")
+	}
+	return text
+}
+
 // refusalText is what is said of a handshake that failed. Of an answer in JSON with an error, as hawser serve gives it,
 // that is shown whole.
 func refusalText(err *websocket.HandshakeError) string {
 	var body struct{ Error string }
-	if json.Unmarshal(err.Body, &body) != nil || body.Error == "" {
-		return err.Error()
-	}
 	plain := *err
+	if json.Unmarshal(err.Body, &body) != nil || body.Error == "" {
+		plain.Body = concealBody(err.Body)
+		return plain.Error()
+	}
 	plain.Body = nil
-	return plain.Error() + ": " + string(escapeText([]byte(body.Error)))
+	return plain.Error() + ": " + string(escapeText(concealBody([]byte(body.Error))))
 }
 
 // retryTime returns how long to wait after that many connections in vain: twice as long each time, and by half at

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os/signal"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -32,8 +34,10 @@ type client struct {
 	link    *link
 	pings   typedPings
 	current atomic.Pointer[websocket.Conn] // the latest connection
+	carried atomic.Pointer[websocket.Conn] // the latest over which a message of the input was sent
 	unsent  atomic.Bool                    // a line was left out
 	sending sync.Mutex                     // held while a message is sent, and that is said
+	partAt  atomic.Int64                   // when the latest part of a message came, in nanoseconds after started
 
 	// What the loop is told of.
 	stop      context.Context      // ended by a signal
@@ -98,6 +102,9 @@ func newClient(f *connectFlags, std streams, messages []outgoing) (*client, erro
 	c.prompt = std.canPrompt() && (len(messages) == 0 || !f.endsByItself())
 	if c.limit == 0 && !c.attended && f.timeout == 0 {
 		c.limit = pipeIdle
+		if f.count > 0 || f.expect != nil {
+			c.limit = askIdle
+		}
 	}
 	var err error
 	if c.dial, err = f.dialer(); err != nil {
@@ -230,16 +237,16 @@ func (c *client) opened(d dialed) (code int, over bool) {
 	var refused *websocket.HandshakeError
 	switch {
 	case errors.As(d.err, &refused):
-		c.emit(event{Event: "error", Error: d.err.Error()})
+		c.emit(event{Event: "error", Error: c.errorText(d.err)})
 		if c.reconnect && isWorthRetrying(refused) && c.stop.Err() == nil {
 			c.retry(d.err)
 			return 0, false
 		}
 		c.screen.close()
-		c.complain("%s", refusalText(refused))
+		c.complain("%s", c.errorText(d.err))
 		return exitConnect, true
 	case d.err != nil: // before there was anything to connect to
-		return usageError(c.std, "connect", "%v", d.err), true
+		return usageError(c.std, "connect", "%s", c.errorText(d.err)), true
 	}
 	conn, arrivals := d.conn, make(chan arrival)
 	c.conn, c.arrivals, c.since, c.connected = conn, arrivals, time.Now(), true
@@ -248,7 +255,7 @@ func (c *client) opened(d dialed) (code int, over bool) {
 	if c.tap != nil {
 		c.tap.setOpen()
 	}
-	c.screen.goroutine(func() { receive(conn, arrivals) })
+	c.screen.goroutine(func() { c.receive(conn, arrivals) })
 	c.screen.goroutine(func() { c.greet(conn) })
 	if c.pingInterval > 0 {
 		c.screen.goroutine(func() { c.pingAgain(conn) })
@@ -257,16 +264,39 @@ func (c *client) opened(d dialed) (code int, over bool) {
 }
 
 // receive hands on what arrives, until the connection ends.
-func receive(conn *websocket.Conn, arrivals chan<- arrival) {
+func (c *client) receive(conn *websocket.Conn, arrivals chan<- arrival) {
 	var before int64
 	for {
-		t, p, err := conn.ReadMessage()
+		t, p, err := c.readMessage(conn)
 		after := conn.Stats().CompressedBytesIn
 		arrivals <- arrival{t, p, after - before, err}
 		if err != nil {
 			return
 		}
 		before = after
+	}
+}
+
+// readMessage returns the next message. It notes when parts of it come, since a long one may take longer than -w says.
+func (c *client) readMessage(conn *websocket.Conn) (websocket.MessageType, []byte, error) {
+	t, r, err := conn.NextReader()
+	if err != nil {
+		return 0, nil, err
+	}
+	p := make([]byte, 0, 512)
+	for {
+		n, err := r.Read(p[len(p):cap(p)])
+		p = p[:len(p)+n]
+		switch {
+		case err == io.EOF:
+			return t, p, nil
+		case err != nil:
+			return 0, nil, err
+		}
+		c.partAt.Store(int64(time.Since(c.started)))
+		if len(p) == cap(p) {
+			p = slices.Grow(p, len(p))
+		}
 	}
 }
 

@@ -18,6 +18,7 @@ type outgoing struct {
 	op   websocket.Opcode // OpText, OpBinary, OpPing, OpPong or OpClose
 	p    []byte           // the payload; the reason of a Close
 	code websocket.CloseCode
+	once bool // it is of the input, and so not sent again over the next connection
 }
 
 // A closing is a Close that was sent, and what came of it.
@@ -163,6 +164,7 @@ func (c *client) pump(next source) error {
 		case err != nil:
 			return fmt.Errorf("%w: %w", errInput, err)
 		}
+		o.once = true
 		for {
 			conn := c.link.get()
 			err := c.send(conn, o)
@@ -207,6 +209,9 @@ func (c *client) send(conn *websocket.Conn, o outgoing) error {
 		before = conn.Stats().CompressedBytesOut
 	}
 	err := conn.WriteMessage(websocket.MessageType(o.op), o.p)
+	if err == nil && o.once {
+		c.carried.Store(conn)
+	}
 	if err == nil && c.says() {
 		c.saySent(o, conn.Stats().CompressedBytesOut-before)
 	}

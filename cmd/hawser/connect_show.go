@@ -45,7 +45,7 @@ func (c *client) showOpen(conn *websocket.Conn) {
 		if c.prompt {
 			how = "/help lists the commands, Ctrl-C ends"
 		}
-		c.say("connected to %s; %s", concealURL(c.url), how)
+		c.say("connected to %s; %s", concealURL(c.shownURL()), how)
 	}
 	if c.verbose {
 		if conn.Subprotocol() != "" {

@@ -268,6 +268,68 @@ func TestConnectBeginsTheTimeAnew(t *testing.T) {
 	})
 }
 
+// TestConnectCountsPartsAsLife: -w does not end a message that is still arriving.
+func TestConnectCountsPartsAsLife(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server, conn := websocket.Pipe(nil)
+		c := &client{connectFlags: new(connectFlags), limit: time.Second, started: time.Now()}
+		arrivals := make(chan arrival)
+		go c.receive(conn, arrivals)
+		c.inputOver(nil)
+		w, err := server.NextWriter(websocket.TextMessage)
+		if err != nil {
+			t.Fatal(err)
+		}
+		const part = 64 << 10
+		for n := range 5 {
+			time.Sleep(900 * time.Millisecond)
+			if _, err := io.WriteString(w, strings.Repeat("x", part)); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			select {
+			case <-c.idleOver:
+				if _, over := c.idled(); over {
+					t.Fatalf("the time is over after %d parts", n)
+				}
+			default:
+			}
+		}
+		go w.Close()
+		if a := <-arrivals; a.err != nil || string(a.p) != strings.Repeat("x", 5*part) {
+			t.Errorf("%d bytes came, error %v", len(a.p), a.err)
+		}
+		server.CloseNow()
+		<-arrivals
+	})
+}
+
+// TestConnectWaitsLongerForWhatItAskedFor: the default of -w.
+func TestConnectWaitsLongerForWhatItAskedFor(t *testing.T) {
+	in, out := osPipe(t)
+	std := streams{in: in, out: out, err: out}
+	for _, tt := range []struct {
+		flags connectFlags
+		want  time.Duration
+	}{
+		{connectFlags{}, pipeIdle},
+		{connectFlags{count: 1}, askIdle},
+		{connectFlags{expect: regexp.MustCompile("x")}, askIdle},
+		{connectFlags{count: 1, wait: time.Minute}, time.Minute},
+		{connectFlags{count: 1, wait: -1}, -1},
+		{connectFlags{count: 1, timeout: time.Minute}, 0},
+	} {
+		c, err := newClient(&tt.flags, std, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.limit != tt.want {
+			t.Errorf("-n %d, -w %v, --expect %v, --timeout %v: %v; want %v",
+				tt.flags.count, tt.flags.wait, tt.flags.expect, tt.flags.timeout, c.limit, tt.want)
+		}
+	}
+}
+
 // TestConnectDoesNotCountTheTimeItsOutputTakes: messages that came while nobody took the output are not lost.
 func TestConnectDoesNotCountTheTimeItsOutputTakes(t *testing.T) {
 	t.Parallel()
@@ -360,6 +422,39 @@ func TestConnectEndsWhenNobodyReadsItsOutput(t *testing.T) {
 	r.Close()
 	if code, stderr := startInto(t, w, "connect", "-w", "-1s", url)(); code != exitOK || stderr != "" {
 		t.Errorf("exit code %d, said %q; want 0, nothing: whoever read has seen enough", code, stderr)
+	}
+}
+
+// TestConnectWaitsForNobodyWhenNobodyReads: not for a server either that does not answer the Close, while more is sent.
+func TestConnectWaitsForNobodyWhenNobodyReads(t *testing.T) {
+	for _, rule := range []string{"quiet", "sending"} {
+		over := make(chan struct{})
+		url := scripted(t, func(c *websocket.Conn) {
+			say(t, c, "nobody sees this")
+			<-over
+		})
+		r, w := osPipe(t)
+		r.Close()
+		cmd := command(t, "connect", url)
+		said := newOutput()
+		in, lines := osPipe(t)
+		if rule == "sending" {
+			go func() {
+				for { // until the pipe is closed, with the test
+					if _, err := io.WriteString(lines, strings.Repeat("y\n", 1000)); err != nil {
+						return
+					}
+				}
+			}()
+		}
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = in, w, said
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if code := waitCommand(t, cmd); code != exitOK || said.String() != "" {
+			t.Errorf("%s: exit code %d, said %q; want 0, nothing", rule, code, said)
+		}
+		close(over)
 	}
 }
 
@@ -613,6 +708,15 @@ func TestEscapeMessage(t *testing.T) {
 		{"the controls above ASCII", "\u009b31m\u0085", `\u009b31m\u0085`},
 		{"turned around", "\u202egpj.exe", `\u202egpj.exe`},
 		{"invisible", "a\u200bb\ufeff", `a\u200bb\ufeff`},
+		{"a family stays", "\U0001f469\u200d\U0001f467", "\U0001f469\u200d\U0001f467"},
+		{"a heart on fire stays", "\u2764\ufe0f\u200d\U0001f525", "\u2764\ufe0f\u200d\U0001f525"},
+		{"Persian stays", "\u0645\u06cc\u200c\u0631", "\u0645\u06cc\u200c\u0631"},
+		{"Hindi stays", "\u0915\u094d\u200d\u0937", "\u0915\u094d\u200d\u0937"},
+		{"what joins nothing", "\u200d\u0915\u200d \u200c\n", `\u200d` + "\u0915" + `\u200d \u200c` + "\n"},
+		{"what joins ASCII", "a\u200db\u200cé", `a\u200db\u200cé`},
+		{"joiners in a row", "é\u200d\u200dé", `é\u200d\u200dé`},
+		{"turned around beyond ASCII", "é\u202e\u2066\u200fé", `é\u202e\u2066\u200fé`},
+		{"joined to what is no UTF-8", "é\u200d\xff\u200dé", `é\u200d\xff\u200dé`},
 		{"invisible, beyond 16 bits", "\U000e0041", `\U000e0041`},
 	} {
 		t.Run(tt.rule, func(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -99,10 +100,20 @@ func TestConnectGoodbyeThatIsNotAnswered(t *testing.T) {
 	}
 }
 
-// TestConnectEndsBetweenConnections: there was one, which is lost.
+// TestConnectEndsBetweenConnections: there was one, which is lost. What was asked for and did not come decides.
 func TestConnectEndsBetweenConnections(t *testing.T) {
-	for _, how := range []string{"--reconnect", "--timeout=3s", "-w=3s"} {
-		t.Run(how, func(t *testing.T) {
+	for _, tt := range []struct {
+		how, asks string
+		code      int
+	}{
+		{"--reconnect", "--reconnect", exitFailed},
+		{"--timeout=3s", "--reconnect", exitFailed},
+		{"--timeout=3s", "-n=2", exitUnmet},
+		{"--timeout=3s", "--expect=never", exitUnmet},
+		{"-w=3s", "--reconnect", exitFailed},
+	} {
+		how := tt.how
+		t.Run(how+" "+tt.asks, func(t *testing.T) {
 			t.Parallel()
 			url := serveMany(t, func(number int, w http.ResponseWriter, r *http.Request) {
 				if number > 1 {
@@ -114,7 +125,7 @@ func TestConnectEndsBetweenConnections(t *testing.T) {
 				c.ReadMessage()
 				c.CloseNow()
 			})
-			p := start(t, "connect", "--reconnect", how, url)
+			p := start(t, "connect", "--reconnect", how, tt.asks, url)
 			io.WriteString(p.stdin, "line\n")
 			if how == "-w=3s" {
 				p.stdin.Close()
@@ -123,10 +134,14 @@ func TestConnectEndsBetweenConnections(t *testing.T) {
 			if how == "--reconnect" {
 				p.signal(os.Interrupt)
 			}
-			if code := p.wait(); code != exitFailed || p.out.String() != "hello\n" ||
+			if code := p.wait(); code != tt.code || p.out.String() != "hello\n" ||
 				strings.Contains(p.err.String(), "before there was a connection") ||
 				strings.Contains(p.err.String(), "no connection within") {
-				t.Errorf("exit code %d, printed %q, said %q; want 1, hello, nothing untrue", code, p.out, p.err)
+				t.Errorf("exit code %d, printed %q, said %q; want %d, hello, nothing untrue", code, p.out, p.err, tt.code)
+			}
+			const says = "3s were over (--timeout) while there was no connection"
+			if strings.Contains(p.err.String(), says) != (how == "--timeout=3s") {
+				t.Errorf("said %q; want of --timeout: %s", p.err, says)
 			}
 		})
 	}
@@ -230,6 +245,62 @@ func TestConnectSendsPings(t *testing.T) {
 	}
 }
 
+// TestConnectKeepalive: three times -i, at least 5 s; with --reconnect 60 s at most.
+func TestConnectKeepalive(t *testing.T) {
+	for _, tt := range []struct {
+		interval  time.Duration
+		reconnect bool
+		want      time.Duration
+	}{
+		{0, false, 0},
+		{0, true, time.Minute},
+		{time.Millisecond, false, 5 * time.Second},
+		{10 * time.Second, false, 30 * time.Second},
+		{10 * time.Second, true, 30 * time.Second},
+		{time.Hour, false, 3 * time.Hour},
+		{time.Hour, true, time.Minute},
+		{math.MaxInt64, false, math.MaxInt64 - 1},
+	} {
+		k := (&connectFlags{pingInterval: tt.interval, reconnect: tt.reconnect}).keepalive()
+		if k.Interval+k.Timeout != tt.want || k.Interval < 0 {
+			t.Errorf("-i %v, --reconnect %v: %v; want %v in all", tt.interval, tt.reconnect, k, tt.want)
+		}
+	}
+}
+
+// TestConnectNoticesADeadPeer with -i: it is lost, or connected to again.
+func TestConnectNoticesADeadPeer(t *testing.T) {
+	const says = "no Pong for 5s, nor anything else: the connection is taken as lost"
+	t.Run("ends", func(t *testing.T) {
+		t.Parallel()
+		over := make(chan struct{})
+		url := scripted(t, func(c *websocket.Conn) { <-over })
+		p := start(t, "connect", "-i", "1s", url)
+		if code := p.wait(); code != exitFailed || !strings.Contains(p.err.String(), "hawser connect: "+says+"\n") {
+			t.Errorf("exit code %d, said %q; want 1, %q", code, p.err, says)
+		}
+		close(over)
+	})
+	t.Run("reconnects", func(t *testing.T) {
+		t.Parallel()
+		over := make(chan struct{})
+		url := serveMany(t, func(number int, w http.ResponseWriter, r *http.Request) {
+			c := mustUpgrade(t, w, r)
+			defer c.CloseNow()
+			if number == 1 {
+				<-over
+				return
+			}
+			c.Close()
+		})
+		p := start(t, "connect", "--reconnect", "-i", "1s", url)
+		if code := p.wait(); code != exitOK || !strings.Contains(p.err.String(), "hawser connect: "+says+"; next try in ") {
+			t.Errorf("exit code %d, said %q; want 0, %q", code, p.err, says)
+		}
+		close(over)
+	})
+}
+
 // serveMany serves any number of connections, each with what serve does with its number, from 1 on.
 func serveMany(t *testing.T, serve func(number int, w http.ResponseWriter, r *http.Request)) (url string) {
 	t.Helper()
@@ -281,7 +352,8 @@ func TestConnectReconnects(t *testing.T) {
 		if code := p.wait(); code != exitOK || p.out.String() != "connection 1\nconnection 3\nconnection 4\n" {
 			t.Errorf("exit code %d, printed %q, said %q; want 0, three connections", code, p.out, p.err)
 		}
-		for _, says := range []string{`lost.*; next try in \d+`, `503.*; next try in`, `1012.*; next try in`} {
+		for _, says := range []string{`lost.*; next try in \d+`, `503.*; next try in`, `1012.*; next try in`,
+			`(?m)^\* the peer closed the connection with code 1000 .*, which ends --reconnect$`} {
 			if !regexp.MustCompile(says).MatchString(p.err.String()) {
 				t.Errorf("said %q; want %q", p.err, says)
 			}
@@ -293,21 +365,29 @@ func TestConnectReconnects(t *testing.T) {
 			c := mustUpgrade(t, w, r)
 			defer c.CloseNow()
 			say(t, c, fmt.Sprint("connection ", number))
+			if number == 2 {
+				return // cut, and no line was sent over it
+			}
 			_, p, err := c.ReadMessage()
 			if want := fmt.Sprint("line ", number); string(p) != want {
 				t.Errorf("connection %d: %q, %v; want %q", number, p, err, want)
 			}
-			if number == 2 {
+			if number == 3 {
 				c.Close()
 			}
 		})
 		p := start(t, "connect", "--reconnect", url)
 		prints(t, p, "^connection 1\n$")
 		io.WriteString(p.stdin, "line 1\n")
-		prints(t, p, "^connection 1\nconnection 2\n$")
-		io.WriteString(p.stdin, "line 2\n")
+		prints(t, p, "^connection 1\nconnection 2\nconnection 3\n$")
+		io.WriteString(p.stdin, "line 3\n")
 		if code := p.wait(); code != exitOK {
 			t.Errorf("exit code %d, said %q; want 0", code, p.err)
+		}
+		const says = "next try in [^\n]*\n" +
+			"hawser connect: what was sent just before may not have arrived, and is not sent again\n"
+		if !regexp.MustCompile(says).MatchString(p.err.String()) || strings.Count(p.err.String(), "may not have") != 1 {
+			t.Errorf("said %q; want once %q: of the line that was sent", p.err, says)
 		}
 	})
 	t.Run("with lines that do not wait", func(t *testing.T) {

@@ -32,18 +32,26 @@ func escapeMessage(t websocket.MessageType, p []byte) []byte {
 // show, escaped.
 func escapeText(p []byte) []byte {
 	text := make([]byte, 0, len(p)+1)
+	var before rune
 	for len(p) > 0 {
 		r, size := utf8.DecodeRune(p)
+		after, n := utf8.DecodeRune(p[size:])
+		if n <= 1 && after == utf8.RuneError { // nothing, or no UTF-8
+			after = 0
+		}
 		switch {
 		case r == utf8.RuneError && size == 1: // no UTF-8, which a message never is
 			text = fmt.Appendf(text, `\x%02x`, p[0])
-		case r == '\n' || r == '\t' || lineedit.IsPlain(r):
+		case r == '\n' || r == '\t' || lineedit.IsPlain(r) || lineedit.Joins(before, r, after):
 			text = append(text, p[:size]...)
 		default:
 			quoted := strconv.QuoteRuneToASCII(r)
 			text = append(text, quoted[1:len(quoted)-1]...)
 		}
-		p = p[size:]
+		p, before = p[size:], r
+		if size == 1 && r == utf8.RuneError {
+			before = 0
+		}
 	}
 	return text
 }

@@ -157,11 +157,24 @@ func shownWidth(line []rune, i int) int {
 func Shown(line string) string {
 	var b strings.Builder
 	runes := []rune(line)
-	for i := range runes {
-		b.WriteString(shown(runes, i))
+	for i, r := range runes {
+		if i > 0 && i+1 < len(runes) && Joins(runes[i-1], r, runes[i+1]) {
+			b.WriteRune(r)
+		} else {
+			b.WriteString(shown(runes, i))
+		}
 	}
 	return b.String()
 }
+
+// Joins reports whether r says whether the characters before and after it are written as one: U+200C and U+200D, as in
+// Persian, the scripts of India and emoji. It may be shown as it is then; in the row of a line it is not, as terminals
+// disagree on how many columns the result takes. Between ASCII it would only be invisible.
+func Joins(before, r, after rune) bool {
+	return (r == '\u200c' || r == '\u200d') && isJoined(before) && isJoined(after)
+}
+
+func isJoined(r rune) bool { return r > unicode.MaxASCII && IsPlain(r) && !unicode.IsSpace(r) }
 
 // IsPlain reports whether a terminal shows r and does nothing else.
 func IsPlain(r rune) bool {

@@ -85,6 +85,19 @@ func TestRowScrollsBack(t *testing.T) {
 	}
 }
 
+// TestShown: what joins characters is shown as it is in a line that is complete.
+func TestShown(t *testing.T) {
+	for line, want := range map[string]string{
+		"\U0001f469\u200d\U0001f467 a\tb": "\U0001f469\u200d\U0001f467 a\\tb",
+		"\u0645\u06cc\u200c\u0631\u200c":  "\u0645\u06cc\u200c\u0631\\u200c",
+		"a\u200db\u202eé":                 `a\u200db\u202eé`,
+	} {
+		if got := lineedit.Shown(line); got != want {
+			t.Errorf("%q: %q; want %q", line, got, want)
+		}
+	}
+}
+
 func TestWidth(t *testing.T) {
 	for text, want := range map[string]int{
 		"a": 1, "ä": 1, "漢": 2, "ひ": 2, "한": 2, "ﾊ": 1, "Ａ": 2, "🎉": 2, "☃": 1, "⌚": 2, "€": 1, "\u0301": 0, "\ufe0f": 0,
