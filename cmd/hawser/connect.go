@@ -18,6 +18,7 @@ import (
 //	connect_end.go     how it ends, and the exit code
 //	connect_retry.go   --reconnect: what is worth another try, and when
 //	connect_input.go   the input: from where, the prompt's lines, its end
+//	connect_receive.go what comes from the server
 //	connect_send.go    what is sent, and over which connection
 //	connect_command.go the commands of the prompt
 //	connect_show.go    what is shown of what happens, as text or as JSON

@@ -458,6 +458,21 @@ func TestConnectWaitsForNobodyWhenNobodyReads(t *testing.T) {
 	}
 }
 
+// TestConnectIsBriefWhenNobodyReads: the server has half a second for its Close then, not 5.
+func TestConnectIsBriefWhenNobodyReads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server, conn := websocket.Pipe(nil) // and nobody reads from server
+		defer server.CloseNow()
+		c := &client{connectFlags: new(connectFlags), conn: conn, started: time.Now()}
+		if code, over := c.outputFailed(syscall.EPIPE); code != exitOK || !over {
+			t.Errorf("exit code %d, over %v", code, over)
+		}
+		if took := time.Since(c.started); took != noticeTime {
+			t.Errorf("it took %v; want %v", took, noticeTime)
+		}
+	})
+}
+
 // TestConnectExitCodes: 0 after a normal close, 1 after any other end. What came before is printed.
 func TestConnectExitCodes(t *testing.T) {
 	closeWith := func(code websocket.CloseCode, reason string) func(*websocket.Conn) {
