@@ -53,7 +53,7 @@ Standard error tells a terminal who comes and goes, with a line "#N connected fr
 end; a file or pipe it tells only with -v. With -v there is also a line for each message, "#N < text, 5 bytes" for one
 that came and "#N > …" for one that was sent; what --broadcast passes on has no line.
 
-Of a path the values of the parameters token, access_token, jwt, key, secret and password are shown as [redacted].
+Of a path the values of parameters such as token, key and sig are shown as [redacted].
 
 SIGTERM, SIGHUP and Ctrl-C end it, and tell clients so with code 1001; a second one ends it at once. After -n messages
 it ends by itself, with code 1000.
