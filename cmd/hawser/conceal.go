@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"net/url"
 	"regexp"
@@ -39,11 +40,16 @@ func conceal(text string) string {
 		shown.WriteString(text[:at[1]])
 		name, err := url.QueryUnescape(text[at[2]:at[3]])
 		text = text[at[1]:]
-		if err == nil && slices.Contains(secretParameters, strings.ToLower(name)) {
+		if end := endOfValue(text); err == nil && isSecretValue(name, text[:end]) {
 			shown.WriteString(redacted)
-			text = text[endOfValue(text):]
+			text = text[end:]
 		}
 	}
+}
+
+// isSecretValue reports whether the value of a parameter is a secret, and not what a hint has in place of one.
+func isSecretValue(name, value string) bool {
+	return slices.Contains(secretParameters, strings.ToLower(name)) && value != strings.ToUpper(name)
 }
 
 // endOfValue returns where the value of a parameter ends that text begins with. A semicolon is of the value, unless it
@@ -60,7 +66,14 @@ func endOfValue(text string) int {
 }
 
 // concealBody returns the body of a refusal without the values of what has the name of a secret.
-func concealBody(body []byte) []byte { return named.ReplaceAll(body, []byte("${1}"+redacted)) }
+func concealBody(body []byte) []byte {
+	return named.ReplaceAllFunc(body, func(found []byte) []byte {
+		if bytes.HasSuffix(found, []byte("token=TOKEN")) { // a hint
+			return found
+		}
+		return named.ReplaceAll(found, []byte("${1}"+redacted))
+	})
+}
 
 // userinfo finds user and password in what is no URL.
 var userinfo = regexp.MustCompile(`^([a-z]+:)?(//)?[^/?#]*@`)

@@ -22,6 +22,7 @@ func TestConceal(t *testing.T) {
 		"/?token%zz=shown":                   "/?token%zz=shown",
 		"/?tokens=shown&mytoken=shown":       "/?tokens=shown&mytoken=shown",
 		"/?token=a?b":                        "/?token=[redacted]",
+		"send ?token=TOKEN or ?token=token":  "send ?token=TOKEN or ?token=[redacted]",
 		"/?x=y?token=hush":                   "/?x=y?token=[redacted]",
 		"token=shown, since this is no URL":  "token=shown, since this is no URL",
 		"at /?token=hush; more":              "at /?token=[redacted]; more",
@@ -48,6 +49,19 @@ func TestConceal(t *testing.T) {
 	} {
 		if got := concealURL(raw); got != want {
 			t.Errorf("%q: %q; want %q", raw, got, want)
+		}
+	}
+}
+
+func TestConcealBody(t *testing.T) {
+	for body, want := range map[string]string{
+		`{"token":"hush","x":"shown"}`:             `{"token":"[redacted]","x":"shown"}`,
+		"token=hush, Key=hush":                     "token=[redacted], Key=[redacted]",
+		"the token: expired":                       "the token: expired",
+		"Authorization: Bearer T, or ?token=TOKEN": "Authorization: Bearer T, or ?token=TOKEN",
+	} {
+		if got := string(concealBody([]byte(body))); got != want {
+			t.Errorf("%q: %q; want %q", body, got, want)
 		}
 	}
 }
