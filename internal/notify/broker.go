@@ -177,28 +177,32 @@ func (b *broker) listen(patterns []string, held map[string]uint64, last *positio
 	if past != nil {
 		var all bool
 		s.missed, all = past.finish(&b.mu)
-		s.complete = s.complete && all && hasHad(held, patterns, last.seq)
+		from := uint64(0) // everything, if it is not known where the client was
+		if s.complete {
+			from = last.seq
+		}
+		had := max(from, heldSince(held, patterns))
+		s.complete = s.complete && all && had == from
+		if all { // else what is lost may be anywhere before now
+			s.since = had
+		}
 		if len(s.missed) > 0 {
 			s.after.seq = s.missed[0].seq - 1
-		}
-		s.since = s.after.seq
-		if s.complete {
-			s.since = last.seq
 		}
 		b.meters.recovered(s.complete, len(s.missed))
 	}
 	return l, s, err
 }
 
-// hasHad reports whether a client has had, of what it holds of patterns, everything behind the number last.
-func hasHad(held map[string]uint64, patterns []string, last uint64) bool {
+// heldSince returns behind which number a client has had everything of what it holds of patterns.
+func heldSince(held map[string]uint64, patterns []string) (all uint64) {
 	for p, since := range held {
 		overlaps := func(q string) bool { return topic.Covers(p, q) || topic.Covers(q, p) }
-		if since > last && slices.ContainsFunc(patterns, overlaps) {
-			return false
+		if slices.ContainsFunc(patterns, overlaps) {
+			all = max(all, since)
 		}
 	}
-	return true
+	return all
 }
 
 // allNames reports whether no pattern is a wildcard.

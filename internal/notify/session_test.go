@@ -141,7 +141,7 @@ func TestV1SubscribeWithLast(t *testing.T) {
 	f.wantText(t, "a", "8")
 	wantPublished(t, s.publish(t, "c", "9"), 1)
 	f.wantText(t, "c", "9")
-	f.say(t, `{"type":"subscribe","topics":["b"],"last":"%s-1"}`, epoch)
+	f.say(t, `{"type":"subscribe","topics":["b"],"last":"%s-2"}`, epoch) // behind which it has had everything
 	if m := f.want(t, "subscribed"); !m.complete() || m.Missed != 0 || m.seq() != 9 {
 		t.Errorf("what another pattern covers: %+v, after %+v", m, w)
 	}
@@ -171,6 +171,27 @@ func TestV1SubscribeWithLastToWhatItHas(t *testing.T) {
 		row.f.say(t, `{"type":"subscribe","topics":["%s"],"last":"%s-%d"}`, row.pattern, epoch, row.last)
 		if m := row.f.want(t, "subscribed"); m.complete() != row.complete || m.Missed != 0 {
 			t.Errorf("%s behind %d: %+v", row.pattern, row.last, m)
+		}
+	}
+}
+
+// What was lost between the messages that a client has recovered is lost for what it asks for later, too.
+func TestV1SubscribeWithLastToWhatHasLosses(t *testing.T) {
+	s := serve(t, notify.Config{History: notify.HistoryConfig{Messages: 1}})
+	var epoch string
+	for _, name := range []string{"a.y", "a.x", "a.x"} { // the second is lost
+		epoch, _ = wantPublished(t, s.publish(t, name, "x"), 0)
+	}
+	f, w := s.v1(t, []string{"a.>"}, epoch+"-0")
+	if w.complete() || w.Missed != 2 {
+		t.Errorf("%+v", w)
+	}
+	f.wantText(t, "a.y", "x")
+	f.wantText(t, "a.x", "x")
+	for last, complete := range map[int]bool{1: false, 3: true} {
+		f.say(t, `{"type":"subscribe","topics":["a.x"],"last":"%s-%d"}`, epoch, last)
+		if m := f.want(t, "subscribed"); m.complete() != complete {
+			t.Errorf("behind %d: %+v", last, m)
 		}
 	}
 }
