@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"net/url"
 	"regexp"
@@ -21,8 +20,9 @@ var (
 	parameter = regexp.MustCompile(`[?&;#]([^?&;=#\s"]+)=`)
 	// fragment finds the fragment of a URL, which is for nobody but the client that has it.
 	fragment = regexp.MustCompile(`([a-z+]+:/[^\s"#]*)#[^\s"]+`)
-	// named finds the values of what has the name of a secret, in any text, such as JSON.
-	named = regexp.MustCompile(`(?i)(\b(?:` + strings.Join(secretParameters, "|") + `)(?:=|"\s*:\s*")"?)[^\s"&;,<>]+`)
+	// named finds the values of what has the name of a secret, in any text, such as JSON: name, what is between, value.
+	named = regexp.MustCompile(
+		`(?i)\b(` + strings.Join(secretParameters, "|") + `)(="?|"\s*:\s*)("(?:[^"\\]|\\.)*"?|[^\s"&;,<>]+)`)
 )
 
 const redacted = "[redacted]"
@@ -68,22 +68,26 @@ func endOfValue(text string) int {
 // concealBody returns the body of a refusal without the values of what has the name of a secret.
 func concealBody(body []byte) []byte {
 	return named.ReplaceAllFunc(body, func(found []byte) []byte {
-		if bytes.HasSuffix(found, []byte("token=TOKEN")) { // a hint
+		part := named.FindSubmatch(found)
+		if !isSecretValue(string(part[1]), string(part[3])) {
 			return found
 		}
-		return named.ReplaceAll(found, []byte("${1}"+redacted))
+		if part[3][0] == '"' {
+			return slices.Concat(part[1], part[2], []byte(`"`+redacted+`"`))
+		}
+		return slices.Concat(part[1], part[2], []byte(redacted))
 	})
 }
 
 // userinfo finds user and password in what is no URL.
-var userinfo = regexp.MustCompile(`^([a-z]+:)?(//)?[^/?#]*@`)
+var userinfo = regexp.MustCompile(`^\s*(?i:[a-z][a-z0-9+.-]*:)?(//)?.*@`)
 
 // concealURL returns a URL without its password and the values of secret parameters.
 func concealURL(raw string) string {
 	if u, err := url.Parse(raw); err == nil && u.Opaque == "" {
 		return conceal(u.Redacted())
 	}
-	return conceal(userinfo.ReplaceAllString(raw, "$2[redacted]@"))
+	return conceal(userinfo.ReplaceAllString(raw, "$1[redacted]@"))
 }
 
 // concealField returns a line of a head of HTTP without what nobody shall read over a shoulder.

@@ -44,6 +44,8 @@ func TestConceal(t *testing.T) {
 		"ws://u:hush@h:port/?token=hush":   "//[redacted]@h:port/?token=[redacted]", // no URL
 		"u:hush@h/?token=hush":             "[redacted]@h/?token=[redacted]",        // neither
 		"http:u:hush@h/":                   "[redacted]@h/",
+		" HTTP://u:hush@h:port":            "//[redacted]@h:port",
+		"ws+unix://u:hu/sh@h:port":         "//[redacted]@h:port",
 		"ws://h/a#hush":                    "ws://h/a#[redacted]",
 		"unix:/s.sock:/a#hush":             "unix:/s.sock:/a#[redacted]",
 	} {
@@ -56,6 +58,8 @@ func TestConceal(t *testing.T) {
 func TestConcealBody(t *testing.T) {
 	for body, want := range map[string]string{
 		`{"token":"hush","x":"shown"}`:             `{"token":"[redacted]","x":"shown"}`,
+		`{"password": "two, hush; \"words\""}`:     `{"password": "[redacted]"}`,
+		"?key=KEY":                                 "?key=KEY",
 		"token=hush, Key=hush":                     "token=[redacted], Key=[redacted]",
 		"the token: expired":                       "the token: expired",
 		"Authorization: Bearer T, or ?token=TOKEN": "Authorization: Bearer T, or ?token=TOKEN",

@@ -36,7 +36,7 @@ whoever writes faster waits.
 While the server restarts, is busy or cannot be reached, hawser pipe tries again, less and less often, and reads no
 further: whoever writes to it waits. A line whose answer got lost is sent again, so that it may arrive twice. A line
 that is longer than 1 MiB, or that the server finds too large, is left out, and standard error says so. An attempt that
-gets no answer ends after 30 seconds, or when --retry is over; one that begins when that is over has a second.
+gets no answer ends after 30 seconds, or when --retry is over; one that is not the first has a second at least.
 
 A proxy is taken from the environment: HTTPS_PROXY for https, HTTP_PROXY for http, but for the hosts in NO_PROXY and
 this machine.

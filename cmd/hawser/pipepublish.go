@@ -22,7 +22,7 @@ import (
 
 const (
 	postTime     = 30 * time.Second       // bounds an attempt, as does what is left of --retry
-	lastTime     = time.Second            // for an attempt when that has passed while we waited
+	lastTime     = time.Second            // at least, for an attempt that is not the first
 	stopTime     = time.Second            // for one that is under way when we are to stop
 	firstBackoff = 100 * time.Millisecond // bounds the wait before the second attempt
 	longBackoff  = 5 * time.Second        // bounds all later ones, but for what the server asks for

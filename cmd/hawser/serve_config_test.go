@@ -291,12 +291,13 @@ func TestServeRefusesAConfiguration(t *testing.T) {
 func TestServeWarnsOfUnknownVariables(t *testing.T) {
 	for _, row := range []struct{ format, says string }{
 		{"text", `^hawser serve: warning: HAWSER_MAX_CONECTIONS in the environment is no setting; is it HAWSER_MAX_CONNECTIONS\?
+hawser serve: warning: HAWSER_PORT_X in the environment is no setting
 hawser serve: warning: HAWSER_REV in the environment is no setting
 $`},
-		{"json", `^\{.*"WARN","msg":"HAWSER_MAX_CONECTIONS in .*\n\{.*HAWSER_REV in .*\n$`},
+		{"json", `^\{.*"WARN","msg":"HAWSER_MAX_CONECTIONS in .*\n\{.*HAWSER_PORT_X in .*\n\{.*HAWSER_REV in .*\n$`},
 	} {
 		cmd := command(t, "serve", "--publish-key", "k", "--log", row.format, "--print-config")
-		cmd.Env = append(cmd.Env, "HAWSER_MAX_CONECTIONS=secret", "HAWSER_REV=1", "HAWSER_MAX_TOPICS=3", "HAWSERS=1",
+		cmd.Env = append(cmd.Env, "HAWSER_MAX_CONECTIONS=secret", "HAWSER_REV=1", "HAWSER_PORT_X=1", "HAWSER_MAX_TOPICS=3", "HAWSERS=1",
 			"HAWSER_PORT=tcp://10.0.0.1:80", "HAWSER_SERVICE_HOST=10.0.0.1") // of Kubernetes
 		p := startCommand(t, cmd)
 		if code := p.wait(); code != exitOK || !regexp.MustCompile(row.says).MatchString(p.err.String()) {

@@ -3,14 +3,15 @@ package main
 import (
 	"flag"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 )
 
 // This file is for names of settings that are none.
 
-// serviceVariables are how those begin that Kubernetes sets for a service whose name is hawser.
-var serviceVariables = []string{envPrefix + "SERVICE_", envPrefix + "PORT"}
+// serviceVariable is what Kubernetes sets for a service whose name is hawser.
+var serviceVariable = regexp.MustCompile(`^HAWSER_(SERVICE_(HOST|PORT(_.+)?)=.*|PORT(_[0-9]+_[A-Z]+(_(PROTO|PORT|ADDR))?=.*|=.*://.*))$`)
 
 // unknownVariables says, for each variable in an environment that looks like a setting, that it is none.
 func (s *settings) unknownVariables(environ []string) (warnings []string) {
@@ -18,7 +19,7 @@ func (s *settings) unknownVariables(environ []string) (warnings []string) {
 	s.fs.VisitAll(func(f *flag.Flag) { known = append(known, envName(f.Name)) })
 	for _, variable := range environ {
 		name, _, _ := strings.Cut(variable, "=")
-		isService := slices.ContainsFunc(serviceVariables, func(p string) bool { return strings.HasPrefix(name, p) })
+		isService := serviceVariable.MatchString(variable)
 		if strings.HasPrefix(name, envPrefix) && !slices.Contains(known, name) && !isService {
 			warnings = append(warnings, fmt.Sprintf("%s in the environment is no setting%s", name, s.nearest(name)))
 		}

@@ -324,7 +324,7 @@ var table = []mutation{
 		"conn.go", "if !p.sendsContext() || !p.preparedTakeover {", "if !p.sendsContext() {"},
 	{"ours, compression", "bad options are refused", "TestBadCompressionOptions",
 		"server.go", "mistake := u.Compression.check(); mistake != \"\" {", "mistake := u.Compression.check(); mistake == \"x\" {"},
-	{"server, order", "nothing comes between what was missed and what is published", "TestJoiningWhileOthersPublish",
+	{"server, order", "nothing comes between what was missed and what is published", "TestJoiningWhileMessagesCollect",
 		"internal/notify/broker.go", "if !l.isEmpty() {", "if false {"},
 	{"server, order", "a message goes to all patterns that cover its topic", "TestSeveralTopicsOnAConnection",
 		"internal/notify/broker.go", "for pattern := range topic.Covering(m.topic) {", "for _, pattern := range []string{m.topic} {"},

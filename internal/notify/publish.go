@@ -93,18 +93,18 @@ func (s *Server) mayPublish(r *http.Request, names []string) error {
 	return s.gate.mayPublishNow(access, len(names))
 }
 
-// maxRead is how many bytes of a body that is too large the client is let send before it is told: a refusal while it
-// still sends would be lost in a reset.
-const maxRead = 64 << 20
+// farTooLarge is how many bytes a client has to announce to be refused before any of them are read.
+const farTooLarge = 64 << 20
 
 // readBody reads a message of at most limit bytes. A client that asks first is spared sending a larger one, as is one
-// that announces more than maxRead. Another is read up to the limit.
+// that announces more than farTooLarge. Another is read up to the limit, so that a refusal of what is little more is not
+// lost in a reset.
 func readBody(w http.ResponseWriter, r *http.Request, limit int) ([]byte, error) {
 	tooLarge := &Refusal{
 		Status: http.StatusRequestEntityTooLarge, Code: "max_message",
 		Reason: fmt.Sprintf("the body is larger than %d bytes", limit),
 	}
-	if r.ContentLength > int64(limit) && (r.Header.Get("Expect") != "" || r.ContentLength > maxRead) {
+	if r.ContentLength > int64(limit) && (r.Header.Get("Expect") != "" || r.ContentLength > farTooLarge) {
 		return nil, tooLarge
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(limit)))
